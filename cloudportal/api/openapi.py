@@ -1,0 +1,7 @@
+"""How wire views describe themselves in the OpenAPI document."""
+
+from drf_spectacular.openapi import AutoSchema
+
+
+class WireAutoSchema(AutoSchema):
+    """Reads the declarations beside the views."""

@@ -1,0 +1,143 @@
+"""Request validation by JSON Schema, with the wording that clients of the wire APIs know.
+
+A schema is a plain dict: the same declaration validates, words the error and appears in the
+OpenAPI document.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
+
+from cloudportal.errors import Invalid
+
+formats = FormatChecker(formats=())
+
+
+@formats.checks("uuid", raises=ValueError)
+def _uuid(value: object) -> bool:
+    if not isinstance(value, str):
+        return True
+    text = value.removeprefix("urn:").removeprefix("uuid:").strip("{}").replace("-", "").lower()
+    return str(UUID(value)).replace("-", "") == text
+
+
+@formats.checks("ipv4", raises=ValueError)
+def _ipv4(value: object) -> bool:
+    return not isinstance(value, str) or bool(ipaddress.IPv4Address(value))
+
+
+@formats.checks("ipv6", raises=ValueError)
+def _ipv6(value: object) -> bool:
+    return not isinstance(value, str) or bool(ipaddress.IPv6Address(value))
+
+
+@formats.checks("ip-or-empty", raises=ValueError)
+def _ip_or_empty(value: object) -> bool:
+    return not isinstance(value, str) or value == "" or bool(ipaddress.ip_address(value))
+
+
+@formats.checks("base64", raises=(ValueError, binascii.Error))
+def _base64(value: object) -> bool:
+    if isinstance(value, str):
+        base64.b64decode(re.sub(r"\s+", "", value), validate=True)
+    return True
+
+
+@formats.checks("name", raises=ValueError)
+def _name(value: object) -> bool:
+    """Printable and without white space around it; `isprintable` counts a space as printable."""
+    if not isinstance(value, str):
+        return True
+    return value == value.strip() and bool(value) and value.isprintable()
+
+
+NAME_REASON = (
+    "An invalid 'name' value was provided. The name must be: printable characters. "
+    "Can not start or end with whitespace."
+)
+
+BOOLEAN: dict[str, Any] = {
+    "enum": [
+        *(True, "True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes"),
+        *(False, "False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no"),
+    ],
+    "not": {"type": "number"},
+}
+NAME: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 255, "format": "name"}
+NON_NEGATIVE: dict[str, Any] = {"type": ["integer", "string"], "pattern": r"^\d+\Z", "minimum": 0}
+POSITIVE: dict[str, Any] = {
+    "type": ["integer", "string"],
+    "pattern": r"^0*[1-9]\d*\Z",
+    "minimum": 1,
+}
+
+
+def is_true(value: object) -> bool:
+    """What a boolean-like value (already validated by `BOOLEAN`) means."""
+    return value is True or (
+        isinstance(value, str) and value.lower() in {"true", "1", "on", "yes"}
+    )
+
+
+def closed(
+    properties: dict[str, Any], required: Iterable[str] = (), **more: Any
+) -> dict[str, Any]:
+    """An object schema that refuses unknown keys."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(required),
+        "additionalProperties": False,
+        **more,
+    }
+
+
+class BodySchema:
+    """A request body's schema, ready to check many bodies."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self.schema = schema
+
+    @cached_property
+    def _validator(self) -> Draft202012Validator:
+        return Draft202012Validator(self.schema, format_checker=formats)
+
+    def check(self, body: Any) -> Any:
+        """Return the body unchanged if it is valid.
+
+        Raises:
+            Invalid: with the first fault in the wire's words.
+        """
+        error = next(iter(sorted(self._validator.iter_errors(body), key=_depth)), None)
+        if error is not None:
+            raise Invalid(_words(error))
+        return body
+
+
+def _depth(error: ValidationError) -> tuple[int, str]:
+    return len(error.absolute_path), ".".join(map(str, error.absolute_path))
+
+
+def _words(error: ValidationError) -> str:
+    path = [str(part) for part in error.absolute_path]
+    reason = NAME_REASON if error.validator == "format" and error.validator_value == "name" else (
+        error.message
+    )
+    if len(reason) > 512:  # noqa: PLR2004 - a message quotes the value, which may be a whole file
+        reason = reason[:512] + "…"
+    if not path:
+        return reason
+    value = str(error.instance)
+    if len(value) > 256:  # noqa: PLR2004 - likewise
+        value = value[:256] + "…"
+    return f"Invalid input for field/attribute {path[-1]}. Value: {value}. {reason}"

@@ -1,0 +1,115 @@
+"""The base of every wire view: its service, its microversion, its answer headers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.conf import settings
+from django.http import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from cloudportal.api.microversions import Microversion, VersionRange
+from cloudportal.errors import Invalid
+
+if TYPE_CHECKING:
+    from identity.actors import Actor
+
+COMPUTE = VersionRange(
+    "compute", Microversion(2, 1), Microversion(2, 104), "X-OpenStack-Nova-API-Version"
+)
+
+
+class IsAuthenticatedActor(BasePermission):
+    """A valid token is needed; what it may do is decided by the policy in the use case."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Whether somebody is known to be asking."""
+        return bool(request.user)
+
+
+class WireRequest(Request):
+    """What a wire view gets; documents the attributes that the kernel adds."""
+
+    microversion: Microversion
+    actor: Actor
+    request_id: str
+
+
+class WireView(APIView):
+    """A view of one service.
+
+    `request.actor` is who asks; `request.microversion` is there when `versions` is set. A
+    `project_id` in the URL must be the token's own.
+    """
+
+    service: ClassVar[str] = "compute"
+    versions: ClassVar[VersionRange | None] = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Negotiate, authenticate, then compare the project in the URL with the token's."""
+        if self.versions is not None:
+            request.microversion = self.versions.negotiate(request.headers)  # type: ignore[attr-defined]  # our addition
+        super().initial(request, *args, **kwargs)
+        request.actor = request.user  # type: ignore[attr-defined]  # our addition
+        asked = self.kwargs.pop("project_id", None)
+        actor: Any = request.user
+        if asked is not None and actor and asked != (actor.project_id or ""):
+            raise Invalid(
+                "Malformed request URL: URL's project_id '%s' doesn't match Context's "
+                "project_id '%s'" % (asked, actor.project_id)
+            )
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Keep the URL's project from the handlers: they all answer the same with and without."""
+        self.url_project_id = kwargs.get("project_id")
+        return super().dispatch(request, *args, **kwargs)
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Response:
+        """Say which microversion was spoken, and that the answer depends on the headers."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        version = getattr(request, "microversion", None)
+        if self.versions is not None:
+            patch_vary_headers(answer, ["OpenStack-API-Version"])
+            if self.versions.legacy_header:
+                patch_vary_headers(answer, [self.versions.legacy_header])
+            if version is not None:
+                answer["OpenStack-API-Version"] = f"{self.versions.service} {version}"
+                if self.versions.legacy_header:
+                    answer[self.versions.legacy_header] = str(version)
+        return answer  # type: ignore[no-any-return]  # the stubs leave the answer open
+
+    @property
+    def base_url(self) -> str:
+        """The service's public address, without a trailing slash."""
+        return f"{settings.PUBLIC_URL}/{self.service}"
+
+
+class ComputeView(WireView):
+    """A view of the compute API."""
+
+    service = "compute"
+    versions = COMPUTE
+
+    def link(self, *parts: str) -> str:
+        """A versioned address, with the project in it only if the request had it."""
+        return "/".join([f"{self.base_url}/v2.1", *self._project(), *parts])
+
+    def bookmark(self, *parts: str) -> str:
+        """The same address without the version."""
+        return "/".join([self.base_url, *self._project(), *parts])
+
+    def links(self, *parts: str) -> list[dict[str, str]]:
+        """The `links` of a resource."""
+        return [
+            {"rel": "self", "href": self.link(*parts)},
+            {"rel": "bookmark", "href": self.bookmark(*parts)},
+        ]
+
+    def _project(self) -> list[str]:
+        return [self.url_project_id] if self.url_project_id else []

@@ -1,0 +1,215 @@
+"""All settings: read from the environment once, typed, with a default and a sentence each.
+
+`ENVIRONMENT` documents every variable; the list in the manual and the system check
+`cloudportal.E001` are made from it.
+"""
+
+from pathlib import Path
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+ENVIRONMENT = {
+    "CLOUDPORTAL_VAR": "State folder: database, images, keys, logs. Default: var/ in the project.",
+    "CLOUDPORTAL_PORT": "TCP port of the web process on 127.0.0.1. Default: 8000.",
+    "CLOUDPORTAL_BIND": "Address the web process listens on. Default: 127.0.0.1.",
+    "CLOUDPORTAL_URL": "Public base URL, as clients see it. Default: http://BIND:PORT.",
+    "CLOUDPORTAL_HOSTS": "Comma-separated host names that requests may name. Default: any of loopback.",
+    "CLOUDPORTAL_DEBUG": "Django's debug mode, for development only. Default: off.",
+    "CLOUDPORTAL_WORKERS": "django-q2 worker processes of the default queue. Default: 2.",
+    "CLOUDPORTAL_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR. Default: INFO.",
+    "CLOUDPORTAL_TOKEN_LIFETIME_S": "Lifetime of an identity token in seconds. Default: 3600.",
+    "CLOUDPORTAL_MAX_IMAGE_BYTES": "Largest image upload in bytes. Default: 64 GiB.",
+    "CLOUDPORTAL_HEARTBEAT_S": "Seconds between two looks at each hypervisor. Default: 10.",
+    "DATABASE_URL": "sqlite:///PATH or postgres://USER:PASSWORD@HOST/NAME. Default: SQLite in VAR.",
+    "SECRET_KEY_FILE": "File with the signing key, made by the set-up. Default: VAR/secret_key.",
+}
+
+env = environ.Env()
+
+VAR_DIR = Path(env.str("CLOUDPORTAL_VAR", str(BASE_DIR / "var"))).resolve()
+BIND = env.str("CLOUDPORTAL_BIND", "127.0.0.1")
+PORT = env.int("CLOUDPORTAL_PORT", 8000)
+PUBLIC_URL = env.str("CLOUDPORTAL_URL", f"http://{BIND}:{PORT}").rstrip("/")
+DEBUG = env.bool("CLOUDPORTAL_DEBUG", False)
+
+SECRET_KEY_FILE = Path(env.str("SECRET_KEY_FILE", str(VAR_DIR / "secret_key")))
+# Without the file only commands that sign nothing work; the system check says so before a process
+# serves anything.
+SECRET_KEY = SECRET_KEY_FILE.read_text().strip() if SECRET_KEY_FILE.is_file() else "not-set-up"
+
+ALLOWED_HOSTS = env.list("CLOUDPORTAL_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_q",
+    "cloudportal",
+    "operations",
+    "identity",
+    "flavors",
+    "quotas",
+    "hypervisors",
+    "images",
+    "networks",
+    "scheduling",
+    "servers",
+    "dashboard",
+]
+
+MIDDLEWARE = [
+    "cloudportal.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "cloudportal.middleware.WirePathMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "cloudportal.urls"
+WSGI_APPLICATION = "cloudportal.wsgi.application"
+# The wire APIs are exact about slashes: their clients never expect a redirect.
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+_database = env.db("DATABASE_URL", f"sqlite:///{VAR_DIR / 'cloudportal.sqlite3'}")
+if _database["ENGINE"].endswith("sqlite3"):
+    # IMMEDIATE: a transaction that will write takes the write lock at its start and waits for it,
+    # where DEFERRED fails at once when two upgrade together.
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=134217728;"
+            "PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY"
+        ),
+    }
+else:
+    _database["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 12, "timeout": 30}}
+DATABASES = {"default": _database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "identity.User"
+AUTHENTICATION_BACKENDS = ["identity.backends.DomainBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+# A user's name is unique in its domain, not alone; DomainBackend looks it up with the domain.
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/login/"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = VAR_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+# Image uploads are streamed by their own view; everything else is small.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["identity.api.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["cloudportal.api.views.IsAuthenticatedActor"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["cloudportal.api.parsers.WireJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "cloudportal.api.openapi.WireAutoSchema",
+    "EXCEPTION_HANDLER": "cloudportal.api.faults.wire_exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "cloudportal",
+    "DESCRIPTION": "A self-service private cloud that speaks OpenStack's wire APIs.",
+    "VERSION": "0.1.0",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+# A job is a wake-up only (see operations/engine.py), so a lost one costs a sweep and a doubled one
+# nothing. `retry` above `timeout` keeps the broker from handing out a job that still runs.
+Q_CLUSTER = {
+    "name": "default",
+    "orm": "default",
+    "workers": env.int("CLOUDPORTAL_WORKERS", 2),
+    "timeout": 900,
+    "retry": 960,
+    "poll": 0.05,
+    "guard_cycle": 1,
+    "recycle": 2000,
+    "save_limit": -1,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "catch_up": False,
+    "scheduler": False,
+    "label": "Jobs",
+    "ALT_CLUSTERS": {
+        "transfer": {"workers": 1, "timeout": 14400, "retry": 14460, "poll": 0.1},
+    },
+}
+
+TOKEN_LIFETIME_S = env.int("CLOUDPORTAL_TOKEN_LIFETIME_S", 3600)
+MAX_IMAGE_BYTES = env.int("CLOUDPORTAL_MAX_IMAGE_BYTES", 64 * 1024**3)
+HEARTBEAT_S = env.float("CLOUDPORTAL_HEARTBEAT_S", 10.0)
+IMAGE_DIR = VAR_DIR / "images"
+SSH_DIR = VAR_DIR / "ssh"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "cloudportal.logs.RequestIdFilter"}},
+    "formatters": {"line": {"()": "cloudportal.logs.LogfmtFormatter"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["request_id"],
+        },
+    },
+    "root": {"handlers": ["stderr"], "level": env.str("CLOUDPORTAL_LOG_LEVEL", "INFO")},
+    "loggers": {"django.request": {"level": "ERROR"}},
+}

@@ -1,0 +1,1 @@
+"""Builds the small bootable guest image from the distribution's packages."""

@@ -1,0 +1,9 @@
+"""Registers the hypervisors app."""
+
+from django.apps import AppConfig
+
+
+class HypervisorsConfig(AppConfig):
+    """The hypervisors app."""
+
+    name = "hypervisors"

@@ -1,0 +1,186 @@
+"""Hosts with libvirt, their storage pools, the zones they stand in, and the images they hold."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F
+from django.db.models.functions import Floor
+from django.utils import timezone
+
+DEFAULT_ZONE = "nova"
+
+
+class VirtType(models.TextChoices):
+    """How guests run: by hardware (kvm), in software (qemu), or whichever the host can do."""
+
+    AUTO = "auto"
+    KVM = "kvm"
+    QEMU = "qemu"
+
+
+class HostState(models.TextChoices):
+    """Whether the host answered when it was last looked at."""
+
+    UNKNOWN = "unknown"
+    UP = "up"
+    DOWN = "down"
+
+
+class HypervisorQuerySet(models.QuerySet["Hypervisor"]):
+    """Queries over hypervisors."""
+
+    def ready(self) -> HypervisorQuerySet:
+        """Those that may be given new servers: up, enabled, not in maintenance."""
+        return self.filter(state=HostState.UP, is_enabled=True, in_maintenance=False)
+
+    def with_capacity(self) -> HypervisorQuerySet:
+        """Annotate `vcpus_free`, `ram_mib_free` and `disk_gib_free`, ratios and reserves applied."""
+        return self.annotate(
+            vcpus_free=Floor(F("vcpus") * F("cpu_ratio")) - F("reserved_vcpus") - F("vcpus_used"),
+            ram_mib_free=Floor(F("ram_mib") * F("ram_ratio"))
+            - F("reserved_ram_mib")
+            - F("ram_mib_used"),
+            disk_gib_free=Floor(F("disk_gib") * F("disk_ratio"))
+            - F("reserved_disk_gib")
+            - F("disk_gib_used"),
+        )
+
+
+class Hypervisor(models.Model):
+    """A host that runs servers, reached by its libvirt URI.
+
+    `*_used` is what servers have claimed, changed only together with their Allocation rows.
+    Disk figures are of the default storage pool.
+    """
+
+    uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=255, unique=True)
+    uri = models.CharField("libvirt URI", max_length=512, unique=True)
+    virt_type = models.CharField(max_length=8, choices=VirtType.choices, default=VirtType.AUTO)
+    cpu_ratio = models.FloatField(default=4.0, validators=[MinValueValidator(0.01)])
+    ram_ratio = models.FloatField(default=1.0, validators=[MinValueValidator(0.01)])
+    disk_ratio = models.FloatField(default=1.0, validators=[MinValueValidator(0.01)])
+    reserved_vcpus = models.PositiveIntegerField(default=0)
+    reserved_ram_mib = models.PositiveIntegerField(default=512)
+    reserved_disk_gib = models.PositiveIntegerField(default=0)
+    is_enabled = models.BooleanField("enabled", default=True)
+    disabled_reason = models.CharField(max_length=255, blank=True, default="")
+    in_maintenance = models.BooleanField(default=False)
+    max_concurrent_builds = models.PositiveSmallIntegerField(
+        default=4, validators=[MinValueValidator(1)]
+    )
+    labels = models.JSONField(default=dict, blank=True)
+    # The accepted public host keys, as known_hosts lines; empty until an administrator accepts.
+    host_keys = models.TextField(blank=True, default="", editable=False)
+
+    # Found out by looking at the host.
+    state = models.CharField(
+        max_length=8, choices=HostState.choices, default=HostState.UNKNOWN, editable=False
+    )
+    state_reason = models.CharField(max_length=1024, blank=True, default="", editable=False)
+    last_seen_at = models.DateTimeField(null=True, editable=False)
+    looked_at = models.DateTimeField(null=True, editable=False)
+    hostname = models.CharField(max_length=255, blank=True, default="", editable=False)
+    host_ip = models.CharField(max_length=64, blank=True, default="", editable=False)
+    arch = models.CharField(max_length=32, blank=True, default="", editable=False)
+    domain_type = models.CharField(max_length=8, blank=True, default="", editable=False)
+    libvirt_version = models.PositiveIntegerField(default=0, editable=False)
+    qemu_version = models.PositiveIntegerField(default=0, editable=False)
+    # Capabilities that filters and the domain builder need: machine types, CPU model, firmware.
+    capabilities = models.JSONField(default=dict, editable=False)
+    vcpus = models.PositiveIntegerField(default=0, editable=False)
+    ram_mib = models.PositiveIntegerField(default=0, editable=False)
+    disk_gib = models.PositiveIntegerField(default=0, editable=False)
+    vcpus_used = models.PositiveIntegerField(default=0, editable=False)
+    ram_mib_used = models.PositiveIntegerField(default=0, editable=False)
+    disk_gib_used = models.PositiveIntegerField(default=0, editable=False)
+    running_servers = models.PositiveIntegerField(default=0, editable=False)
+    build_failures = models.PositiveIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar[models.Manager[Hypervisor]] = HypervisorQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StoragePool(models.Model):
+    """A libvirt storage pool on a host; sizes in bytes."""
+
+    hypervisor = models.ForeignKey(Hypervisor, models.CASCADE, related_name="pools")
+    name = models.CharField(max_length=64)
+    type = models.CharField(max_length=16, default="dir")
+    target_path = models.CharField(max_length=512, blank=True, default="")
+    is_default = models.BooleanField(default=False)
+    capacity = models.PositiveBigIntegerField(default=0, editable=False)
+    allocation = models.PositiveBigIntegerField(default=0, editable=False)
+    available = models.PositiveBigIntegerField(default=0, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["hypervisor", "name"], name="pool_name_on_host"),
+            models.UniqueConstraint(
+                fields=["hypervisor"], condition=models.Q(is_default=True), name="one_default_pool"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.hypervisor}"
+
+
+class Aggregate(models.Model):
+    """A group of hosts; with `availability_zone` set it is what tenants see as a zone."""
+
+    uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=255, unique=True)
+    availability_zone = models.CharField(max_length=255, blank=True, default="", db_index=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    hypervisors = models.ManyToManyField(Hypervisor, related_name="aggregates", blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CachedImage(models.Model):
+    """A base image in a pool. The row is the lock: who makes it uploads, others wait for `ready`."""
+
+    pool = models.ForeignKey(StoragePool, models.CASCADE, related_name="cached_images")
+    image_id = models.UUIDField(db_index=True)
+    volume = models.CharField(max_length=128)
+    size = models.PositiveBigIntegerField(default=0)
+    is_ready = models.BooleanField(default=False)
+    # The operation that uploads, and until when nobody else may.
+    uploader = models.UUIDField(null=True)
+    upload_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["pool", "volume"], name="base_image_once_a_pool"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.volume} in {self.pool}"
+
+
+class BuildSlot(models.Model):
+    """A build going on at a host; their number is bounded by `max_concurrent_builds`."""
+
+    hypervisor = models.ForeignKey(Hypervisor, models.CASCADE, related_name="build_slots")
+    operation = models.UUIDField(unique=True)
+    taken_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.operation} on {self.hypervisor}"

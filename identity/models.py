@@ -1,0 +1,147 @@
+"""Who there is: domains, projects, users, roles, and who may do what where."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.utils import timezone
+
+DEFAULT_DOMAIN_ID = "default"
+
+
+def new_id() -> str:
+    """A fresh identifier in the identity service's form: 32 hexadecimal digits, no hyphens."""
+    return uuid.uuid4().hex
+
+
+class Domain(models.Model):
+    """A name space of users and projects."""
+
+    id = models.CharField(primary_key=True, max_length=64, default=new_id, editable=False)
+    name = models.CharField(max_length=64, unique=True)
+    description = models.TextField(blank=True, default="")
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Project(models.Model):
+    """What owns servers, images, networks and quota."""
+
+    id = models.CharField(primary_key=True, max_length=64, default=new_id, editable=False)
+    domain = models.ForeignKey(Domain, models.PROTECT, default=DEFAULT_DOMAIN_ID)
+    name = models.CharField(max_length=64)
+    description = models.TextField(blank=True, default="")
+    enabled = models.BooleanField(default=True)
+    tags = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["domain", "name"], name="project_name_in_domain"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users; the name is unique in its domain."""
+
+    def create_user(self, name: str, password: str | None = None, **fields: Any) -> User:
+        """Create a user with a hashed password (None: no password, so no login)."""
+        user = self.model(name=name, **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, name: str, password: str | None = None, **fields: Any) -> User:
+        """Create a user who may use the Django admin for everything."""
+        return self.create_user(name, password, is_staff=True, is_superuser=True, **fields)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person or a program that logs in, to the APIs and to the pages alike."""
+
+    id = models.CharField(primary_key=True, max_length=64, default=new_id, editable=False)
+    domain = models.ForeignKey(Domain, models.PROTECT, default=DEFAULT_DOMAIN_ID)
+    name = models.CharField(max_length=255)
+    description = models.TextField(blank=True, default="")
+    email = models.EmailField(blank=True, default="")
+    default_project = models.ForeignKey(
+        Project, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    is_active = models.BooleanField("enabled", default=True)
+    is_staff = models.BooleanField("may use the admin", default=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Tokens issued before this instant are refused: set by a password change or a disablement.
+    tokens_valid_from = models.DateTimeField(default=timezone.now, editable=False)
+
+    USERNAME_FIELD = "name"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    objects: ClassVar[UserManager] = UserManager()
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["domain", "name"], name="user_name_in_domain"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.Model):
+    """A named set of rights: admin, manager, member, reader, service."""
+
+    id = models.CharField(primary_key=True, max_length=64, default=new_id, editable=False)
+    name = models.CharField(max_length=255, unique=True)
+    description = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RoleAssignment(models.Model):
+    """This user has this role in this project."""
+
+    role = models.ForeignKey(Role, models.CASCADE, related_name="assignments")
+    user = models.ForeignKey(User, models.CASCADE, related_name="assignments")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="assignments")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "project", "role"], name="role_assignment_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} is {self.role} in {self.project}"
+
+
+class RevokedToken(models.Model):
+    """A token taken back before its time; the row may go once the token has expired."""
+
+    audit_id = models.CharField(primary_key=True, max_length=32)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.audit_id
+
+    @staticmethod
+    def forget_expired(now: datetime) -> int:
+        """Delete the rows of tokens that have expired anyway; returns how many."""
+        return RevokedToken.objects.filter(expires_at__lt=now).delete()[0]

@@ -1,0 +1,9 @@
+"""Registers the images app."""
+
+from django.apps import AppConfig
+
+
+class ImagesConfig(AppConfig):
+    """The images app."""
+
+    name = "images"

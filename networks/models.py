@@ -1,0 +1,163 @@
+"""Networks, subnets, ports, their addresses, and security groups."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+
+class NetworkQuerySet(models.QuerySet["Network"]):
+    """Queries over networks."""
+
+    def usable_by(self, project_id: str | None) -> NetworkQuerySet:
+        """The project's own networks and the shared ones."""
+        return self.filter(models.Q(project_id=project_id) | models.Q(is_shared=True))
+
+
+class Network(models.Model):
+    """A layer-2 network; here a NAT network that each host makes for itself when first needed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    name = models.CharField(max_length=255, blank=True, default="")
+    description = models.CharField(max_length=255, blank=True, default="")
+    project_id = models.CharField(max_length=64, db_index=True)
+    is_shared = models.BooleanField(default=False)
+    is_external = models.BooleanField(default=False)
+    is_up = models.BooleanField("admin state up", default=True)
+    mtu = models.PositiveIntegerField(default=1500)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    revision = models.PositiveIntegerField(default=1, editable=False)
+
+    objects: ClassVar[models.Manager[Network]] = NetworkQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.name or str(self.id)
+
+
+class Subnet(models.Model):
+    """A range of addresses on a network; `cidr` and addresses as text in canonical form."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    network = models.ForeignKey(Network, models.CASCADE, related_name="subnets")
+    name = models.CharField(max_length=255, blank=True, default="")
+    description = models.CharField(max_length=255, blank=True, default="")
+    project_id = models.CharField(max_length=64, db_index=True)
+    ip_version = models.PositiveSmallIntegerField(default=4)
+    cidr = models.CharField(max_length=64)
+    gateway_ip = models.GenericIPAddressField(null=True, blank=True)
+    has_dhcp = models.BooleanField(default=True)
+    # [[first, last], …], inclusive.
+    allocation_pools = models.JSONField(default=list)
+    dns_nameservers = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    revision = models.PositiveIntegerField(default=1, editable=False)
+
+    def __str__(self) -> str:
+        return self.name or self.cidr
+
+
+class SecurityGroup(models.Model):
+    """A named set of rules that ports follow; every project has one called `default`."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    project_id = models.CharField(max_length=64, db_index=True)
+    name = models.CharField(max_length=255)
+    description = models.CharField(max_length=255, blank=True, default="")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    revision = models.PositiveIntegerField(default=1, editable=False)
+
+    class Meta:
+        constraints = [
+            # Other names may repeat; two requests racing to make the default group may not.
+            models.UniqueConstraint(
+                fields=["project_id"],
+                condition=models.Q(name="default"),
+                name="one_default_security_group",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SecurityGroupRule(models.Model):
+    """Traffic that a group lets through; what no rule names is dropped."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    group = models.ForeignKey(SecurityGroup, models.CASCADE, related_name="rules")
+    direction = models.CharField(max_length=8, choices=[("ingress", "ingress"), ("egress", "egress")])
+    ethertype = models.CharField(max_length=4, choices=[("IPv4", "IPv4"), ("IPv6", "IPv6")])
+    protocol = models.CharField(max_length=16, blank=True, default="")
+    port_range_min = models.PositiveIntegerField(null=True, blank=True)
+    port_range_max = models.PositiveIntegerField(null=True, blank=True)
+    remote_ip_prefix = models.CharField(max_length=64, blank=True, default="")
+    description = models.CharField(max_length=255, blank=True, default="")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.direction} {self.ethertype} {self.protocol or 'any'}"
+
+
+class PortStatus(models.TextChoices):
+    """The wire's own words."""
+
+    ACTIVE = "ACTIVE"
+    DOWN = "DOWN"
+    BUILD = "BUILD"
+    ERROR = "ERROR"
+
+
+class Port(models.Model):
+    """A network interface: a MAC address, its fixed IPs, and the server it belongs to."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    network = models.ForeignKey(Network, models.PROTECT, related_name="ports")
+    project_id = models.CharField(max_length=64, db_index=True)
+    name = models.CharField(max_length=255, blank=True, default="")
+    description = models.CharField(max_length=255, blank=True, default="")
+    mac_address = models.CharField(max_length=17)
+    # The server's uuid in text form, or "" while unbound.
+    device_id = models.CharField(max_length=255, blank=True, default="", db_index=True)
+    device_owner = models.CharField(max_length=255, blank=True, default="")
+    device_index = models.PositiveSmallIntegerField(default=0)
+    tag = models.CharField(max_length=60, blank=True, default="")
+    # A port made for a server goes with it; one made beforehand is only unbound.
+    made_for_server = models.BooleanField(default=False)
+    host = models.CharField(max_length=255, blank=True, default="")
+    status = models.CharField(max_length=8, choices=PortStatus.choices, default=PortStatus.DOWN)
+    is_up = models.BooleanField("admin state up", default=True)
+    has_port_security = models.BooleanField(default=True)
+    security_groups = models.ManyToManyField(SecurityGroup, related_name="ports", blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    revision = models.PositiveIntegerField(default=1, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["network", "mac_address"], name="port_mac_on_network"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or str(self.id)
+
+
+class FixedIP(models.Model):
+    """An address taken by a port; the constraint, not a check beforehand, keeps it single."""
+
+    port = models.ForeignKey(Port, models.CASCADE, related_name="fixed_ips")
+    subnet = models.ForeignKey(Subnet, models.PROTECT, related_name="fixed_ips")
+    address = models.GenericIPAddressField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subnet", "address"], name="fixed_ip_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.address

@@ -1,0 +1,93 @@
+"""The one row that is the truth about a piece of work; a job is only its wake-up."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.utils import timezone
+
+
+class OperationState(models.TextChoices):
+    """Where an operation stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    UNDOING = "undoing"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+UNFINISHED = [OperationState.PENDING, OperationState.RUNNING, OperationState.UNDOING]
+
+
+class Operation(models.Model):
+    """Work on one subject: a list of steps, how far it got, and what it found out on the way.
+
+    `cursor` is the number of steps done; while undoing, the number of steps not yet undone.
+    `attempt` counts tries of the current step. `rounds` keeps the failure of each round that was
+    undone before another way was tried. `successor` is what a cancelled operation makes way for.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=64)
+    subject = models.UUIDField()
+    queue = models.CharField(max_length=32, default="default")
+    params = models.JSONField(default=dict)
+    cursor = models.PositiveIntegerField(default=0)
+    outputs = models.JSONField(default=dict)
+    rounds = models.JSONField(default=list)
+    state = models.CharField(
+        max_length=16, choices=OperationState.choices, default=OperationState.PENDING
+    )
+    attempt = models.PositiveIntegerField(default=0)
+    wake_at = models.DateTimeField(default=timezone.now)
+    deadline_at = models.DateTimeField(null=True, blank=True)
+    lease_owner = models.CharField(max_length=96, blank=True, default="")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    successor = models.JSONField(null=True, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    request_id = models.CharField(max_length=64, blank=True, default="", db_index=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(
+                fields=["wake_at"],
+                condition=models.Q(state__in=["pending", "running", "undoing"]),
+                name="operation_due",
+            ),
+            models.Index(fields=["subject", "-created_at"], name="operation_history"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject"],
+                condition=models.Q(state__in=["pending", "running", "undoing"]),
+                name="one_unfinished_operation",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.subject}: {self.state}"
+
+
+class StepRecord(models.Model):
+    """When a step ran, and how it ended; one row a try."""
+
+    operation = models.ForeignKey(Operation, models.CASCADE, related_name="records")
+    step = models.CharField(max_length=64)
+    direction = models.CharField(max_length=4, choices=[("do", "do"), ("undo", "undo")])
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    result = models.CharField(max_length=16, blank=True, default="")
+    message = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.direction} {self.step}: {self.result or 'running'}"

@@ -1,0 +1,70 @@
+"""Limits and the reservation ledger; usage is always a sum of reservation rows."""
+
+from django.db import models
+from django.utils import timezone
+
+
+class ProjectLedger(models.Model):
+    """The row that is locked while a project's usage is compared with its limits."""
+
+    project_id = models.CharField(primary_key=True, max_length=64)
+    touched_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.project_id
+
+
+class Reservation(models.Model):
+    """So much of a resource is used by one subject (a server, a port …) of a project."""
+
+    project_id = models.CharField(max_length=64)
+    resource = models.CharField(max_length=64)
+    amount = models.PositiveBigIntegerField()
+    subject = models.UUIDField(db_index=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            # Holds the amount too, so a usage sum reads the index alone.
+            models.Index(fields=["project_id", "resource", "amount"], name="reservation_usage"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["subject", "resource"], name="reservation_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.resource} of {self.project_id}"
+
+
+class QuotaLimit(models.Model):
+    """A project's own limit for one resource; -1 is unlimited. Without a row the default holds."""
+
+    project_id = models.CharField(max_length=64)
+    resource = models.CharField(max_length=64)
+    limit = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project_id", "resource"], name="quota_limit_once"),
+            models.CheckConstraint(condition=models.Q(limit__gte=-1), name="quota_limit_range"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.resource}: {self.limit} for {self.project_id}"
+
+
+class QuotaDefault(models.Model):
+    """A stored default of a quota class; only the class `default` feeds projects."""
+
+    class_name = models.CharField(max_length=255, default="default")
+    resource = models.CharField(max_length=64)
+    limit = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["class_name", "resource"], name="quota_default_once"),
+            models.CheckConstraint(condition=models.Q(limit__gte=-1), name="quota_default_range"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.class_name}.{self.resource}: {self.limit}"

@@ -1,0 +1,9 @@
+"""Registers the scheduling app."""
+
+from django.apps import AppConfig
+
+
+class SchedulingConfig(AppConfig):
+    """The scheduling app."""
+
+    name = "scheduling"

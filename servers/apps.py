@@ -1,0 +1,9 @@
+"""Registers the servers app."""
+
+from django.apps import AppConfig
+
+
+class ServersConfig(AppConfig):
+    """The servers app."""
+
+    name = "servers"

@@ -1,0 +1,40 @@
+"""What can be wrong with a request about a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloudportal.errors import Conflict, Invalid, NotFound
+
+if TYPE_CHECKING:
+    from servers.models import Server
+    from servers.states import VmState
+
+
+class ServerNotFound(NotFound):
+    """No such server, or not one the caller may know of."""
+
+
+class KeyPairNotFound(NotFound):
+    """The user has no key pair of that name."""
+
+
+class KeyPairExists(Conflict):
+    """The user has a key pair of that name already."""
+
+
+class InvalidServerRequest(Invalid):
+    """A server cannot be made or changed as asked."""
+
+
+class InvalidState(Conflict):
+    """The server's state does not allow the action now."""
+
+    @classmethod
+    def of(cls, server: Server, action: str, expect: set[VmState]) -> InvalidState:
+        """Say which attribute stands in the way, vm_state before task_state."""
+        if server.vm_state not in expect:
+            attribute, value = "vm_state", server.vm_state
+        else:
+            attribute, value = "task_state", server.task_state or ""
+        return cls(f"Cannot '{action}' instance {server.pk} while it is in {attribute} {value}")

@@ -1,0 +1,218 @@
+"""Servers and what belongs to them: key pairs, faults, actions with their events."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from hypervisors.models import Hypervisor
+from servers.errors import InvalidState
+from servers.states import PowerState, TaskState, VmState, status_of
+
+
+class KeyPair(models.Model):
+    """A public SSH key, by name, of one user."""
+
+    user_id = models.CharField(max_length=64)
+    name = models.CharField(max_length=255)
+    type = models.CharField(max_length=8, default="ssh", choices=[("ssh", "ssh"), ("x509", "x509")])
+    public_key = models.TextField(max_length=16384)
+    fingerprint = models.CharField(max_length=255)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["user_id", "name"], name="key_pair_name_of_user"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ServerQuerySet(models.QuerySet["Server"]):
+    """Queries over servers, and the only ways their states change."""
+
+    def alive(self) -> ServerQuerySet:
+        """Servers that are not deleted."""
+        return self.filter(deleted_at=None)
+
+    def begin_task(
+        self, server: Server, task: TaskState, *, action: str, expect: set[VmState]
+    ) -> None:
+        """Start a task by one conditional update, so that of two racing requests one loses.
+
+        Raises:
+            InvalidState: the server is in another `vm_state`, or a task is already under way.
+        """
+        now = timezone.now()
+        changed = self.filter(
+            pk=server.pk, vm_state__in=expect, task_state=None, deleted_at=None
+        ).update(task_state=task, updated_at=now)
+        if not changed:
+            server.refresh_from_db()
+            raise InvalidState.of(server, action, expect)
+        server.task_state = task
+        server.updated_at = now
+
+    def change(self, server_id: uuid.UUID, **fields: object) -> bool:
+        """Set fields of a server that is not deleted; False when there is no such server."""
+        fields.setdefault("updated_at", timezone.now())
+        return bool(self.filter(pk=server_id, deleted_at=None).update(**fields))
+
+
+class Server(models.Model):
+    """A server: what was asked for, where it is, and how it is.
+
+    `flavor`, `image_properties` and `public_key` are copies taken when it was made. `hostname` is
+    the guest's own name. A deleted server's row stays, with `deleted_at` set.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    project_id = models.CharField(max_length=64)
+    user_id = models.CharField(max_length=64)
+    name = models.CharField(max_length=255)
+    hostname = models.CharField(max_length=255)
+    description = models.CharField(max_length=255, null=True)  # noqa: DJ001 - the wire tells null from ""
+    vm_state = models.CharField(max_length=32, choices=VmState.choices, default=VmState.BUILDING)
+    task_state = models.CharField(max_length=40, choices=TaskState.choices, null=True)  # noqa: DJ001 - null is the wire's word for no task
+    power_state = models.PositiveSmallIntegerField(
+        choices=PowerState.choices, default=PowerState.NOSTATE
+    )
+    progress = models.PositiveSmallIntegerField(default=0)
+    flavor = models.JSONField()
+    image_id = models.UUIDField(null=True)
+    image_properties = models.JSONField(default=dict)
+    key_name = models.CharField(max_length=255, null=True)  # noqa: DJ001 - null is shown as null
+    public_key = models.TextField(blank=True, default="")
+    user_data = models.TextField(null=True)  # noqa: DJ001 - null is shown as null
+    # [{"path": …, "contents": base64}], written into the guest through the config drive.
+    personality = models.JSONField(default=list)
+    has_config_drive = models.BooleanField(default=False)
+    metadata = models.JSONField(default=dict)
+    tags = models.JSONField(default=list)
+    disk_config = models.CharField(max_length=8, default="MANUAL")
+    access_ip_v4 = models.GenericIPAddressField(null=True, protocol="IPv4")
+    access_ip_v6 = models.GenericIPAddressField(null=True, protocol="IPv6")
+    # The zone asked for at creation (pinned), and the one it is in.
+    pinned_zone = models.CharField(max_length=255, null=True)  # noqa: DJ001 - null is shown as null
+    availability_zone = models.CharField(max_length=255, blank=True, default="")
+    hypervisor = models.ForeignKey(
+        Hypervisor, models.PROTECT, null=True, related_name="servers"
+    )
+    # Everything placement needs, frozen at creation; see scheduling/request_spec.py.
+    request_spec = models.JSONField(default=dict)
+    scheduler_hints = models.JSONField(default=dict)
+    reservation_id = models.CharField(max_length=32)
+    launch_index = models.PositiveIntegerField(default=0)
+    root_device_name = models.CharField(max_length=32, blank=True, default="/dev/vda")
+    # Counts definitions of the guest, so that an older one found on a host is recognised.
+    generation = models.PositiveIntegerField(default=1)
+    # The password for the guest, encrypted, kept only until the guest has been built.
+    sealed_admin_password = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now)
+    launched_at = models.DateTimeField(null=True)
+    terminated_at = models.DateTimeField(null=True)
+    deleted_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[models.Manager[Server]] = ServerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["project_id", "-created_at", "-id"], name="server_of_project"),
+            models.Index(fields=["-created_at", "-id"], name="server_newest"),
+            models.Index(fields=["updated_at"], name="server_changed"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def status(self) -> str:
+        """The wire's one word, e.g. ACTIVE."""
+        if self.deleted_at is not None:
+            return "DELETED"
+        return status_of(self.vm_state, self.task_state)
+
+    @property
+    def host_id(self) -> str:
+        """The host, hidden from tenants: SHA-224 hex of project id and host name, "" if unplaced."""
+        if self.hypervisor is None:
+            return ""
+        text = self.project_id + self.hypervisor.name
+        return hashlib.sha224(text.encode()).hexdigest()
+
+    @property
+    def domain_name(self) -> str:
+        """The guest's name in libvirt; made from the id, so it is known without asking anyone."""
+        return f"server-{self.id}"
+
+
+class ServerFault(models.Model):
+    """Why something failed; the newest is shown while the server is in ERROR."""
+
+    server = models.ForeignKey(Server, models.CASCADE, related_name="faults")
+    code = models.PositiveSmallIntegerField(default=500)
+    message = models.CharField(max_length=255)
+    details = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["server", "-created_at"], name="fault_newest")]
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ServerAction(models.Model):
+    """One request that changed a server; keyed by the request's id."""
+
+    server_id = models.UUIDField()
+    action = models.CharField(max_length=64)
+    request_id = models.CharField(max_length=64)
+    user_id = models.CharField(max_length=64)
+    project_id = models.CharField(max_length=64)
+    message = models.CharField(max_length=255, blank=True, default="")
+    started_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-started_at", "-id"]
+        indexes = [models.Index(fields=["server_id", "-started_at"], name="action_newest")]
+        constraints = [
+            models.UniqueConstraint(fields=["server_id", "request_id", "action"], name="action_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} of {self.server_id}"
+
+
+class ServerEvent(models.Model):
+    """A part of an action, from its start to its end; `result` is Success, Error or "" meanwhile."""
+
+    action = models.ForeignKey(ServerAction, models.CASCADE, related_name="events")
+    event = models.CharField(max_length=128)
+    host = models.CharField(max_length=255, blank=True, default="")
+    started_at = models.DateTimeField()
+    finished_at: models.DateTimeField[datetime | None, datetime | None] = models.DateTimeField(
+        null=True
+    )
+    result = models.CharField(max_length=16, blank=True, default="")
+    details = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["action", "event", "host"], name="event_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event}: {self.result or 'running'}"
