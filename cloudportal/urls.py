@@ -1,0 +1,21 @@
+"""Every address of the portal, on one origin."""
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path, re_path
+
+_compute = [
+    path("", include("flavors.api.urls")),
+    path("", include("quotas.api.urls")),
+    path("", include("hypervisors.api.urls")),
+    path("", include("servers.api.urls")),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("identity.api.urls")),
+    path("compute/v2.1/", include(_compute)),
+    re_path(r"^compute/v2\.1/(?P<project_id>[0-9a-f-]+)/", include(_compute)),
+    path("", include("images.api.urls")),
+    path("", include("networks.api.urls")),
+    path("admin/", admin.site.urls),
+    path("", include("dashboard.urls")),
+]

@@ -1,0 +1,291 @@
+"""What the driver is told and what it tells: frozen dataclasses, no behaviour."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from hypervisors.libvirt.features import GuestFeatures
+
+DomainType = Literal["kvm", "qemu"]
+DiskRole = Literal["root", "ephemeral", "swap", "config", "volume"]
+PowerState = Literal["running", "paused", "shutdown", "crashed", "suspended", "nostate"]
+
+
+@dataclass(frozen=True)
+class IoLimits:
+    """Ceilings of one disk, per second; None is no ceiling. A total excludes read and write."""
+
+    read_bytes: int | None = None
+    write_bytes: int | None = None
+    total_bytes: int | None = None
+    read_iops: int | None = None
+    write_iops: int | None = None
+    total_iops: int | None = None
+
+
+@dataclass(frozen=True)
+class DiskSpec:
+    """One disk or CD of a guest: a volume of a pool of its host.
+
+    Without a bus the guest's features choose one by device; the target name follows from bus and
+    order, the root disk first. `boot_order` counts from 1; None is never booted from. Without
+    io limits of its own a disk takes those of the flavor (a CD has none).
+    """
+
+    pool: str
+    volume: str
+    role: DiskRole
+    device: Literal["disk", "cdrom"] = "disk"
+    format: Literal["qcow2", "raw"] = "qcow2"
+    bus: str | None = None
+    boot_order: int | None = None
+    serial: str | None = None
+    cache: str = "none"
+    io_limits: IoLimits | None = None
+
+
+@dataclass(frozen=True)
+class InterfaceSpec:
+    """One network card of a guest, on a libvirt network; without a model the features choose."""
+
+    port_id: str
+    mac: str
+    network: str
+    model: str | None = None
+    filter_name: str | None = None
+    mtu: int | None = None
+
+
+@dataclass(frozen=True)
+class FlavorRecord:
+    """The flavor as it was when the server was built or resized."""
+
+    id: str
+    name: str
+    vcpus: int
+    ram_mib: int
+    disk_gib: int
+    ephemeral_gib: int = 0
+    swap_mib: int = 0
+    rxtx_factor: float = 1.0
+    is_public: bool = True
+    description: str | None = None
+    extra_specs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FixedIpRecord:
+    """An address of a port and the subnet it is from."""
+
+    address: str
+    subnet_id: str
+
+
+@dataclass(frozen=True)
+class PortRecord:
+    """A port of the server."""
+
+    id: str
+    network_id: str
+    mac: str
+    fixed_ips: tuple[FixedIpRecord, ...] = ()
+    name: str = ""
+    security_group_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DiskRecord:
+    """A disk of the server and where it lies."""
+
+    role: str
+    pool: str
+    volume: str
+    size_gib: int
+    volume_id: str | None = None
+
+
+@dataclass(frozen=True)
+class GuestMetadata:
+    """All the portal knows of a server, kept in the guest so the database can be rebuilt."""
+
+    server_id: str
+    name: str
+    project_id: str
+    project_name: str
+    user_id: str
+    user_name: str
+    flavor: FlavorRecord
+    hostname: str
+    availability_zone: str
+    created_at: datetime
+    image_id: str | None = None
+    image_name: str | None = None
+    image_properties: Mapping[str, str] = field(default_factory=dict)
+    key_name: str | None = None
+    ports: tuple[PortRecord, ...] = ()
+    disks: tuple[DiskRecord, ...] = ()
+    user_metadata: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    description: str | None = None
+    config_drive: bool = False
+    reservation_id: str = ""
+    launch_index: int = 0
+    generation: int = 1
+
+
+@dataclass(frozen=True)
+class GuestSpec:
+    """A guest to be defined. Firmware, guest system and device models are in its features."""
+
+    uuid: UUID
+    name: str
+    title: str
+    vcpus: int
+    ram_mib: int
+    machine: str
+    metadata: GuestMetadata
+    arch: str = "x86_64"
+    domain_type: DomainType = "qemu"
+    cpu_model: str = "qemu64"
+    features: GuestFeatures = GuestFeatures()
+    disks: tuple[DiskSpec, ...] = ()
+    interfaces: tuple[InterfaceSpec, ...] = ()
+    console_log_path: str | None = None
+
+
+@dataclass(frozen=True)
+class GuestInfo:
+    """A guest as its host has it."""
+
+    uuid: UUID
+    name: str
+    power_state: PowerState
+    reason: int
+    vcpus: int
+    ram_mib: int
+    cpu_time_ns: int
+    is_ours: bool
+    is_persistent: bool
+    vnc_port: int | None = None
+
+
+@dataclass(frozen=True)
+class InterfaceUsage:
+    """Counters of one network card since the guest started."""
+
+    device: str
+    rx_bytes: int | None
+    rx_packets: int | None
+    rx_errors: int | None
+    rx_drops: int | None
+    tx_bytes: int | None
+    tx_packets: int | None
+    tx_errors: int | None
+    tx_drops: int | None
+
+
+@dataclass(frozen=True)
+class DiskUsage:
+    """Counters of one disk since the guest started, and its sizes."""
+
+    device: str
+    read_bytes: int | None
+    read_requests: int | None
+    write_bytes: int | None
+    write_requests: int | None
+    allocation_bytes: int | None
+    capacity_bytes: int | None
+
+
+@dataclass(frozen=True)
+class GuestUsage:
+    """One guest's record of the bulk statistics; None is what the host did not say."""
+
+    uuid: UUID
+    name: str
+    power_state: PowerState
+    cpu_time_ns: int | None
+    vcpus: int | None
+    ram_mib: int | None
+    ram_used_mib: int | None
+    ram_rss_mib: int | None
+    disks: tuple[DiskUsage, ...] = ()
+    interfaces: tuple[InterfaceUsage, ...] = ()
+
+
+@dataclass(frozen=True)
+class HostUsage:
+    """The host's own CPU time since it booted, and its memory."""
+
+    cpu_time_ns: int | None
+    cpu_idle_ns: int | None
+    ram_total_mib: int
+    ram_free_mib: int
+
+
+@dataclass(frozen=True)
+class HostStats:
+    """A host and its guests at one moment."""
+
+    host: HostUsage
+    guests: tuple[GuestUsage, ...]
+
+
+@dataclass(frozen=True)
+class HostInventory:
+    """What a host is and has. `machines` maps an alias (q35) to the versioned type behind it."""
+
+    hostname: str
+    arch: str
+    vcpus: int
+    ram_mib: int
+    libvirt_version: str
+    qemu_version: str
+    domain_types: tuple[DomainType, ...]
+    cpu_model: str
+    cpu_vendor: str
+    cpu_features: tuple[str, ...]
+    guest_cpu_models: Mapping[str, str]
+    machines: Mapping[str, str]
+    has_uefi: bool
+    sockets: int = 1
+    cores: int = 1
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class PoolInfo:
+    """A storage pool of a host; sizes are 0 while it is not active."""
+
+    name: str
+    type: str
+    is_active: bool
+    is_autostart: bool
+    path: str | None
+    capacity_bytes: int
+    allocation_bytes: int
+    available_bytes: int
+
+
+@dataclass(frozen=True)
+class VolumeInfo:
+    """A volume of a pool."""
+
+    name: str
+    path: str
+    format: str | None
+    capacity_bytes: int
+    allocation_bytes: int
+    backing_path: str | None = None
+
+
+@dataclass(frozen=True)
+class HostCheck:
+    """One thing looked at on a host: fine, not fine (with a remedy), or None: not checked."""
+
+    name: str
+    ok: bool | None
+    message: str
+    remedy: str = ""

@@ -1,0 +1,35 @@
+"""Password login for the pages: a user's name is unique in its domain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.backends import ModelBackend
+from django.http import HttpRequest
+
+from identity.models import DEFAULT_DOMAIN_ID, User
+
+
+class DomainBackend(ModelBackend):
+    """Looks a user up by name and domain, the default domain when none is given."""
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> User | None:
+        """The enabled user whose password this is, or None."""
+        name = username or kwargs.get("name")
+        if name is None or password is None:
+            return None
+        domain = kwargs.get("domain", DEFAULT_DOMAIN_ID)
+        user = User.objects.filter(name=name, domain_id=domain).first()
+        if user is None:
+            # The same work as for a known name, so that time does not tell which names exist.
+            User().set_password(password)
+            return None
+        if user.check_password(password) and self.user_can_authenticate(user):
+            return user
+        return None
