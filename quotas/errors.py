@@ -1,0 +1,56 @@
+"""What can be wrong with a request about limits and usage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cloudportal.errors import Invalid, OverQuota
+
+# Resources that are counted alone are refused in their own words.
+_OWN_WORDS = {
+    "key_pairs": "Quota exceeded, too many key pairs.",
+    "server_groups": "Quota exceeded, too many server groups.",
+}
+
+
+class QuotaExceeded(OverQuota):
+    """More is asked for than is left.
+
+    `exceeded` names the resources in alphabetical order; `requested`, `used` and `limits` have a
+    value for each of them. What was requested may be a text such as "1-3".
+    """
+
+    def __init__(
+        self,
+        exceeded: Sequence[str],
+        *,
+        requested: Mapping[str, int | str],
+        used: Mapping[str, int],
+        limits: Mapping[str, int],
+    ) -> None:
+        self.exceeded = tuple(sorted(exceeded))
+        self.requested = {name: requested[name] for name in self.exceeded}
+        self.used = {name: used[name] for name in self.exceeded}
+        self.limits = {name: limits[name] for name in self.exceeded}
+        super().__init__(self._words())
+
+    def _words(self) -> str:
+        if len(self.exceeded) == 1 and self.exceeded[0] in _OWN_WORDS:
+            return _OWN_WORDS[self.exceeded[0]]
+        names, requested, used, limits = (
+            ", ".join(map(str, values))
+            for values in (
+                self.exceeded,
+                self.requested.values(),
+                self.used.values(),
+                self.limits.values(),
+            )
+        )
+        return (
+            f"Quota exceeded for {names}: Requested {requested}, "
+            f"but already used {used} of {limits} {names}"
+        )
+
+
+class InvalidLimit(Invalid):
+    """A limit cannot be set as asked."""

@@ -1,0 +1,42 @@
+"""Which resources have a limit, and the limit that holds where nobody set another."""
+
+from __future__ import annotations
+
+UNLIMITED = -1
+MAX_LIMIT = 2**31 - 1
+
+# Counted through reservations, a sum for each project.
+COUNTED = {
+    "instances": 10,
+    "cores": 20,
+    "ram": 51200,
+    "server_groups": 10,
+    "ports": 500,
+    "networks": 100,
+    "subnets": 100,
+    "security_groups": 10,
+    "security_group_rules": 100,
+    "routers": 10,
+    "floating_ips": 50,
+    "images": 1000,
+}
+# Bounds of one request, one server, one group or one user; no sum is kept.
+BOUNDS = {
+    "metadata_items": 128,
+    "key_pairs": 100,
+    "server_group_members": 10,
+    "injected_files": 5,
+    "injected_file_content_bytes": 10240,
+    "injected_file_path_bytes": 255,
+}
+DEFAULTS = {**COUNTED, **BOUNDS}
+
+
+def check_known(resource: str) -> None:
+    """Refuse a name that no limit exists for.
+
+    Raises:
+        LookupError: the name is a programming error of the caller.
+    """
+    if resource not in DEFAULTS:
+        raise LookupError(f"There is no quota resource {resource!r}.")
