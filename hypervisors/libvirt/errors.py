@@ -48,6 +48,10 @@ class Unsupported(DriverError):
     """This host's libvirt or QEMU cannot do that."""
 
 
+class TooSmall(DriverError):
+    """The disk asked for is smaller than what must fit on it."""
+
+
 class Corrupted(DriverError):
     """What was read back from the host is not what was sent."""
 

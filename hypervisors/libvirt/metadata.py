@@ -40,7 +40,7 @@ def parse_metadata(xml: str) -> GuestMetadata:
         if root.tag != _tag("server"):
             raise DriverError(f"Not a server's metadata: {root.tag}")
         metadata = _read(root, GuestMetadata)
-    except (ET.ParseError, KeyError, TypeError, ValueError) as error:
+    except (ET.ParseError, LookupError, TypeError, ValueError) as error:
         raise DriverError(f"The metadata of the guest is damaged: {error!r}") from error
     if not isinstance(metadata, GuestMetadata):
         raise DriverError("The metadata of the guest is of another kind.")
@@ -63,23 +63,23 @@ def _write(name: str, record: Any) -> ET.Element:
     element = ET.Element(_tag(name))
     for item in dataclasses.fields(record):
         value = getattr(record, item.name)
-        if value is None:
-            continue
-        if dataclasses.is_dataclass(value):
-            element.append(_write(item.name, value))
-        elif isinstance(value, Mapping):
+        if isinstance(value, Mapping):
             for key, entry in value.items():
                 attributes = {"key": _escape(key), "value": _escape(entry)}
                 ET.SubElement(element, _tag(item.name), attributes)
         elif isinstance(value, tuple):
-            for entry in value:
-                if dataclasses.is_dataclass(entry):
-                    element.append(_write(item.name, entry))
-                else:
-                    ET.SubElement(element, _tag(item.name), {"value": _escape(entry)})
-        else:
+            element.extend(_write_entry(item.name, entry) for entry in value)
+        elif dataclasses.is_dataclass(value):
+            element.append(_write(item.name, value))
+        elif value is not None:
             element.set(item.name, _scalar_text(value))
     return element
+
+
+def _write_entry(name: str, entry: Any) -> ET.Element:
+    if dataclasses.is_dataclass(entry):
+        return _write(name, entry)
+    return ET.Element(_tag(name), {"value": _escape(entry)})
 
 
 def _scalar_text(value: Any) -> str:
@@ -98,7 +98,7 @@ def _read(element: ET.Element, kind: type[Any]) -> Any:
         origin = typing.get_origin(hint)
         children = element.findall(_tag(item.name))
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-            values[item.name] = _read(children[0], hint) if children else None
+            values[item.name] = _read(children[0], hint)
         elif origin is tuple:
             values[item.name] = _read_tuple(children, typing.get_args(hint)[0])
         elif origin is not None and origin is not types.UnionType:

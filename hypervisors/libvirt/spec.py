@@ -149,7 +149,7 @@ class GuestSpec:
     arch: str = "x86_64"
     domain_type: DomainType = "qemu"
     cpu_model: str = "qemu64"
-    features: GuestFeatures = GuestFeatures()
+    features: GuestFeatures = field(default_factory=GuestFeatures)
     disks: tuple[DiskSpec, ...] = ()
     interfaces: tuple[InterfaceSpec, ...] = ()
     console_log_path: str | None = None
