@@ -43,6 +43,9 @@ class Operation(models.Model):
     )
     attempt = models.PositiveIntegerField(default=0)
     wake_at = models.DateTimeField(default=timezone.now)
+    # When a wake-up was last sent again, and how often in a row: the pauses between grow.
+    swept_at = models.DateTimeField(default=timezone.now, editable=False)
+    sweeps = models.PositiveSmallIntegerField(default=0, editable=False)
     deadline_at = models.DateTimeField(null=True, blank=True)
     lease_owner = models.CharField(max_length=96, blank=True, default="")
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -91,3 +94,13 @@ class StepRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.direction} {self.step}: {self.result or 'running'}"
+
+
+class Timer(models.Model):
+    """A periodic task's next turn, so that of several keepers one does it."""
+
+    name = models.CharField(primary_key=True, max_length=64)
+    due_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,325 @@
+"""Run the steps of an operation in order; undo them, newest first, when one fails.
+
+The row is the truth and a job only a wake-up. A worker takes the lease, and after every step moves
+the cursor in the same write that checks that the lease is still its own. Killed at any point, its
+lease runs out, the sweeper sends another wake-up, and the next worker goes on from the cursor: the
+step that was under way runs again, which is why every step looks at the world before it changes
+it. A step that failed is undone too, for it may have done half its work.
+
+What ends a step, beside success: a retryable error is tried again with growing pauses, then counts
+as permanent; any other error turns the operation round. `Wait` puts it aside, `Superseded` makes
+way for the successor. A host that is away when its part must be undone is left a debt (see
+`Kind.postpone`), so that nothing waits for it.
+
+django-q2 ends an overlong job with a `SystemExit`, which passes through here untouched: the lease
+runs out as after a kill.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from cloudportal.errors import CloudError
+from cloudportal.logs import logged_as
+from operations import enqueue, lease
+from operations.errors import DeadlineExceeded, LeaseLost, Superseded, Wait
+from operations.kinds import DEFAULT_QUEUE, Context, Kind, Step, kind_named
+from operations.models import Operation, OperationState, StepRecord
+
+logger = logging.getLogger(__name__)
+
+POSTPONED = "postponed"
+# An undo that fails for good must not be lost: it is tried again at this pace, and seen by admins.
+UNDO_PAUSE_LIMIT_S = 60.0
+RETRY_PAUSE_LIMIT_S = 30.0
+# Tries of a host's part before it becomes a debt.
+POSTPONE_AFTER = 2
+
+
+def run(operation_id: UUID, *, queue: str = DEFAULT_QUEUE) -> None:
+    """Run an operation as far as it goes now; without the lease it is nothing to us."""
+    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+    if not lease.acquire(operation_id, owner):
+        return
+    operation = Operation.objects.get(pk=operation_id)
+    with logged_as(operation.request_id):
+        worker = _Worker(operation, kind_named(operation.kind), owner, queue)
+        with lease.heartbeat(operation_id, owner, worker.context.make_way):
+            try:
+                worker.work()
+            except LeaseLost:
+                logger.warning("Lost the lease of %s; another worker goes on.", operation)
+
+
+@dataclass
+class _Failure:
+    step: str
+    error: Exception
+
+    def as_json(self) -> dict[str, Any]:
+        known = isinstance(self.error, CloudError)
+        return {
+            "step": self.step,
+            "type": type(self.error).__name__,
+            # A foreign exception's text may hold anything; tenants see its class only.
+            "message": str(self.error) if known else type(self.error).__name__,
+            "detail": self.error.detail if isinstance(self.error, CloudError) else str(self.error),
+        }
+
+
+class _Worker:
+    """One worker's run over one leased operation."""
+
+    def __init__(self, operation: Operation, kind: Kind, owner: str, queue: str) -> None:
+        self.operation = operation
+        self.kind = kind
+        self.owner = owner
+        self.queue = queue
+        self.context = Context(
+            operation.pk,
+            kind.name,
+            operation.subject,
+            operation.params,
+            operation.outputs,
+            operation.rounds,
+            operation.request_id,
+        )
+
+    def work(self) -> None:
+        """Go on until the operation is finished, put aside, or no longer ours."""
+        if self.operation.state == OperationState.PENDING:
+            self._write(state=OperationState.RUNNING)
+        while True:
+            if self._makes_way():
+                return
+            if self.operation.state == OperationState.UNDOING:
+                going = self._undo_one()
+            elif self.operation.cursor < len(self.kind.steps):
+                going = self._do_one()
+            else:
+                self._finish(OperationState.DONE)
+                return
+            if not going:
+                return
+
+    # Forwards
+
+    def _do_one(self) -> bool:
+        step = self.kind.steps[self.operation.cursor]
+        if self._is_postponed(step):
+            self._write(cursor=self.operation.cursor + 1, attempt=0)
+            return True
+        wanted = step.queue(self.context) if step.queue else DEFAULT_QUEUE
+        if wanted != self.queue:
+            self._hand_over(wanted)
+            return False
+        record = self._begin(step, "do")
+        try:
+            self._check_deadline()
+            output = step.do(self.context)
+        except Wait as wait:
+            record.delete()
+            self._put_aside(wait.seconds)
+            return False
+        except Superseded:
+            self._end(record, "Superseded", "")
+            return True
+        except Exception as error:  # noqa: BLE001 - the engine is the one place that may
+            return self._did_not(step, record, error)
+        self.context.outputs[step.name] = output
+        with transaction.atomic():
+            self._end(record, "Success", "")
+            self._write(
+                cursor=self.operation.cursor + 1, outputs=self.context.outputs, attempt=0
+            )
+        return True
+
+    def _did_not(self, step: Step, record: StepRecord, error: Exception) -> bool:
+        failure = _Failure(step.name, error)
+        self._log(failure)
+        attempt = self.operation.attempt + 1
+        retryable = isinstance(error, CloudError) and error.retryable
+        if retryable and self._may_postpone(step, attempt) and self.kind.postpone_do:
+            with transaction.atomic():
+                self._end(record, "Postponed", str(error))
+                self._postpone()
+            return True
+        if retryable and attempt <= self.kind.retries and not self._is_late():
+            self._end(record, "Retry", str(error))
+            self._put_aside(_pause(attempt, RETRY_PAUSE_LIMIT_S), attempt=attempt)
+            return False
+        with transaction.atomic():
+            self._end(record, "Error", failure.as_json()["message"])
+            self._write(state=OperationState.UNDOING, error=failure.as_json(), attempt=0)
+        return True
+
+    # Backwards: the cursor points at the step to be undone next.
+
+    def _undo_one(self) -> bool:
+        steps = self.kind.steps
+        cursor = min(self.operation.cursor, len(steps) - 1)
+        if self.operation.cursor < 0 or self.context.outputs.get("undone"):
+            self._undone()
+            return self.operation.state == OperationState.RUNNING
+        step = steps[cursor]
+        if step.undo is not None and not self._is_postponed(step):
+            record = self._begin(step, "undo")
+            try:
+                step.undo(self.context)
+            except Wait as wait:
+                record.delete()
+                self._put_aside(wait.seconds)
+                return False
+            except Exception as error:  # noqa: BLE001 - the engine is the one place that may
+                return self._did_not_undo(step, record, error)
+            self._end(record, "Success", "")
+        if cursor == 0:
+            self.context.outputs["undone"] = True
+            self._write(outputs=self.context.outputs, attempt=0)
+        else:
+            self._write(cursor=cursor - 1, attempt=0)
+        return True
+
+    def _did_not_undo(self, step: Step, record: StepRecord, error: Exception) -> bool:
+        self._log(_Failure(step.name, error))
+        attempt = self.operation.attempt + 1
+        retryable = isinstance(error, CloudError) and error.retryable
+        if retryable and self._may_postpone(step, attempt):
+            with transaction.atomic():
+                self._end(record, "Postponed", str(error))
+                self._postpone()
+            return True
+        self._end(record, "Retry", str(error))
+        self._put_aside(_pause(attempt, UNDO_PAUSE_LIMIT_S), attempt=attempt)
+        return False
+
+    def _undone(self) -> None:
+        error = self.operation.error or {}
+        with transaction.atomic():
+            again = (
+                self.kind.after_undo is not None
+                and not self._is_late()
+                and self.kind.after_undo(self.context, error)
+            )
+            if not again:
+                self._finish(OperationState.FAILED)
+                return
+            self.context.rounds.append(error)
+            self.context.outputs.clear()
+            self._write(
+                state=OperationState.RUNNING,
+                cursor=0,
+                attempt=0,
+                error=None,
+                outputs={},
+                rounds=self.context.rounds,
+            )
+
+    # The host is away
+
+    def _may_postpone(self, step: Step, attempt: int) -> bool:
+        return step.on_host and self.kind.postpone is not None and attempt >= POSTPONE_AFTER
+
+    def _is_postponed(self, step: Step) -> bool:
+        return step.on_host and bool(self.context.outputs.get(POSTPONED))
+
+    def _postpone(self) -> None:
+        if self.kind.postpone is not None:
+            self.kind.postpone(self.context)
+        self.context.outputs[POSTPONED] = True
+        self._write(outputs=self.context.outputs, attempt=0)
+
+    # The row
+
+    def _write(self, **fields: Any) -> None:
+        lease.write(self.operation.pk, self.owner, **fields)
+        for name, value in fields.items():
+            setattr(self.operation, name, value)
+
+    def _makes_way(self) -> bool:
+        with transaction.atomic():
+            current = (
+                Operation.objects.select_for_update()
+                .filter(pk=self.operation.pk, lease_owner=self.owner)
+                .first()
+            )
+            if current is None:
+                raise LeaseLost
+            if current.successor is None:
+                return False
+            enqueue.give_way(current, now=timezone.now())
+            return True
+
+    def _finish(self, state: OperationState) -> None:
+        now = timezone.now()
+        with transaction.atomic():
+            current = Operation.objects.select_for_update().get(pk=self.operation.pk)
+            if current.successor is not None and current.lease_owner == self.owner:
+                enqueue.give_way(current, now=now)
+                return
+            self._write(state=state, finished_at=now, lease_owner="", lease_until=None)
+            if state == OperationState.FAILED and self.kind.on_failed is not None:
+                self.kind.on_failed(self.context, self.operation.error or {})
+
+    def _put_aside(self, seconds: float, **fields: Any) -> None:
+        wake_at = timezone.now() + timedelta(seconds=seconds)
+        lease.release(self.operation.pk, self.owner, wake_at=wake_at, swept_at=wake_at, **fields)
+
+    def _hand_over(self, queue: str) -> None:
+        with transaction.atomic():
+            lease.release(self.operation.pk, self.owner, queue=queue)
+            enqueue.wake(self.operation.pk, queue)
+
+    def _begin(self, step: Step, direction: str) -> StepRecord:
+        return StepRecord.objects.create(
+            operation=self.operation,
+            step=step.name,
+            direction=direction,
+            started_at=timezone.now(),
+        )
+
+    def _end(self, record: StepRecord, result: str, message: str) -> None:
+        record.finished_at = timezone.now()
+        record.result = result
+        record.message = message
+        record.save(update_fields=["finished_at", "result", "message"])
+
+    def _is_late(self) -> bool:
+        deadline = self.operation.deadline_at
+        return deadline is not None and timezone.now() > deadline
+
+    def _check_deadline(self) -> None:
+        if self._is_late():
+            raise DeadlineExceeded("The operation took longer than it may.")
+
+    def _log(self, failure: _Failure) -> None:
+        facts = failure.as_json()
+        known = isinstance(failure.error, CloudError)
+        logger.log(
+            logging.WARNING if known else logging.ERROR,
+            "%s of %s: step %s failed: %s: %s (%s)",
+            self.kind.name,
+            self.operation.subject,
+            failure.step,
+            facts["type"],
+            facts["message"],
+            facts["detail"],
+            exc_info=None if known else failure.error,
+        )
+
+
+def _pause(attempt: int, limit_s: float) -> float:
+    """Doubling from 0.5 s, with up to a quarter more so that many do not come back together."""
+    pause = min(0.5 * 2 ** (attempt - 1), limit_s)
+    return float(pause * (1 + random.random() / 4))  # noqa: S311 - spreads load, guards nothing

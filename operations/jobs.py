@@ -1,0 +1,10 @@
+"""What django-q2 calls."""
+
+from uuid import UUID
+
+from operations import engine
+
+
+def run(operation_id: str, queue: str) -> None:
+    """A wake-up: run the operation, if it is there to be run."""
+    engine.run(UUID(operation_id), queue=queue)

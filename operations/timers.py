@@ -1,0 +1,51 @@
+"""Periodic work: apps register it, one keeper of however many does each turn."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from operations.models import Timer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something to be done every `every_s` seconds; gets the time of its turn."""
+
+    name: str
+    every_s: float
+    do: Callable[[datetime], object]
+
+
+_tasks: dict[str, Task] = {}
+
+
+def register_timer(name: str, every_s: float, do: Callable[[datetime], object]) -> None:
+    """Have something done regularly by the keeper."""
+    _tasks[name] = Task(name, every_s, do)
+
+
+def tasks() -> list[Task]:
+    """What is to be done regularly."""
+    return list(_tasks.values())
+
+
+def take_turn(task: Task, *, now: datetime) -> bool:
+    """Whether this turn is ours: one conditional update decides between keepers."""
+    following = now + timedelta(seconds=task.every_s)
+    if Timer.objects.filter(pk=task.name, due_at__lte=now).update(due_at=following):
+        return True
+    _, made = Timer.objects.get_or_create(name=task.name, defaults={"due_at": following})
+    return made
+
+
+def run_turn(task: Task, *, now: datetime) -> None:
+    """Do a task's turn; a failure is logged and leaves the next turn alone."""
+    try:
+        task.do(now)
+    except Exception:
+        logger.exception("The periodic task %s failed.", task.name)
