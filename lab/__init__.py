@@ -1,0 +1,1 @@
+"""Simulated hosts on one machine: each its own network, libvirtd, sshd and storage."""
