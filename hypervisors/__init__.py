@@ -1,0 +1,1 @@
+"""Hypervisors: hosts, their pools and images, and the way to libvirt."""

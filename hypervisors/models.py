@@ -38,7 +38,7 @@ class HypervisorQuerySet(models.QuerySet["Hypervisor"]):
         return self.filter(state=HostState.UP, is_enabled=True, in_maintenance=False)
 
     def with_capacity(self) -> HypervisorQuerySet:
-        """Annotate `vcpus_free`, `ram_mib_free` and `disk_gib_free`, ratios and reserves applied."""
+        """Annotate `vcpus_free`, `ram_mib_free`, `disk_gib_free`; ratios and reserves applied."""
         return self.annotate(
             vcpus_free=Floor(F("vcpus") * F("cpu_ratio")) - F("reserved_vcpus") - F("vcpus_used"),
             ram_mib_free=Floor(F("ram_mib") * F("ram_ratio"))
@@ -154,7 +154,7 @@ class Aggregate(models.Model):
 
 
 class CachedImage(models.Model):
-    """A base image in a pool. The row is the lock: who makes it uploads, others wait for `ready`."""
+    """A base image in a pool. The row is the lock: its uploader works, others wait."""
 
     pool = models.ForeignKey(StoragePool, models.CASCADE, related_name="cached_images")
     image_id = models.UUIDField(db_index=True)
@@ -184,3 +184,15 @@ class BuildSlot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.operation} on {self.hypervisor}"
+
+
+class SshIdentity(models.Model):
+    """The portal's own SSH key, one for all web and worker machines; the private part sealed."""
+
+    name = models.CharField(max_length=16, unique=True, default="portal")
+    public_key = models.CharField(max_length=255)
+    sealed_private_key = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.public_key}"
