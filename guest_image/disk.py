@@ -17,9 +17,11 @@ BOOT_SIZE = 24 * MIB
 ROOT_AT = BOOT_AT + BOOT_SIZE
 ROOT_SIZE = 71 * MIB
 DISK_SIZE = ROOT_AT + ROOT_SIZE  # 96 MiB
-LARGEST_ROOT = "1T"  # room for the tables of a file system grown to this size
+LARGEST_ROOT = 1024 * 1024 * MIB  # there is room for the tables of a file system of 1 TiB
+ROOT_UUID = "7e1d1c05-0000-4000-8000-000000000002"  # fixed, so that equal parts make an equal image
+HASH_SEED = "7e1d1c05-0000-4000-8000-000000000001"
 MBR_CODE = (Path("/usr/lib/SYSLINUX/mbr.bin"), Path("/usr/lib/syslinux/mbr/mbr.bin"))
-# An emulated CPU spends seconds on self-tests and hardening that mean nothing in a demonstration guest.
+# An emulated CPU spends seconds on self-tests and hardening that a demonstration guest can spare.
 FAST = (
     "random.trust_cpu=on cryptomgr.notests rcupdate.rcu_expedited=1 init_on_alloc=0 mitigations=off"
     " nokaslr tsc=reliable no_timer_check audit=0 lsm=yama 8250.nr_uarts=1"
@@ -45,7 +47,9 @@ def partition_table() -> bytes:
         ROOT_AT, ROOT_SIZE, kind=0x83, active=False
     )
     disk_id = struct.pack("<IH", 0x7E1D1C05, 0)
-    return code.read_bytes()[:440].ljust(440, b"\0") + disk_id + entries.ljust(64, b"\0") + b"\x55\xaa"
+    return (
+        code.read_bytes()[:440].ljust(440, b"\0") + disk_id + entries.ljust(64, b"\0") + b"\x55\xaa"
+    )
 
 
 def _entry(start: int, size: int, *, kind: int, active: bool) -> bytes:
@@ -61,7 +65,21 @@ def make_boot_partition(raw: Path, kernel: Path, initramfs: Path, work: Path) ->
     config.write_text(SYSLINUX_CONFIG)
     drive = f"{raw}@@{BOOT_AT}"
     geometry = ["-h", "255", "-s", "63", "-H", str(BOOT_AT // SECTOR)]
-    run(["mformat", "-i", drive, "-c", "64", "-T", str(BOOT_SIZE // SECTOR), *geometry, "-v", "TINYBOOT", "::"])
+    run(
+        [
+            "mformat",
+            "-i",
+            drive,
+            "-c",
+            "64",
+            "-T",
+            str(BOOT_SIZE // SECTOR),
+            *geometry,
+            "-v",
+            "TINYBOOT",
+            "::",
+        ]
+    )
     for source, name in ((kernel, "vmlinuz"), (initramfs, "initrd"), (config, "syslinux.cfg")):
         run(["mcopy", "-i", drive, source, f"::{name}"])
     run([tool("syslinux"), "--install", "--offset", str(BOOT_AT), raw])
@@ -73,11 +91,25 @@ def make_root_partition(raw: Path, tree: Path, work: Path) -> None:
     image.unlink(missing_ok=True)
     with image.open("wb") as file:
         file.truncate(ROOT_SIZE)
-    blocks = int(LARGEST_ROOT.removesuffix("T")) * 1024 * 1024 * MIB // 4096
-    options = f"resize={blocks},root_owner=0:0,lazy_itable_init=1,hash_seed=7e1d1c05-0000-4000-8000-000000000001"
-    base = [tool("mke2fs"), "-q", "-F", "-t", "ext4", "-b", "4096", "-I", "256", "-m", "0"]
-    label = ["-L", "tiny-root", "-U", "7e1d1c05-0000-4000-8000-000000000002"]
-    run([*base, *label, "-E", options, "-J", "size=4", "-d", tree, image])
+    growth = f"resize={LARGEST_ROOT // 4096},lazy_itable_init=1"
+    options = f"{growth},root_owner=0:0,hash_seed={HASH_SEED}"
+    make: list[str | Path] = [tool("mke2fs"), "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0"]
+    run(
+        [
+            *make,
+            "-L",
+            "tiny-root",
+            "-U",
+            ROOT_UUID,
+            "-E",
+            options,
+            "-J",
+            "size=4",
+            "-d",
+            tree,
+            image,
+        ]
+    )
     if os.geteuid() != 0:
         _give_to_root(image, tree)
     with image.open("rb") as source, raw.open("r+b") as target:

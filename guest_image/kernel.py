@@ -10,7 +10,16 @@ from guest_image.commands import BuildError, run, tool
 # The package that always names the newest kernel made for virtual machines.
 META_PACKAGES = {"debian": "linux-image-cloud-amd64", "ubuntu": "linux-image-virtual"}
 
-BOOT_MODULES = ("virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "ata_piix", "ahci", "nvme", "ext4")
+BOOT_MODULES = (
+    "virtio_pci",
+    "virtio_blk",
+    "virtio_scsi",
+    "sd_mod",
+    "ata_piix",
+    "ahci",
+    "nvme",
+    "ext4",
+)
 SYSTEM_MODULES = (
     *("virtio_net", "e1000", "e1000e", "8139cp", "8139too", "virtio_rng", "virtio_balloon"),
     *("virtio_console", "sr_mod", "isofs", "vfat", "nls_cp437", "nls_iso8859-1", "nls_ascii"),

@@ -43,7 +43,17 @@ def make_initramfs(work: Path, kernel: Kernel, output: Path) -> None:
         (tree / "bin" / applet).symlink_to("busybox")
     install_modules(kernel, BOOT_MODULES, tree)
     names = sorted(str(path.relative_to(tree)) for path in tree.rglob("*"))
-    cpio = [tool("busybox"), "cpio", "-o", "-H", "newc", "-R", "0:0", "-F", output]
+    cpio: list[str | Path] = [
+        tool("busybox"),
+        "cpio",
+        "-o",
+        "-H",
+        "newc",
+        "-R",
+        "0:0",
+        "-F",
+        output,
+    ]
     run(cpio, cwd=tree, given="\n".join(names) + "\n")
 
 

@@ -63,9 +63,7 @@ def prepare_folders(host: HostPlan, *, authorized_key: str, capabilities: Path) 
     filters = settings / "nwfilter"
     if not filters.exists() and STOCK_FILTERS.exists():
         shutil.copytree(STOCK_FILTERS, filters)
-    (settings / "libvirtd.conf").write_text(
-        f'host_uuid = "{host.uuid}"\nunix_sock_group = "root"\n'
-    )
+    (settings / "libvirtd.conf").write_text(f'host_uuid = "{host.uuid}"\n')
     (settings / "qemu.conf").write_text('security_driver = "none"\n')
     _write_identity(host)
     _write_sshd(host, authorized_key)
