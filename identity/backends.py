@@ -8,6 +8,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 
 from identity.models import DEFAULT_DOMAIN_ID, User
+from identity.passwords import is_right_password
 
 
 class DomainBackend(ModelBackend):
@@ -25,11 +26,5 @@ class DomainBackend(ModelBackend):
         if name is None or password is None:
             return None
         domain = kwargs.get("domain", DEFAULT_DOMAIN_ID)
-        user = User.objects.filter(name=name, domain_id=domain).first()
-        if user is None:
-            # The same work as for a known name, so that time does not tell which names exist.
-            User().set_password(password)
-            return None
-        if user.check_password(password) and self.user_can_authenticate(user):
-            return user
-        return None
+        user = User.objects.select_related("domain").filter(name=name, domain_id=domain).first()
+        return user if is_right_password(user, password) else None

@@ -1,0 +1,178 @@
+"""How the identity API writes its objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from identity.catalog import Endpoint, Service, services
+from identity.models import Domain, Project, Role, User
+from identity.tokens import ValidToken
+
+Json = dict[str, Any]
+
+
+def address(*parts: str) -> str:
+    """The public address of something in this API."""
+    return "/".join([f"{settings.PUBLIC_URL}/identity/v3", *parts])
+
+
+def instant(value: datetime) -> str:
+    """Such as `2026-01-01T00:00:00.000000Z`."""
+    return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def listing(name: str, things: Iterable[Json], url: str) -> Json:
+    """A whole list; there is no paging here."""
+    return {name: list(things), "links": {"self": url, "previous": None, "next": None}}
+
+
+def domain_form(domain: Domain) -> Json:
+    """A domain."""
+    return {
+        "id": domain.id,
+        "name": domain.name,
+        "description": domain.description,
+        "enabled": domain.enabled,
+        "options": {},
+        "tags": [],
+        "links": {"self": address("domains", domain.id)},
+    }
+
+
+def project_form(project: Project) -> Json:
+    """A project; the projects of a domain form no tree, so the parent is the domain."""
+    return {
+        "id": project.id,
+        "name": project.name,
+        "domain_id": project.domain_id,
+        "description": project.description,
+        "enabled": project.enabled,
+        "parent_id": project.domain_id,
+        "is_domain": False,
+        "tags": project.tags,
+        "options": {},
+        "links": {"self": address("projects", project.id)},
+    }
+
+
+def user_form(user: User) -> Json:
+    """A user, without the password; optional fields only when they are set, as clients know it."""
+    form: Json = {
+        "id": user.id,
+        "name": user.name,
+        "domain_id": user.domain_id,
+        "enabled": user.is_active,
+        "password_expires_at": None,
+        "options": {},
+        "links": {"self": address("users", user.id)},
+    }
+    if user.default_project_id:
+        form["default_project_id"] = user.default_project_id
+    if user.description:
+        form["description"] = user.description
+    if user.email:
+        form["email"] = user.email
+    return form
+
+
+def role_form(role: Role) -> Json:
+    """A role; all roles are of the whole cloud, so none has a domain."""
+    return {
+        "id": role.id,
+        "name": role.name,
+        "domain_id": None,
+        "description": role.description or None,
+        "options": {},
+        "links": {"self": address("roles", role.id)},
+    }
+
+
+def token_form(valid: ValidToken, *, with_catalog: bool = True) -> Json:
+    """The body that answers a login or a look at a token."""
+    token, user = valid.token, valid.user
+    form: Json = {
+        "methods": list(token.methods),
+        "user": {
+            "id": user.id,
+            "name": user.name,
+            "domain": {"id": user.domain.id, "name": user.domain.name},
+            "password_expires_at": None,
+        },
+        "audit_ids": list(token.audit_ids),
+        "issued_at": instant(token.issued_at),
+        "expires_at": instant(token.expires_at),
+    }
+    if valid.project is not None:
+        project = valid.project
+        form["project"] = {
+            "id": project.id,
+            "name": project.name,
+            "domain": {"id": project.domain.id, "name": project.domain.name},
+        }
+        form["is_domain"] = False
+        roles = Role.objects.filter(name__in=valid.roles)
+        form["roles"] = [{"id": role.id, "name": role.name} for role in roles]
+        if with_catalog:
+            form["catalog"] = catalog_form()
+    return {"token": form}
+
+
+def catalog_form() -> list[Json]:
+    """The catalogue as a token carries it."""
+    return [
+        {
+            "id": service.id,
+            "type": service.type,
+            "name": service.name,
+            "endpoints": [
+                {
+                    "id": endpoint.id,
+                    "interface": endpoint.interface,
+                    "region": endpoint.region,
+                    "region_id": endpoint.region,
+                    "url": endpoint.url,
+                }
+                for endpoint in service.endpoints
+            ],
+        }
+        for service in services(settings.PUBLIC_URL)
+    ]
+
+
+def service_form(service: Service) -> Json:
+    """A service by itself."""
+    return {
+        "id": service.id,
+        "type": service.type,
+        "name": service.name,
+        "enabled": True,
+        "links": {"self": address("services", service.id)},
+    }
+
+
+def endpoint_form(endpoint: Endpoint) -> Json:
+    """An endpoint by itself."""
+    return {
+        "id": endpoint.id,
+        "service_id": endpoint.service_id,
+        "interface": endpoint.interface,
+        "region": endpoint.region,
+        "region_id": endpoint.region,
+        "url": endpoint.url,
+        "enabled": True,
+        "links": {"self": address("endpoints", endpoint.id)},
+    }
+
+
+def region_form(region: str) -> Json:
+    """A region."""
+    return {
+        "id": region,
+        "description": "",
+        "parent_region_id": None,
+        "links": {"self": address("regions", region)},
+    }

@@ -1,0 +1,117 @@
+"""Tokens: logging in, looking at one, taking one back; and what a token may reach."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cloudportal.errors import Forbidden, Invalid
+from identity import policy
+from identity.api.forms import (
+    address,
+    catalog_form,
+    domain_form,
+    listing,
+    project_form,
+    token_form,
+)
+from identity.api.logins import parse_login
+from identity.api.versions import OpenView
+from identity.api.views import IdentityView
+from identity.errors import TokenNotFound, TokenRefused
+from identity.login import log_in
+from identity.models import Domain
+from identity.sessions import projects_of
+from identity.tokens import ValidToken, read_token, revoke_token
+
+
+def _answer(valid: ValidToken, *, code: int, with_catalog: bool) -> Response:
+    response = Response(token_form(valid, with_catalog=with_catalog), status=code)
+    response["X-Subject-Token"] = valid.token.text
+    patch_vary_headers(response, ["X-Auth-Token"])
+    return response
+
+
+class Login(OpenView):
+    """POST of tokens: the only way in, so it asks for no token."""
+
+    def post(self, request: Request) -> Response:
+        """Log in; 201 with the token in a header and its meaning in the body."""
+        credentials, scope = parse_login(request.data)
+        valid = log_in(
+            credentials=credentials,
+            scope=scope,
+            now=timezone.now(),
+            lifetime=timedelta(seconds=settings.TOKEN_LIFETIME_S),
+        )
+        with_catalog = "nocatalog" not in request.query_params
+        return _answer(valid, code=status.HTTP_201_CREATED, with_catalog=with_catalog)
+
+
+class Subject(IdentityView):
+    """The token in `X-Subject-Token`, seen by the one in `X-Auth-Token`."""
+
+    def _subject(self, request: Request, rule: str) -> ValidToken:
+        text = request.headers.get("X-Subject-Token")
+        if not text:
+            raise Invalid("The header X-Subject-Token must name a token.")
+        try:
+            valid = read_token(text, now=timezone.now())
+        except TokenRefused as error:
+            raise TokenNotFound from error
+        policy.require(self.actor, rule, user_id=valid.user.id)
+        return valid
+
+    def get(self, request: Request) -> Response:
+        """What the token says, if it holds."""
+        valid = self._subject(request, "identity:validate_token")
+        with_catalog = "nocatalog" not in request.query_params
+        return _answer(valid, code=status.HTTP_200_OK, with_catalog=with_catalog)
+
+    def delete(self, request: Request) -> Response:
+        """Take the token back."""
+        valid = self._subject(request, "identity:revoke_token")
+        revoke_token(valid.token)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class Catalog(IdentityView):
+    """The catalogue of the caller's token."""
+
+    def get(self, request: Request) -> Response:
+        """The services and their addresses; an unscoped token has none."""
+        if self.actor.project_id is None:
+            raise Forbidden("You are not authorized to perform the requested action: get_catalog.")
+        return Response({"catalog": catalog_form(), "links": {"self": address("auth", "catalog")}})
+
+
+class Projects(IdentityView):
+    """The projects to which the caller may scope a token."""
+
+    def get(self, request: Request) -> Response:
+        """By name."""
+        forms = [project_form(project) for project in projects_of(self.valid.user)]
+        return Response(listing("projects", forms, address("auth", "projects")))
+
+
+class Domains(IdentityView):
+    """The domains to which the caller may scope a token: none, for no role is given in a domain."""
+
+    def get(self, request: Request) -> Response:
+        """An empty list."""
+        forms = [domain_form(domain) for domain in Domain.objects.none()]
+        return Response(listing("domains", forms, address("auth", "domains")))
+
+
+class System(IdentityView):
+    """Whether the caller may scope a token to the system: no, for no role is given on it."""
+
+    def get(self, request: Request) -> Response:
+        """An empty list."""
+        return Response({"system": [], "links": {"self": address("auth", "system")}})

@@ -1,0 +1,57 @@
+"""What can go wrong in identity, in the words its clients know."""
+
+from __future__ import annotations
+
+from cloudportal.errors import Conflict, Forbidden, NotFound, Unauthenticated
+
+LOGIN_NEEDED = "The request you have made requires authentication."
+
+
+class LoginRefused(Unauthenticated):
+    """Wrong credentials, or a scope the user may not have; which of them only the log knows."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(LOGIN_NEEDED, detail=detail)
+
+
+class MethodNotSupported(Unauthenticated):
+    """A way to log in that this cloud does not offer."""
+
+
+class TokenRefused(LoginRefused):
+    """A token that is forged, expired or revoked, or whose user may not have the scope."""
+
+
+class NoSuchThing(NotFound):
+    """An identifier that names nothing, in the service's own words."""
+
+    def __init__(self, kind: str, identifier: str) -> None:
+        super().__init__(f"Could not find {kind}: {identifier}.")
+
+
+class TokenNotFound(NoSuchThing):
+    """The token asked about is none."""
+
+    def __init__(self) -> None:
+        super().__init__("token", "the one in X-Subject-Token")
+
+
+class NameTaken(Conflict):
+    """The name is in use in that domain."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(
+            f"Conflict occurred attempting to store {kind} - "
+            f"it is not permitted to have two with the same name: {name}."
+        )
+
+
+class StillInUse(Conflict):
+    """Something else depends on it."""
+
+
+class NotYours(Forbidden):
+    """The caller is known and may not see or do this."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(f"You are not authorized to perform the requested action: {rule}.")

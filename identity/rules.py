@@ -1,0 +1,36 @@
+"""Who may do what in identity."""
+
+from identity.policy import Mark, declare
+
+declare(
+    {
+        "identity:validate_token": Mark.OWNER,
+        "identity:revoke_token": Mark.OWNER,
+        "identity:get_domain": Mark.ANY,
+        "identity:list_domains": Mark.ANY,
+        "identity:get_project": Mark.READER,
+        "identity:list_projects": Mark.ADMIN,
+        "identity:list_user_projects": Mark.OWNER,
+        "identity:create_project": Mark.ADMIN,
+        "identity:update_project": Mark.ADMIN,
+        "identity:delete_project": Mark.ADMIN,
+        "identity:get_user": Mark.OWNER,
+        "identity:list_users": Mark.ADMIN,
+        "identity:create_user": Mark.ADMIN,
+        "identity:update_user": Mark.ADMIN,
+        "identity:delete_user": Mark.ADMIN,
+        "identity:get_role": Mark.ADMIN,
+        "identity:list_roles": Mark.ADMIN,
+        "identity:create_role": Mark.ADMIN,
+        "identity:update_role": Mark.ADMIN,
+        "identity:delete_role": Mark.ADMIN,
+        "identity:check_grant": Mark.ADMIN,
+        "identity:list_grants": Mark.ADMIN,
+        "identity:create_grant": Mark.ADMIN,
+        "identity:revoke_grant": Mark.ADMIN,
+        "identity:list_role_assignments": Mark.ADMIN,
+        "identity:list_services": Mark.ADMIN,
+        "identity:list_endpoints": Mark.ADMIN,
+        "identity:list_regions": Mark.ANY,
+    }
+)
