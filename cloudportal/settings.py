@@ -6,7 +6,11 @@
 
 from pathlib import Path
 
+import django_stubs_ext
 import environ
+
+# Django's generic classes (ModelAdmin and others) take their type arguments at run time too.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -15,7 +19,7 @@ ENVIRONMENT = {
     "CLOUDPORTAL_PORT": "TCP port of the web process on 127.0.0.1. Default: 8000.",
     "CLOUDPORTAL_BIND": "Address the web process listens on. Default: 127.0.0.1.",
     "CLOUDPORTAL_URL": "Public base URL, as clients see it. Default: http://BIND:PORT.",
-    "CLOUDPORTAL_HOSTS": "Comma-separated host names that requests may name. Default: any of loopback.",
+    "CLOUDPORTAL_HOSTS": "Comma-separated host names that requests may name. Default: loopback's.",
     "CLOUDPORTAL_DEBUG": "Django's debug mode, for development only. Default: off.",
     "CLOUDPORTAL_WORKERS": "django-q2 worker processes of the default queue. Default: 2.",
     "CLOUDPORTAL_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR. Default: INFO.",
@@ -106,6 +110,9 @@ _database = env.db("DATABASE_URL", f"sqlite:///{VAR_DIR / 'cloudportal.sqlite3'}
 if _database["ENGINE"].endswith("sqlite3"):
     # IMMEDIATE: a transaction that will write takes the write lock at its start and waits for it,
     # where DEFERRED fails at once when two upgrade together.
+    # django-q2's broker asks for obsolete connections to be closed at every poll; one that lives
+    # long spares it the opening.
+    _database["CONN_MAX_AGE"] = 3600
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
@@ -152,7 +159,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["identity.api.authentication.TokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["cloudportal.api.views.IsAuthenticatedActor"],
+    "DEFAULT_PERMISSION_CLASSES": ["cloudportal.api.permissions.IsAuthenticatedActor"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["cloudportal.api.parsers.WireJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "cloudportal.api.openapi.WireAutoSchema",
@@ -168,6 +175,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
+    # 3.1: its schemas are JSON Schema, which our declarations are.
+    "OAS_VERSION": "3.1.0",
 }
 
 # A job is a wake-up only (see operations/engine.py), so a lost one costs a sweep and a doubled one
