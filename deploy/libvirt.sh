@@ -26,14 +26,15 @@ answers() { timeout 20 virsh -q -c qemu:///system uri >/dev/null 2>&1; }
 
 start_time() {
     # start_time PID: with the number it names a process for ever, since numbers are used again.
-    [ -r "/proc/$1/stat" ] && sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 20
+    # Nothing for one that has ended and only waits to be reaped by its parent (state Z).
+    sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" {print $20}'
 }
 
 pid_of() {
     # pid_of DAEMON: by its pid file, for a search by name would find those of simulated hosts.
-    local pid file=/run/$1.pid
-    pid=$(cat "$file" 2>/dev/null) || return 1
-    [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ] && echo "$pid"
+    local pid
+    pid=$(cat "/run/$1.pid" 2>/dev/null) || return 1
+    [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ] && [ -n "$(start_time "$pid")" ] && echo "$pid"
 }
 
 mend_kvm_device() {
@@ -111,9 +112,9 @@ stop() {
         return
     fi
     while read -r name pid begun; do
-        if [ "$(start_time "$pid")" = "$begun" ]; then
+        if [ "$(start_time "$pid" || true)" = "$begun" ]; then
             kill "$pid"
-            while [ "$(start_time "$pid")" = "$begun" ]; do sleep 0.05; done
+            while [ "$(start_time "$pid" || true)" = "$begun" ]; do sleep 0.05; done
             say "$name ended"
         fi
     done < <(tac "$STARTED")
