@@ -14,6 +14,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("identity.api.urls")),
     path("compute/v2.1/", include(_compute)),
     re_path(r"^compute/v2\.1/(?P<project_id>[0-9a-f-]+)/", include(_compute)),
+    path("", include("servers.api.root_urls")),
+    path("", include("cloudportal.api.urls")),
     path("", include("images.api.urls")),
     path("", include("networks.api.urls")),
     path("admin/", admin.site.urls),

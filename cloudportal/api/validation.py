@@ -84,14 +84,10 @@ POSITIVE: dict[str, Any] = {
 
 def is_true(value: object) -> bool:
     """What a boolean-like value (already validated by `BOOLEAN`) means."""
-    return value is True or (
-        isinstance(value, str) and value.lower() in {"true", "1", "on", "yes"}
-    )
+    return value is True or (isinstance(value, str) and value.lower() in {"true", "1", "on", "yes"})
 
 
-def closed(
-    properties: dict[str, Any], required: Iterable[str] = (), **more: Any
-) -> dict[str, Any]:
+def closed(properties: dict[str, Any], required: Iterable[str] = (), **more: Any) -> dict[str, Any]:
     """An object schema that refuses unknown keys."""
     return {
         "type": "object",
@@ -118,10 +114,15 @@ class BodySchema:
         Raises:
             Invalid: with the first fault in the wire's words.
         """
-        error = next(iter(sorted(self._validator.iter_errors(body), key=_depth)), None)
+        error = first_error(self._validator, body)
         if error is not None:
             raise Invalid(_words(error))
         return body
+
+
+def first_error(validator: Draft202012Validator, value: Any) -> ValidationError | None:
+    """The fault to report, the outermost first; None when there is none."""
+    return min(validator.iter_errors(value), key=_depth, default=None)
 
 
 def _depth(error: ValidationError) -> tuple[int, str]:
@@ -129,15 +130,16 @@ def _depth(error: ValidationError) -> tuple[int, str]:
 
 
 def _words(error: ValidationError) -> str:
+    if error.validator == "format" and error.validator_value == "name":
+        # The field's clients know this text alone, without the name and value before it.
+        return NAME_REASON
     path = [str(part) for part in error.absolute_path]
-    reason = NAME_REASON if error.validator == "format" and error.validator_value == "name" else (
-        error.message
-    )
-    if len(reason) > 512:  # noqa: PLR2004 - a message quotes the value, which may be a whole file
+    reason = error.message
+    if len(reason) > 512:
         reason = reason[:512] + "…"
     if not path:
         return reason
     value = str(error.instance)
-    if len(value) > 256:  # noqa: PLR2004 - likewise
+    if len(value) > 256:
         value = value[:256] + "…"
     return f"Invalid input for field/attribute {path[-1]}. Value: {value}. {reason}"
