@@ -261,9 +261,7 @@ def test_a_worker_that_lost_its_lease_stops_before_its_next_step(world, kind):
             lease_owner="thief", lease_until=timezone.now() + timedelta(minutes=1)
         )
 
-    thief = register(
-        Kind(f"test.{uuid.uuid4().hex}", [Step("steal", steal), world.step("never")])
-    )
+    thief = register(Kind(f"test.{uuid.uuid4().hex}", [Step("steal", steal), world.step("never")]))
     operation = start(thief)
 
     run(operation)
@@ -369,7 +367,11 @@ def test_going_forward_the_host_part_is_put_off_only_where_the_kind_allows_it(wo
     kind = register(
         Kind(
             f"test.{uuid.uuid4().hex}",
-            [world.step("guest", on_host=True), world.step("disk", on_host=True), world.step("row")],
+            [
+                world.step("guest", on_host=True),
+                world.step("disk", on_host=True),
+                world.step("row"),
+            ],
             postpone=lambda context: debts.append(context.subject),
             postpone_do=True,
         )
@@ -389,7 +391,11 @@ def test_a_step_of_another_queue_is_handed_over_and_back(world):
     kind = register(
         Kind(
             f"test.{uuid.uuid4().hex}",
-            [world.step("a"), world.step("b", queue=lambda context: TRANSFER_QUEUE), world.step("c")],
+            [
+                world.step("a"),
+                world.step("b", queue=lambda context: TRANSFER_QUEUE),
+                world.step("c"),
+            ],
         )
     )
     operation = start(kind)

@@ -1,0 +1,180 @@
+"""Filters, weighers and the reasons given."""
+
+import uuid
+
+import pytest
+
+from hypervisors.models import Aggregate, CachedImage, HostState, StoragePool
+from scheduling.choose import choose_hosts
+from scheduling.models import Allocation
+from scheduling.request_spec import RequestSpec
+from tests.scheduling.hosts import make_host
+
+pytestmark = pytest.mark.django_db
+
+
+def spec(**fields) -> RequestSpec:
+    return RequestSpec(**{"vcpus": 1, "ram_mib": 512, "disk_gib": 1, **fields})
+
+
+def names(choice) -> list[str]:
+    return [each.host for each in choice.candidates]
+
+
+def removed(choice) -> dict[str, int]:
+    return {each["name"]: each["removed"] for each in choice.filters if each["removed"]}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"state": HostState.DOWN},
+        {"state": HostState.UNKNOWN},
+        {"is_enabled": False},
+        {"in_maintenance": True},
+    ],
+)
+def test_only_hosts_that_are_ready_are_chosen(fields):
+    make_host(**fields)
+
+    choice = choose_hosts(spec(), without=[])
+
+    assert names(choice) == []
+    assert removed(choice) == {"ready": 1}
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted", "reason"),
+    [
+        ({"vcpus": 2, "vcpus_used": 1}, {"vcpus": 2}, "cpu"),
+        ({"vcpus": 2, "reserved_vcpus": 1}, {"vcpus": 2}, "cpu"),
+        ({"ram_mib": 1024, "reserved_ram_mib": 1}, {"ram_mib": 1024}, "ram"),
+        ({"ram_mib": 1024, "ram_ratio": 0.5}, {"ram_mib": 513}, "ram"),
+        ({"disk_gib": 10, "disk_gib_used": 9}, {"disk_gib": 2}, "disk"),
+    ],
+)
+def test_a_host_without_room_is_removed_by_the_resource_that_lacks(fields, wanted, reason):
+    make_host(**fields)
+
+    assert removed(choose_hosts(spec(**wanted), without=[])) == {reason: 1}
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        ({"vcpus": 2, "vcpus_used": 1}, {"vcpus": 1}),
+        ({"vcpus": 2, "cpu_ratio": 4.0, "vcpus_used": 7}, {"vcpus": 1}),
+        ({"ram_mib": 1024}, {"ram_mib": 1024}),
+        ({"disk_gib": 10, "disk_gib_used": 9}, {"disk_gib": 1}),
+    ],
+)
+def test_the_last_room_is_given(fields, wanted):
+    host = make_host(**fields)
+
+    assert names(choose_hosts(spec(**wanted), without=[])) == [host.name]
+
+
+def test_a_zone_is_an_aggregate_and_other_hosts_are_in_the_default_zone():
+    inside, outside = make_host(), make_host()
+    zone = Aggregate.objects.create(name="a", availability_zone="north")
+    zone.hypervisors.add(inside)
+    Aggregate.objects.create(name="fast").hypervisors.add(outside)
+
+    assert names(choose_hosts(spec(zone="north"), without=[])) == [inside.name]
+    assert names(choose_hosts(spec(zone="nova"), without=[])) == [outside.name]
+    assert set(names(choose_hosts(spec(), without=[]))) == {inside.name, outside.name}
+    assert removed(choose_hosts(spec(zone="south"), without=[])) == {"zone": 2}
+
+
+def test_architecture_virt_type_and_firmware_of_the_image_are_honoured():
+    plain = make_host(domain_type="qemu")
+    arm = make_host(arch="aarch64")
+    uefi = make_host(capabilities={"has_uefi": True})
+
+    assert names(choose_hosts(spec(arch="aarch64"), without=[])) == [arm.name]
+    assert names(choose_hosts(spec(virt_type="qemu"), without=[])) == [plain.name]
+    assert names(choose_hosts(spec(firmware="uefi"), without=[])) == [uefi.name]
+
+
+def test_hints_put_servers_together_and_apart():
+    here, there = make_host(), make_host()
+    server = uuid.uuid4()
+    Allocation.objects.create(server_id=server, hypervisor=here, vcpus=1, ram_mib=1, disk_gib=1)
+
+    assert names(choose_hosts(spec(same_host=[str(server)]), without=[])) == [here.name]
+    assert names(choose_hosts(spec(different_host=[str(server)]), without=[])) == [there.name]
+
+
+def test_a_named_host_must_pass_the_filters_and_a_forced_one_need_not():
+    busy, idle = make_host(is_enabled=False), make_host()
+
+    assert names(choose_hosts(spec(wanted_host=idle.name), without=[])) == [idle.name]
+    assert names(choose_hosts(spec(wanted_host=busy.name), without=[])) == []
+    assert names(choose_hosts(spec(host=busy.name), without=[])) == [busy.name]
+
+
+def test_hosts_tried_before_are_left_out():
+    first, second = make_host(), make_host()
+
+    assert names(choose_hosts(spec(), without=[first.name])) == [second.name]
+
+
+def test_more_free_room_weighs_more():
+    full = make_host(ram_mib_used=4096)
+    empty = make_host()
+
+    choice = choose_hosts(spec(), without=[])
+
+    assert names(choice) == [empty.name, full.name]
+    assert choice.candidates[0].weights["ram"] == 1.0
+    assert choice.candidates[1].weights["ram"] == 0.5
+
+
+def test_a_cached_image_decides_between_equals_only():
+    make_host()
+    cached = make_host()
+    image = uuid.uuid4()
+    pool = StoragePool.objects.create(hypervisor=cached, name="cloudportal")
+    CachedImage.objects.create(pool=pool, image_id=image, volume="base", is_ready=True)
+    roomy = make_host(ram_mib=32768)
+
+    assert names(choose_hosts(spec(image_id=str(image)), without=[roomy.name]))[0] == cached.name
+    assert names(choose_hosts(spec(image_id=str(image)), without=[]))[0] == roomy.name
+
+
+def test_failed_builds_make_a_host_unattractive():
+    failing, sound = make_host(build_failures=3), make_host(ram_mib_used=1024)
+
+    assert names(choose_hosts(spec(), without=[])) == [sound.name, failing.name]
+
+
+def test_the_refusal_says_which_filter_removed_how_many_and_which_hosts():
+    down = make_host(state=HostState.DOWN)
+    make_host(vcpus=1)
+    make_host(vcpus=1)
+
+    choice = choose_hosts(spec(vcpus=2), without=[])
+
+    assert choice.refusal() == (
+        "No valid host was found. Of 3 hosts: ready removed 1, cpu removed 2."
+    )
+    ready = choice.filters[0]
+    assert (ready["hosts"], ready["left"]) == ([down.name], 2)
+
+
+def test_without_hypervisors_the_refusal_says_so():
+    assert "There is no hypervisor" in choose_hosts(spec(), without=[]).refusal()
+
+
+def test_the_number_of_queries_does_not_grow_with_the_hosts(django_assert_num_queries):
+    for _ in range(3):
+        make_host()
+    with django_assert_num_queries(3):
+        choose_hosts(spec(), without=[])
+    for _ in range(60):
+        make_host()
+
+    with django_assert_num_queries(3):
+        choice = choose_hosts(spec(), without=[])
+
+    assert len(choice.candidates) == 10
