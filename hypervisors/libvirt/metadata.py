@@ -37,7 +37,10 @@ def parse_metadata(xml: str) -> GuestMetadata:
     """
     try:
         root = ET.fromstring(xml)  # noqa: S314 - from our own host; libvirt has parsed it already
-        if root.tag != _tag("server"):
+        # Asked for one element of the metadata, libvirt takes the namespace off it.
+        for element in root.iter():
+            element.tag = element.tag.removeprefix(f"{{{NAMESPACE}}}")
+        if root.tag != "server":
             raise DriverError(f"Not a server's metadata: {root.tag}")
         metadata = _read(root, GuestMetadata)
     except (ET.ParseError, LookupError, TypeError, ValueError) as error:
@@ -96,7 +99,7 @@ def _read(element: ET.Element, kind: type[Any]) -> Any:
     for item in dataclasses.fields(kind):
         hint = hints[item.name]
         origin = typing.get_origin(hint)
-        children = element.findall(_tag(item.name))
+        children = element.findall(item.name)
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
             values[item.name] = _read(children[0], hint)
         elif origin is tuple:

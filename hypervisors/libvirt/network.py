@@ -1,0 +1,204 @@
+"""NAT networks of a host and their static DHCP entries, by libvirt's network API.
+
+There is no dynamic range: dnsmasq answers only the cards it was told of. A change of a DHCP entry
+makes libvirt write its firewall rules anew (0.3 to 0.5 s with iptables, against 2 ms where the
+network has no rules), and the first entry and the last restart dnsmasq (some 2 s). So the bridge's
+own address is an entry from the start, and entries are changed only where they differ.
+"""
+
+import hashlib
+import ipaddress
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+from xml.etree import ElementTree as ET
+
+import libvirt
+
+from hypervisors.libvirt.connection import on_host
+from hypervisors.libvirt.errors import AlreadyThere
+from hypervisors.libvirt.storage import find
+
+_BOTH = libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE | libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG
+_CONFIG = libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG
+_SECTION = libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST
+_ADD = libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST
+_DELETE = libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE
+_START_S = 60.0
+
+
+@dataclass(frozen=True)
+class NatNetworkSpec:
+    """An IPv4 network behind the host's own address. `bridge` has at most 15 characters."""
+
+    name: str
+    bridge: str
+    uuid: UUID
+    cidr: str
+    gateway: str
+    dns: tuple[str, ...] = ()
+    mtu: int | None = None
+    domain: str | None = None
+
+
+@dataclass(frozen=True)
+class DhcpHost:
+    """A static entry: this card gets this address."""
+
+    mac: str
+    ip: str
+    hostname: str | None
+
+
+def bridge_mac(uuid: UUID) -> str:
+    """The MAC address of the network's bridge: the same on each start and each host."""
+    digest = hashlib.sha256(uuid.bytes).digest()
+    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in digest[:3])
+
+
+def network_xml(spec: NatNetworkSpec) -> str:
+    """The network's definition.
+
+    Raises:
+        ValueError: the gateway is not an address of the IPv4 network, or a name server is none.
+    """
+    subnet = ipaddress.IPv4Network(spec.cidr)
+    if ipaddress.IPv4Address(spec.gateway) not in subnet:
+        raise ValueError(f"The gateway {spec.gateway} is not in {spec.cidr}.")
+    network = ET.Element("network")
+    ET.SubElement(network, "name").text = spec.name
+    ET.SubElement(network, "uuid").text = str(spec.uuid)
+    ET.SubElement(network, "forward", {"mode": "nat"})
+    ET.SubElement(network, "bridge", {"name": spec.bridge, "stp": "off", "delay": "0"})
+    if spec.mtu is not None:
+        ET.SubElement(network, "mtu", {"size": str(spec.mtu)})
+    ET.SubElement(network, "mac", {"address": bridge_mac(spec.uuid)})
+    if spec.domain is not None:
+        ET.SubElement(network, "domain", {"name": spec.domain, "localOnly": "yes"})
+    if spec.dns:
+        dns = ET.SubElement(network, "dns")
+        for server in spec.dns:
+            ET.SubElement(dns, "forwarder", {"addr": str(ipaddress.ip_address(server))})
+    address = {"address": spec.gateway, "prefix": str(subnet.prefixlen)}
+    dhcp = ET.SubElement(ET.SubElement(network, "ip", address), "dhcp")
+    ET.SubElement(dhcp, "host", {"mac": bridge_mac(spec.uuid), "ip": spec.gateway})
+    return ET.tostring(network, encoding="unicode")
+
+
+@on_host(_START_S)
+def ensure_network(raw: Any, spec: NatNetworkSpec) -> None:
+    """Define, start and autostart the network where it is not yet.
+
+    Raises:
+        AlreadyThere: a network of that name is another one.
+    """
+    network = find(raw.networkLookupByName, spec.name)
+    if network is None:
+        network = raw.networkDefineXML(network_xml(spec))
+    elif network.UUIDString() != str(spec.uuid):
+        raise AlreadyThere(f"A network {spec.name} exists with the id {network.UUIDString()}.")
+    if not network.isActive():
+        network.create()
+    if not network.autostart():
+        network.setAutostart(1)
+
+
+@on_host(_START_S)
+def remove_network(raw: Any, name: str) -> None:
+    """Stop and forget the network. Absent is fine."""
+    network = find(raw.networkLookupByName, name)
+    if network is None:
+        return
+    if network.isActive():
+        network.destroy()
+    network.undefine()
+
+
+@on_host()
+def network_exists(raw: Any, name: str) -> bool:
+    """Whether the network is defined and runs."""
+    network = find(raw.networkLookupByName, name)
+    return network is not None and bool(network.isActive())
+
+
+@on_host()
+def list_networks(raw: Any) -> list[str]:
+    """Names of the host's networks that run, sorted."""
+    return sorted(net.name() for net in raw.listAllNetworks() if net.isActive())
+
+
+@on_host(_START_S)
+def ensure_dhcp_host(raw: Any, name: str, mac: str, ip: str, hostname: str | None) -> None:
+    """Give the card this address; an entry of the same card with another address goes.
+
+    Raises:
+        NotThere: no such network.
+        AlreadyThere: the address is given to another card.
+    """
+    network = raw.networkLookupByName(name)
+    wanted = DhcpHost(mac.lower(), ip, hostname)
+    for flags, entries in _entries(network):
+        if wanted in entries:
+            continue
+        for entry in entries:
+            if entry.ip == ip and entry.mac != wanted.mac:
+                raise AlreadyThere(f"The address {ip} is given to {entry.mac}.")
+        for entry in entries:
+            if entry.mac == wanted.mac:
+                network.update(_DELETE, _SECTION, -1, _host_xml(entry), flags)
+        network.update(_ADD, _SECTION, -1, _host_xml(wanted), flags)
+
+
+@on_host(_START_S)
+def remove_dhcp_host(raw: Any, name: str, mac: str) -> None:
+    """Take the card's entry away. Absent is fine, also the network."""
+    network = find(raw.networkLookupByName, name)
+    if network is None:
+        return
+    for flags, entries in _entries(network):
+        for entry in entries:
+            if entry.mac == mac.lower():
+                network.update(_DELETE, _SECTION, -1, _host_xml(entry), flags)
+
+
+@on_host()
+def list_dhcp_hosts(raw: Any, name: str) -> list[DhcpHost]:
+    """The network's entries as they are kept, without the bridge's own.
+
+    Raises:
+        NotThere: no such network.
+    """
+    network = raw.networkLookupByName(name)
+    return _read_entries(network.XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE))
+
+
+def _entries(network: Any) -> list[tuple[int, list[DhcpHost]]]:
+    """What to change and what it holds: both at once where the running network and the kept agree.
+
+    They differ only when a caller died between the two, or an admin changed one of them.
+    """
+    kept = _read_entries(network.XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE))
+    if not network.isActive():
+        return [(_CONFIG, kept)]
+    live = _read_entries(network.XMLDesc())
+    if sorted(live, key=lambda entry: entry.mac) == sorted(kept, key=lambda entry: entry.mac):
+        return [(_BOTH, kept)]
+    return [(libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE, live), (_CONFIG, kept)]
+
+
+def _read_entries(xml: str) -> list[DhcpHost]:
+    root = ET.fromstring(xml)  # noqa: S314 - libvirt's own output
+    bridge = root.find("mac")
+    own = None if bridge is None else bridge.get("address")
+    return [
+        DhcpHost(host.get("mac", "").lower(), host.get("ip", ""), host.get("name"))
+        for host in root.iterfind("ip/dhcp/host")
+        if host.get("mac") != own
+    ]
+
+
+def _host_xml(entry: DhcpHost) -> str:
+    attributes = {"mac": entry.mac, "ip": entry.ip}
+    if entry.hostname:
+        attributes["name"] = entry.hostname
+    return ET.tostring(ET.Element("host", attributes), encoding="unicode")
