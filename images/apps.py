@@ -7,3 +7,7 @@ class ImagesConfig(AppConfig):
     """The images app."""
 
     name = "images"
+
+    def ready(self) -> None:
+        """Register what others find by name."""
+        from images import queries, rules  # noqa: F401 - registers lookups and policy rules

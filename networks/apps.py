@@ -7,3 +7,7 @@ class NetworksConfig(AppConfig):
     """The networks app."""
 
     name = "networks"
+
+    def ready(self) -> None:
+        """Register what others find by name."""
+        from networks import rules  # noqa: F401 - registers the policy rules

@@ -1,5 +1,21 @@
-"""Routes of the images API, without their prefix."""
+"""Routes of the images API."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from images.api.data import ImageData
+from images.api.images import Images, NotHere, OneImage, Tag
+from images.api.versions import ImageSchema, ImagesSchema, ImportInfo, Versions
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("image", Versions.as_view()),
+    path("image/versions", Versions.as_view()),
+    path("image/v2", Versions.as_view()),
+    path("image/v2/schemas/image", ImageSchema.as_view()),
+    path("image/v2/schemas/images", ImagesSchema.as_view()),
+    path("image/v2/info/import", ImportInfo.as_view()),
+    path("image/v2/info/stores", NotHere.as_view()),
+    path("image/v2/images", Images.as_view()),
+    path("image/v2/images/<str:image_id>", OneImage.as_view()),
+    path("image/v2/images/<str:image_id>/file", ImageData.as_view()),
+    path("image/v2/images/<str:image_id>/tags/<str:tag>", Tag.as_view()),
+]

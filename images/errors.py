@@ -1,0 +1,50 @@
+"""What can go wrong with images."""
+
+from cloudportal.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    TooLarge,
+    UnsupportedMediaType,
+)
+
+
+class ImageNotFound(NotFound):
+    """No image of that id, or none that the caller may see."""
+
+
+class ImageIdTaken(Conflict):
+    """The chosen id belongs to another image, perhaps a deleted one."""
+
+
+class ImageBusy(Conflict):
+    """The image's status does not allow this."""
+
+
+class ImageProtected(Forbidden):
+    """The image is protected from deletion."""
+
+
+class FormatsMissing(Invalid):
+    """Data can only be stored once disk and container format are known."""
+
+
+class IncompleteUpload(Invalid):
+    """The data ended before its announced length."""
+
+
+class ImageTooLarge(TooLarge):
+    """More data than the portal accepts for one image."""
+
+
+class WrongContent(UnsupportedMediaType):
+    """The data is not of the image's format, or of a kind that no host may open."""
+
+
+class PropertyConflict(Conflict):
+    """A change names a property that is not there, or adds one that is."""
+
+
+class AttributeFixed(Forbidden):
+    """The attribute is read-only, reserved, or cannot change any more."""

@@ -1,0 +1,19 @@
+"""Who may do what with images; the names are the image service's own."""
+
+from identity.policy import Mark, declare
+
+declare(
+    {
+        "get_images": Mark.READER,
+        "get_image": Mark.READER,
+        "download_image": Mark.READER,
+        "add_image": Mark.MEMBER,
+        "modify_image": Mark.MEMBER,
+        "delete_image": Mark.MEMBER,
+        "upload_image": Mark.MEMBER,
+        "communitize_image": Mark.MEMBER,
+        "publicize_image": Mark.ADMIN,
+        "set_image_owner": Mark.ADMIN,
+        "download_deactivated_image": Mark.ADMIN,
+    }
+)

@@ -1,0 +1,95 @@
+"""Where the bytes of images lie: one file an image, and a part file while it arrives."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+from images.errors import ImageTooLarge
+from images.models import Image
+
+PART_SUFFIX = ".part"
+CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class StoredData:
+    """What was found out about data on its way to the disk."""
+
+    path: Path
+    size: int
+    md5: str
+    sha256: str
+    sha512: str
+
+
+def image_path(image: Image) -> Path:
+    """The file with the image's data; it exists while the image is active."""
+    return Path(settings.IMAGE_DIR) / str(image.pk)
+
+
+def new_part_path(image: Image) -> Path:
+    """A name for data that is still arriving, different for every attempt."""
+    return Path(settings.IMAGE_DIR) / f"{image.pk}.{uuid.uuid4().hex}{PART_SUFFIX}"
+
+
+def write_part(path: Path, chunks: Iterable[bytes], max_bytes: int) -> StoredData:
+    """Write the data to the file, hashing it on the way; it is on the disk on return.
+
+    Raises:
+        ImageTooLarge: more than `max_bytes`, or than the disk holds.
+    """
+    try:
+        return _write(path, chunks, max_bytes)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ImageTooLarge(
+            "There is not enough space in the image store.", detail=str(error)
+        ) from error
+
+
+def _write(path: Path, chunks: Iterable[bytes], max_bytes: int) -> StoredData:
+    md5 = hashlib.md5(usedforsecurity=False)
+    sha256 = hashlib.sha256()
+    sha512 = hashlib.sha512()
+    size = 0
+    with path.open("wb") as file:
+        for chunk in chunks:
+            size += len(chunk)
+            if size > max_bytes:
+                raise ImageTooLarge(f"Image exceeds the size limit of {max_bytes} bytes.")
+            for digest in (md5, sha256, sha512):
+                digest.update(chunk)
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    return StoredData(path, size, md5.hexdigest(), sha256.hexdigest(), sha512.hexdigest())
+
+
+def publish_part(part: Path, final: Path) -> None:
+    """Give arrived data its final name, in one step, so that a file of that name is whole.
+
+    Raises:
+        FileNotFoundError: the part was removed meanwhile.
+    """
+    part.replace(final)
+    directory = os.open(final.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def read_file(path: Path) -> Iterable[bytes]:
+    """The file in chunks."""
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk

@@ -1,0 +1,66 @@
+"""Cleans up behind uploads that ended without a chance to do it themselves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+
+from images.models import Image, ImageStatus
+from images.storage import PART_SUFFIX, image_path
+
+# An upload writes all the time; a part file untouched for so long belongs to nobody.
+STALE_AFTER = timedelta(minutes=15)
+_WITH_DATA = (ImageStatus.ACTIVE, ImageStatus.DEACTIVATED)
+
+
+def remove_stray_files(now: datetime) -> list[Path]:
+    """Remove part files of dead uploads and files without an image; free their images.
+
+    Returns:
+        the files that were removed.
+    """
+    removed = [path for path in _files() if _is_stray(path, now)]
+    for path in removed:
+        path.unlink(missing_ok=True)
+    _free_abandoned_images(now)
+    return removed
+
+
+def _files() -> list[Path]:
+    folder = Path(settings.IMAGE_DIR)
+    return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+
+
+def _is_stray(path: Path, now: datetime) -> bool:
+    if not _is_stale(path, now):
+        return False
+    if path.name.endswith(PART_SUFFIX):
+        return True
+    try:
+        image_id = UUID(path.name)
+    except ValueError:
+        return False  # not one of ours
+    return not Image.objects.filter(pk=image_id, status__in=_WITH_DATA).exists()
+
+
+def _is_stale(path: Path, now: datetime) -> bool:
+    try:
+        touched_at = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
+    except FileNotFoundError:
+        return True
+    return touched_at < now - STALE_AFTER
+
+
+def _free_abandoned_images(now: datetime) -> None:
+    """Images marked as being saved, with no file that still grows, wait for data again."""
+    live = {path.name.split(".")[0] for path in _files() if path.name.endswith(PART_SUFFIX)}
+    saving = Image.objects.filter(status=ImageStatus.SAVING, updated_at__lt=now - STALE_AFTER)
+    for image in saving:
+        # A final file is there for the moment between its renaming and the change of the status.
+        if str(image.pk) not in live and not image_path(image).exists():
+            Image.objects.filter(pk=image.pk, status=ImageStatus.SAVING).update(
+                status=ImageStatus.QUEUED, updated_at=now
+            )

@@ -1,0 +1,97 @@
+"""Takes in an image's data: to the disk, hashed on the way, looked into, then active."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from django.conf import settings
+
+from identity import policy
+from identity.actors import Actor
+from images.errors import FormatsMissing, ImageBusy, ImageNotFound
+from images.inspect import inspect_file
+from images.models import Image, ImageStatus
+from images.storage import image_path, new_part_path, publish_part, write_part
+
+
+def store_image_data(
+    *, image: Image, chunks: Iterable[bytes], actor: Actor, now: datetime
+) -> Image:
+    """Store the data of a queued image, which is active on return; of two uploads one wins.
+
+    A failed upload leaves the image queued and no file. Nothing but one chunk is held in memory,
+    and no transaction is open while data arrives.
+
+    Raises:
+        Forbidden: the actor may not change the image.
+        FormatsMissing: disk or container format is not set yet.
+        ImageBusy: the image has data, or another upload is under way.
+        ImageTooLarge: more than the portal accepts.
+        WrongContent: the data is not what the image's disk format says, or unsafe.
+        ImageNotFound: the image was deleted meanwhile.
+    """
+    _check_may_upload(image, actor)
+    part = new_part_path(image)
+    # The part file is there for as long as the claim holds: the sweep goes by it, and so does the
+    # undo below, which must not free an image that another upload has claimed since.
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.touch(exist_ok=False)
+    try:
+        _claim(image, now)
+        _receive(image, part, chunks, now)
+    except ImageBusy:
+        raise
+    except BaseException:
+        # Whatever ends an upload, also the end of the worker thread, must free the image.
+        if part.exists():
+            Image.objects.filter(pk=image.pk, status=ImageStatus.SAVING).update(
+                status=ImageStatus.QUEUED, updated_at=now
+            )
+        raise
+    finally:
+        part.unlink(missing_ok=True)
+    image.refresh_from_db()
+    return image
+
+
+def _check_may_upload(image: Image, actor: Actor) -> None:
+    policy.require(actor, "upload_image", project_id=image.owner)
+    if not image.disk_format or not image.container_format:
+        raise FormatsMissing(
+            "Properties disk_format, container_format must be set prior to saving data."
+        )
+
+
+def _claim(image: Image, now: datetime) -> None:
+    """Turn a queued image into one that is being saved; only one caller succeeds."""
+    claimed = Image.objects.filter(pk=image.pk, status=ImageStatus.QUEUED).update(
+        status=ImageStatus.SAVING, updated_at=now
+    )
+    if not claimed:
+        raise ImageBusy(
+            f"Image status transition to saving is not allowed: image {image.pk} is not queued."
+        )
+
+
+def _receive(image: Image, part: Path, chunks: Iterable[bytes], now: datetime) -> None:
+    stored = write_part(part, chunks, settings.MAX_IMAGE_BYTES)
+    inspection = inspect_file(part, image.disk_format)
+    final = image_path(image)
+    try:
+        publish_part(part, final)
+    except FileNotFoundError:
+        raise ImageBusy("The upload took too long and was given up.") from None
+    activated = Image.objects.filter(pk=image.pk, status=ImageStatus.SAVING).update(
+        status=ImageStatus.ACTIVE,
+        size=stored.size,
+        virtual_size=inspection.virtual_size,
+        checksum=stored.md5,
+        sha256=stored.sha256,
+        sha512=stored.sha512,
+        updated_at=now,
+    )
+    if not activated:
+        final.unlink(missing_ok=True)
+        raise ImageNotFound(f"Image {image.pk} was deleted while its data was uploaded.")
