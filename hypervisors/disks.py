@@ -1,0 +1,192 @@
+"""Disks of servers in the pools of their hosts, and the images they lie over.
+
+Every name derives from an id, so undoing needs to know nothing but that id.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from django.db import connection as database
+from django.db.models import Q
+from django.utils import timezone
+
+from cloudportal.errors import CloudError
+from hypervisors.connections import connected
+from hypervisors.errors import HostCannot, ImageBeingUploaded, NotOnHost
+from hypervisors.libvirt.spec import DiskSpec
+from hypervisors.libvirt.storage import VolumeFormat
+from hypervisors.models import CachedImage, Hypervisor, StoragePool
+from hypervisors.swap import swap_disk
+
+# How long an uploader that shows no sign of life is waited for.
+UPLOAD_LEASE_S = 60.0
+BASE_PREFIX = "base-"
+_MIB = 1024**2
+_GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class BaseImage:
+    """An image's file on this machine, to be brought to a pool."""
+
+    image_id: UUID
+    sha256: str
+    disk_format: str
+    source: Path
+
+    @property
+    def volume(self) -> str:
+        """Its name in every pool; other content is another volume."""
+        return f"{BASE_PREFIX}{self.image_id}-{self.sha256[:16]}"
+
+
+@dataclass(frozen=True)
+class DiskPlan:
+    """What disks a server has.
+
+    Without a base volume the root disk is blank; of 0 GiB it is as large as its image.
+    """
+
+    root_gib: int
+    base_volume: str | None = None
+    ephemeral_gib: tuple[int, ...] = ()
+    swap_mib: int = 0
+    config_drive: bytes | None = None
+
+
+def is_cached(pool: StoragePool, image_id: UUID) -> bool:
+    """Whether the pool has the image, as far as the database knows."""
+    return CachedImage.objects.filter(pool=pool, image_id=image_id, is_ready=True).exists()
+
+
+def ensure_base_image(
+    *,
+    hypervisor: Hypervisor,
+    pool: StoragePool,
+    image: BaseImage,
+    operation_id: UUID,
+    now: datetime,
+) -> str:
+    """Let the pool have the image, whole and verified; the name of its volume.
+
+    Of several builds that need it one uploads. One that died is taken over from.
+
+    Raises:
+        ImageBeingUploaded: another operation is at it; ask again a little later.
+        ImageDamaged: it did not arrive as it was sent.
+        HostCannot: the image's format is neither qcow2 nor raw.
+    """
+    kind = _kind(image)
+    row, _ = CachedImage.objects.get_or_create(
+        pool=pool, volume=image.volume, defaults={"image_id": image.image_id, "created_at": now}
+    )
+    if row.is_ready:
+        with connected(hypervisor) as host:
+            if host.is_verified(pool.name, image.volume):
+                return image.volume
+        # Somebody has deleted it on the host.
+        CachedImage.objects.filter(pk=row.pk).update(is_ready=False, uploader=None)
+    if not _take(row.pk, operation_id, now):
+        raise ImageBeingUploaded("The image is being copied to the host.")
+    mine = CachedImage.objects.filter(pk=row.pk, uploader=operation_id)
+    try:
+        with connected(hypervisor) as host, _signs_of_life(row.pk, operation_id):
+            volume = host.upload_image(
+                pool.name, image.volume, image.source, kind=kind, sha256=image.sha256
+            )
+    except CloudError:
+        mine.update(uploader=None, upload_until=None)
+        raise
+    mine.update(is_ready=True, uploader=None, upload_until=None, size=volume.allocation_bytes)
+    return image.volume
+
+
+def create_disks(
+    hypervisor: Hypervisor, pool: str, server_id: UUID, plan: DiskPlan
+) -> tuple[DiskSpec, ...]:
+    """Make what is not there yet of a server's disks; root, ephemeral, swap, config in this order.
+
+    Raises:
+        DiskTooSmall: the image is larger than the root disk.
+        NotOnHost: the pool or the base volume is not there.
+        PoolFull: they do not fit.
+    """
+    disks = [DiskSpec(pool, f"{server_id}-root", "root", boot_order=1)]
+    with connected(hypervisor) as host:
+        if plan.base_volume is None:
+            host.create_blank(pool, disks[0].volume, plan.root_gib * _GIB, "qcow2")
+        else:
+            host.create_overlay(pool, disks[0].volume, plan.base_volume, plan.root_gib)
+        for number, size_gib in enumerate(plan.ephemeral_gib):
+            disks.append(DiskSpec(pool, f"{server_id}-ephemeral{number}", "ephemeral"))
+            host.create_blank(pool, disks[-1].volume, size_gib * _GIB, "qcow2")
+        if plan.swap_mib:
+            disks.append(DiskSpec(pool, f"{server_id}-swap", "swap"))
+            content = swap_disk(plan.swap_mib * _MIB, server_id)
+            host.put_content(pool, disks[-1].volume, content)
+        if plan.config_drive is not None:
+            name = f"{server_id}-config"
+            disks.append(DiskSpec(pool, name, "config", device="cdrom", format="raw"))
+            host.put_content(pool, name, plan.config_drive)
+    return tuple(disks)
+
+
+def delete_disks(hypervisor: Hypervisor, server_id: UUID) -> None:
+    """Delete all of a server's disks in all pools of the host. Absent is fine."""
+    with connected(hypervisor) as host:
+        for pool in StoragePool.objects.filter(hypervisor=hypervisor):
+            for volume in volumes_of(hypervisor, pool.name, server_id):
+                host.delete_volume(pool.name, volume)
+
+
+def volumes_of(hypervisor: Hypervisor, pool: str, server_id: UUID) -> list[str]:
+    """Names of the volumes that a server has in a pool; none where the pool is not."""
+    with suppress(NotOnHost), connected(hypervisor) as host:
+        return [volume.name for volume in host.list_volumes(pool, f"{server_id}-")]
+    return []
+
+
+def _kind(image: BaseImage) -> VolumeFormat:
+    if image.disk_format == "qcow2":
+        return "qcow2"
+    if image.disk_format == "raw":
+        return "raw"
+    raise HostCannot(f"A server cannot start from an image of format {image.disk_format}.")
+
+
+def _take(row_id: int, operation_id: UUID, now: datetime) -> bool:
+    """Become the uploader, by one conditional update; again after this operation's worker died."""
+    is_free = Q(uploader=None) | Q(uploader=operation_id) | Q(upload_until__lt=now)
+    until = now + timedelta(seconds=UPLOAD_LEASE_S)
+    rows = CachedImage.objects.filter(is_free, pk=row_id, is_ready=False)
+    return bool(rows.update(uploader=operation_id, upload_until=until))
+
+
+@contextmanager
+def _signs_of_life(row_id: int, operation_id: UUID) -> Iterator[None]:
+    """Extend the uploader's lease while the body runs."""
+    is_over = threading.Event()
+
+    def extend() -> None:
+        try:
+            while not is_over.wait(UPLOAD_LEASE_S / 4):
+                until = timezone.now() + timedelta(seconds=UPLOAD_LEASE_S)
+                rows = CachedImage.objects.filter(pk=row_id, uploader=operation_id)
+                rows.update(upload_until=until)
+        finally:
+            database.close()  # the thread's own
+
+    thread = threading.Thread(target=extend, name="upload-lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()

@@ -1,0 +1,199 @@
+"""Guests on their hosts, one per server and of the same uuid; every call may be made twice."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from hypervisors.connections import connected
+from hypervisors.errors import GuestNotFound, GuestPropertyRefused, HostCannot, NotOnHost
+from hypervisors.host import Host
+from hypervisors.libvirt import features as features_room
+from hypervisors.libvirt.features import GuestFeatures, InvalidProperty
+from hypervisors.libvirt.spec import (
+    DiskRecord,
+    DiskSpec,
+    DomainType,
+    FixedIpRecord,
+    FlavorRecord,
+    GuestInfo,
+    GuestMetadata,
+    GuestSpec,
+    GuestUsage,
+    InterfaceSpec,
+    PortRecord,
+)
+from hypervisors.models import Hypervisor, StoragePool
+
+__all__ = [
+    "DiskRecord", "DiskSpec", "FixedIpRecord", "FlavorRecord", "GuestFeatures", "GuestInfo",
+    "GuestMetadata", "GuestSpec", "GuestUsage", "InterfaceSpec", "Platform", "PortRecord",
+    "define_guest", "guest_features", "guest_info", "platform_of", "read_console", "reboot_guest",
+    "remove_guest", "screenshot", "start_guest", "stop_guest",
+]  # fmt: skip
+
+SOFT_REBOOT_S = 60.0
+_MACHINES = {"x86_64": "q35", "i686": "pc", "aarch64": "virt", "armv7l": "virt", "riscv64": "virt",
+             "ppc64le": "pseries", "s390x": "s390-ccw-virtio"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What a host makes a guest of; goes into the guest's specification."""
+
+    arch: str
+    domain_type: DomainType
+    cpu_model: str
+    machine: str
+
+
+def guest_features(
+    extra_specs: Mapping[str, str], image_properties: Mapping[str, str]
+) -> GuestFeatures:
+    """What a flavor and an image together ask of a guest; needs no host.
+
+    Raises:
+        GuestPropertyRefused: something that cannot be honoured.
+    """
+    try:
+        return features_room.guest_features(extra_specs, image_properties)
+    except InvalidProperty as error:
+        raise GuestPropertyRefused(str(error)) from error
+
+
+def platform_of(hypervisor: Hypervisor, features: GuestFeatures) -> Platform:
+    """The host's way to run such a guest, with a versioned machine type so that it can move.
+
+    Raises:
+        HostCannot: the host has no such machine type, or no UEFI firmware for one who needs it.
+    """
+    known = hypervisor.capabilities
+    wanted = features.machine_type or _MACHINES.get(hypervisor.arch, "virt")
+    machines = known.get("machines", {})
+    # A versioned type is an entry of its own, not behind another name.
+    if wanted not in machines and wanted not in machines.values():
+        raise HostCannot(
+            "The host has no such machine type.", detail=f"{hypervisor.name}: {wanted}"
+        )
+    if features.firmware == "uefi" and not known.get("has_uefi"):
+        raise HostCannot("The host has no UEFI firmware.", detail=hypervisor.name)
+    domain_type: DomainType = "kvm" if hypervisor.domain_type == "kvm" else "qemu"
+    return Platform(
+        arch=hypervisor.arch,
+        domain_type=domain_type,
+        cpu_model=known.get("guest_cpu_models", {}).get(domain_type, "qemu64"),
+        machine=machines.get(wanted, wanted),
+    )
+
+
+def define_guest(hypervisor: Hypervisor, spec: GuestSpec) -> GuestInfo:
+    """Make the guest known to its host, with its serial log in the pool of its first disk.
+
+    Raises:
+        GuestPropertyRefused: the features contradict the rest of the specification.
+    """
+    with connected(hypervisor) as host:
+        if spec.disks and spec.console_log_path is None:
+            path = host.prepare_console_log(spec.disks[0].pool, spec.uuid)
+            spec = dataclasses.replace(spec, console_log_path=path)
+        return host.define_guest(spec)
+
+
+def start_guest(hypervisor: Hypervisor, server_id: UUID) -> None:
+    """Start the guest; one that runs is left alone.
+
+    Raises:
+        GuestNotFound: the host does not have it.
+    """
+    with _connected_to_guest(hypervisor) as host:
+        host.start_guest(server_id)
+
+
+def stop_guest(hypervisor: Hypervisor, server_id: UUID, timeout_s: float) -> bool:
+    """Ask the guest to stop, then switch it off; whether it went by itself. 0 does not ask.
+
+    Raises:
+        GuestNotFound: the host does not have it.
+    """
+    with _connected_to_guest(hypervisor) as host:
+        if timeout_s > 0:
+            return host.shutdown_guest(server_id, timeout_s)
+        host.guest_info(server_id)
+        host.destroy_guest(server_id)
+        return False
+
+
+def reboot_guest(
+    hypervisor: Hypervisor, server_id: UUID, *, hard: bool, timeout_s: float = SOFT_REBOOT_S
+) -> bool:
+    """Let the guest start anew, in any case; whether it stopped by itself before.
+
+    Raises:
+        GuestNotFound: the host does not have it.
+    """
+    with _connected_to_guest(hypervisor) as host:
+        if not hard and host.reboot_soft(server_id, timeout_s):
+            return True
+        host.reboot_hard(server_id)
+        return False
+
+
+def remove_guest(hypervisor: Hypervisor, server_id: UUID) -> None:
+    """Switch the guest off and forget it with its serial log; its disks stay. Absent is fine."""
+    with connected(hypervisor) as host:
+        host.remove_guest(server_id)
+        for pool in StoragePool.objects.filter(hypervisor=hypervisor):
+            host.remove_console_log(pool.name, server_id)
+
+
+def guest_info(hypervisor: Hypervisor, server_id: UUID) -> GuestInfo | None:
+    """The guest as its host has it, or None."""
+    try:
+        with connected(hypervisor) as host:
+            return host.guest_info(server_id)
+    except NotOnHost:
+        return None
+
+
+def read_console(
+    hypervisor: Hypervisor, server_id: UUID, *, pool: str = "", max_bytes: int = 1024 * 1024
+) -> str:
+    """The end of the guest's serial log; empty where there is none.
+
+    Args:
+        hypervisor: the guest's host.
+        server_id: the guest.
+        pool: where its root disk lies; the first pool with a log when empty.
+        max_bytes: how much of the end.
+    """
+    names = StoragePool.objects.filter(hypervisor=hypervisor).order_by("-is_default", "name")
+    pools = [pool] if pool else list(names.values_list("name", flat=True))
+    with connected(hypervisor) as host:
+        for name in pools:
+            log = host.read_console_log(name, server_id, offset=None, max_bytes=max_bytes)
+            if log.content:
+                return log.content.decode(errors="replace")
+    return ""
+
+
+def screenshot(hypervisor: Hypervisor, server_id: UUID) -> bytes:
+    """The guest's display as a PNG.
+
+    Raises:
+        GuestNotFound: the host does not have it.
+        WrongGuestState: it does not run.
+    """
+    with _connected_to_guest(hypervisor) as host:
+        return host.screenshot(server_id)
+
+
+@contextmanager
+def _connected_to_guest(hypervisor: Hypervisor) -> Iterator[Host]:
+    try:
+        with connected(hypervisor) as host:
+            yield host
+    except NotOnHost as error:
+        raise GuestNotFound("The host does not have the guest.", detail=error.detail) from error
