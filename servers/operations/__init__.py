@@ -1,0 +1,1 @@
+"""What is done to servers: each kind of operation in a file, registered when the app is ready."""

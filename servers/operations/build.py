@@ -1,0 +1,359 @@
+"""Build a server: place it, bring its image, plug its ports, make its disks, define and start it.
+
+Each round works on one host. A round that fails is undone there, and the next one chooses anew
+without the hosts tried before: three rounds in all. Every name made on a host derives from the
+server's id, so the undo of a step needs no output of its do.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import secrets
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from hypervisors import capacity, disks, guests
+from hypervisors.errors import ImageBeingUploaded
+from hypervisors.models import Hypervisor
+from hypervisors.pools import default_pool
+from images.models import Image
+from images.storage import image_path
+from networks import server_ports, wiring
+from operations.errors import Wait
+from operations.kinds import DEFAULT_QUEUE, TRANSFER_QUEUE, Context, Kind, Step
+from scheduling.errors import NoValidHost
+from scheduling.place import place_server, release_server
+from scheduling.request_spec import RequestSpec
+from servers import history
+from servers.config_drive import GuestFacts, config_drive
+from servers.guest_spec import disk_plan, guest_spec
+from servers.models import Server
+from servers.operations.cleanup import enqueue_cleanup
+from servers.operations.facts import PLACE, chosen_host, server_of
+from servers.secrets import unseal
+from servers.states import PowerState, TaskState, VmState
+
+ROUNDS = 3
+SEED_BYTES = 512
+EVENT = "compute__do_build_and_run_instance"
+SCHEDULE_EVENT = "conductor_schedule_and_build_instances"
+
+
+def _host(context: Context) -> Hypervisor:
+    host = chosen_host(context)
+    if host is None:
+        raise NoValidHost("The host chosen for this server has been removed.")
+    return host
+
+
+def _task(context: Context, task: TaskState) -> None:
+    Server.objects.filter(vm_state=VmState.BUILDING).change(context.subject, task_state=task)
+
+
+def place(context: Context) -> dict[str, Any]:
+    """Choose a host and claim its resources."""
+    server = server_of(context)
+    now = timezone.now()
+    allocation = place_server(
+        server_id=server.pk,
+        spec=RequestSpec.from_json(server.request_spec),
+        without=[each["host"] for each in context.rounds if each.get("host")],
+        operation_id=context.operation_id,
+        request_id=context.request_id,
+        now=now,
+    )
+    host = allocation.hypervisor
+    Server.objects.change(
+        server.pk, hypervisor=host, availability_zone=zone_of(host), task_state=None
+    )
+    history.begin_event(
+        server_id=server.pk,
+        request_id=context.request_id,
+        event=EVENT,
+        host=host.name,
+        now=now,
+    )
+    return {"hypervisor": host.pk, "host": host.name}
+
+
+def unplace(context: Context) -> None:
+    """Give the claim back."""
+    with transaction.atomic():
+        release_server(server_id=context.subject)
+        Server.objects.change(context.subject, hypervisor=None, availability_zone="")
+
+
+def take_slot(context: Context) -> None:
+    """Wait for one of the host's build slots."""
+    host = _host(context)
+    if not capacity.take_build_slot(
+        hypervisor_id=host.pk, operation_id=context.operation_id, now=timezone.now()
+    ):
+        raise Wait(f"{host} builds as many servers as it may.", seconds=0.3)
+
+
+def free_slot(context: Context) -> None:
+    """Give the build slot back."""
+    capacity.free_build_slot(operation_id=context.operation_id)
+
+
+def bring_image(context: Context) -> dict[str, Any] | None:
+    """Have the image in the host's pool; whoever comes second waits for the first."""
+    server = server_of(context)
+    image = Image.objects.filter(pk=server.image_id).first()
+    if image is None:
+        raise NoValidHost(f"Image {server.image_id} was deleted before it was needed.")
+    host = _host(context)
+    try:
+        volume = disks.ensure_base_image(
+            hypervisor=host,
+            pool=default_pool(host),
+            image=disks.BaseImage(image.pk, image.sha256, image.disk_format, image_path(image)),
+            operation_id=context.operation_id,
+            now=timezone.now(),
+        )
+    except ImageBeingUploaded as busy:
+        raise Wait(str(busy), seconds=0.5) from busy
+    return {"volume": volume}
+
+
+def _image_queue(context: Context) -> str:
+    """An upload may take minutes: it must not hold up reboots and deletes."""
+    server = server_of(context)
+    host = _host(context)
+    cached = server.image_id is not None and disks.is_cached(default_pool(host), server.image_id)
+    return DEFAULT_QUEUE if cached else TRANSFER_QUEUE
+
+
+def plug_ports(context: Context) -> list[dict[str, Any]]:
+    """Make the networks, DHCP entries and filters of the ports on the host."""
+    _task(context, TaskState.NETWORKING)
+    server = server_of(context)
+    wired = wiring.wire_ports(
+        hypervisor=_host(context), server_id=server.pk, hostname=server.hostname
+    )
+    return [port.to_json() for port in wired]
+
+
+def unplug_ports(context: Context) -> None:
+    """Take DHCP entries and filters off the host."""
+    host = chosen_host(context)
+    if host is not None:
+        wiring.unwire_ports(hypervisor=host, facts=wiring.port_facts(context.subject))
+
+
+def create_disks(context: Context) -> list[dict[str, Any]]:
+    """Root, ephemeral, swap and config drive."""
+    _task(context, TaskState.BLOCK_DEVICE_MAPPING)
+    server = server_of(context)
+    host = _host(context)
+    plan = disk_plan(
+        server,
+        base_volume=context.outputs["bring_image"]["volume"],
+        config_drive=config_drive(_guest_facts(server)) if server.has_config_drive else None,
+    )
+    made = disks.create_disks(host, default_pool(host).name, server.pk, plan)
+    return [dataclasses.asdict(disk) for disk in made]
+
+
+def delete_disks(context: Context) -> None:
+    """Delete the server's volumes on the host."""
+    host = chosen_host(context)
+    if host is not None:
+        disks.delete_disks(host, context.subject)
+
+
+def define_guest(context: Context) -> None:
+    """Define the guest, with all that is needed to know it again."""
+    _task(context, TaskState.SPAWNING)
+    host = _host(context)
+    spec = guest_spec(
+        server_of(context),
+        host,
+        disks=[guests.DiskSpec(**each) for each in context.outputs["create_disks"]],
+        wired=[wiring.WiredPort.from_json(each) for each in context.outputs["plug_ports"]],
+    )
+    guests.define_guest(host, spec)
+
+
+def remove_guest(context: Context) -> None:
+    """Stop and undefine the guest."""
+    host = chosen_host(context)
+    if host is not None:
+        guests.remove_guest(host, context.subject)
+
+
+def start_guest(context: Context) -> None:
+    """Start the guest; returns when libvirt says that it runs."""
+    guests.start_guest(_host(context), context.subject)
+
+
+def mark_active(context: Context) -> None:
+    """The server is there."""
+    now = timezone.now()
+    host = _host(context)
+    with transaction.atomic():
+        Server.objects.filter(vm_state=VmState.BUILDING).change(
+            context.subject,
+            vm_state=VmState.ACTIVE,
+            task_state=None,
+            power_state=PowerState.RUNNING,
+            progress=0,
+            launched_at=now,
+            sealed_admin_password="",
+            updated_at=now,
+        )
+        server_ports.mark_ports_active(server_id=context.subject, host=host.name, now=now)
+        capacity.free_build_slot(operation_id=context.operation_id)
+        Hypervisor.objects.filter(pk=host.pk, build_failures__gt=0).update(build_failures=0)
+        history.end_event(
+            server_id=context.subject,
+            request_id=context.request_id,
+            event=EVENT,
+            host=host.name,
+            now=now,
+        )
+
+
+def after_undo(context: Context, error: dict[str, Any]) -> bool:
+    """Try another host, unless there is none, the trouble is the request's, or it is enough."""
+    now = timezone.now()
+    host = chosen_host(context)
+    if host is not None:
+        # Kept with the failure: the next round leaves this host out.
+        error["host"] = host.name
+        Hypervisor.objects.filter(pk=host.pk).update(build_failures=F("build_failures") + 1)
+        history.end_event(
+            server_id=context.subject,
+            request_id=context.request_id,
+            event=EVENT,
+            host=host.name,
+            now=now,
+            error=error.get("message", ""),
+        )
+    # With the host's part put off, its undo was too.
+    capacity.free_build_slot(operation_id=context.operation_id)
+    Server.objects.change(context.subject, hypervisor=None, availability_zone="")
+    if host is None or len(context.rounds) + 1 >= ROUNDS or _is_the_requests(error):
+        return False
+    Server.objects.filter(vm_state=VmState.BUILDING).change(
+        context.subject, task_state=TaskState.SCHEDULING
+    )
+    return True
+
+
+def _is_the_requests(error: dict[str, Any]) -> bool:
+    """What no other host would do better."""
+    return error.get("type") in {
+        "GuestPropertyRefused",
+        "DiskTooSmall",
+        "ServerNotFound",
+        "DeadlineExceeded",
+    }
+
+
+def on_failed(context: Context, error: dict[str, Any]) -> None:
+    """The server goes to ERROR, with the reason."""
+    now = timezone.now()
+    message = _fault_message(context, error)
+    Server.objects.change(
+        context.subject,
+        vm_state=VmState.ERROR,
+        task_state=None,
+        power_state=PowerState.NOSTATE,
+        hypervisor=None,
+        availability_zone="",
+        sealed_admin_password="",
+        updated_at=now,
+    )
+    tries = [*context.rounds, error]
+    details = "\n".join(
+        f"{each.get('host', 'no host')}: {each.get('step')}: {each.get('message')} "
+        f"({each.get('detail', '')})"
+        for each in tries
+    )
+    history.record_fault(server_id=context.subject, message=message, now=now, details=details)
+    if not error.get("host"):
+        history.end_event(
+            server_id=context.subject,
+            request_id=context.request_id,
+            event=SCHEDULE_EVENT,
+            now=now,
+            error=message,
+        )
+    history.mark_action_failed(server_id=context.subject, request_id=context.request_id, now=now)
+    server_ports.mark_ports_down(server_id=context.subject, now=now)
+
+
+def _fault_message(context: Context, error: dict[str, Any]) -> str:
+    message = str(error.get("message", ""))
+    if context.rounds and error.get("type") == "NoValidHost":
+        tried = ", ".join(f"{each.get('host')}: {each.get('message')}" for each in context.rounds)
+        return f"No host was able to build the server. {tried}. {message}"
+    if len(context.rounds) + 1 >= ROUNDS:
+        return f"Exceeded maximum number of retries. Last error: {message}"
+    return message
+
+
+def postpone(context: Context) -> None:
+    """The host is away: what is on it is cleaned up when it is back."""
+    host = chosen_host(context)
+    if host is not None:
+        enqueue_cleanup(
+            server_id=context.subject,
+            hypervisor=host,
+            ports=wiring.port_facts(context.subject),
+            request_id=context.request_id,
+        )
+
+
+def zone_of(host: Hypervisor) -> str:
+    """The availability zone a host is in."""
+    zones = host.aggregates.exclude(availability_zone="").order_by("name")
+    return zones.values_list("availability_zone", flat=True).first() or "nova"
+
+
+def _guest_facts(server: Server) -> GuestFacts:
+    return GuestFacts(
+        server_id=str(server.pk),
+        name=server.name,
+        hostname=server.hostname,
+        project_id=server.project_id,
+        availability_zone=server.availability_zone,
+        launch_index=server.launch_index,
+        metadata=server.metadata,
+        network_data=wiring.network_data(server.pk),
+        random_seed=secrets.token_bytes(SEED_BYTES),
+        key_name=server.key_name or "",
+        public_key=server.public_key,
+        admin_password=(
+            unseal(server.sealed_admin_password) if server.sealed_admin_password else ""
+        ),
+        user_data=base64.b64decode(server.user_data) if server.user_data else None,
+        files=[(each["path"], base64.b64decode(each["contents"])) for each in server.personality],
+    )
+
+
+BUILD = Kind(
+    "server.build",
+    steps=[
+        Step(PLACE, place, unplace, on_host=True),
+        Step("take_slot", take_slot, free_slot),
+        Step("bring_image", bring_image, on_host=True, queue=_image_queue),
+        Step("plug_ports", plug_ports, unplug_ports, on_host=True),
+        Step("create_disks", create_disks, delete_disks, on_host=True),
+        Step("define_guest", define_guest, remove_guest, on_host=True),
+        Step("start_guest", start_guest, remove_guest, on_host=True),
+        # Nothing outside the rows changes, and nothing follows it.
+        Step("mark_active", mark_active),
+    ],
+    retries=3,
+    deadline_s=3600,
+    after_undo=after_undo,
+    on_failed=on_failed,
+    postpone=postpone,
+)

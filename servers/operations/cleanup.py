@@ -1,0 +1,90 @@
+"""A debt: what a server left on a host that was away when it should have been undone.
+
+It waits for the host without an end, holding the server's claim there meanwhile: the guest may
+still run, so the room is not free.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from hypervisors import disks, guests
+from hypervisors.models import Hypervisor
+from networks import wiring
+from operations.enqueue import AlreadyAtWork, enqueue
+from operations.kinds import Context, Kind, Step
+from scheduling.place import release_server
+
+CLEANUP_NAME = "server.cleanup"
+_SPACE = uuid.UUID("6f0e4a6e-6b0c-4f5b-9a53-3c1d35a54a07")
+
+
+def enqueue_cleanup(
+    *, server_id: UUID, hypervisor: Hypervisor, ports: list[dict[str, Any]], request_id: str
+) -> None:
+    """Book the debt of one server on one host, once."""
+    subject = uuid.uuid5(_SPACE, f"{server_id} {hypervisor.pk}")
+    params = {"server": str(server_id), "hypervisor": hypervisor.pk, "ports": ports}
+    try:
+        enqueue(
+            CLEANUP_NAME,
+            subject=subject,
+            params=params,
+            request_id=request_id,
+            now=timezone.now(),
+        )
+    except AlreadyAtWork:
+        # Booked before; that one will do it.
+        return
+
+
+def _host(context: Context) -> Hypervisor | None:
+    """None when the host was removed from the portal: then nothing of it is ours any more."""
+    return Hypervisor.objects.filter(pk=context.params["hypervisor"]).first()
+
+
+def remove_guest(context: Context) -> None:
+    """Switch the guest off and undefine it."""
+    host = _host(context)
+    if host is not None:
+        guests.remove_guest(host, UUID(context.params["server"]))
+
+
+def delete_disks(context: Context) -> None:
+    """Delete its volumes."""
+    host = _host(context)
+    if host is not None:
+        disks.delete_disks(host, UUID(context.params["server"]))
+
+
+def unplug_ports(context: Context) -> None:
+    """Take its DHCP entries and filters off."""
+    host = _host(context)
+    if host is not None:
+        wiring.unwire_ports(hypervisor=host, facts=context.params["ports"])
+
+
+def release_claim(context: Context) -> None:
+    """Give back what was held there meanwhile."""
+    release_server(
+        server_id=UUID(context.params["server"]), hypervisor_id=context.params["hypervisor"]
+    )
+
+
+CLEANUP = Kind(
+    CLEANUP_NAME,
+    steps=[
+        # No undo anywhere: nobody wants any of it back.
+        Step("remove_guest", remove_guest),
+        Step("delete_disks", delete_disks),
+        Step("unplug_ports", unplug_ports),
+        Step("release_claim", release_claim),
+    ],
+    # The host may be away for weeks; the pauses between tries stay at half a minute.
+    retries=10**6,
+    deadline_s=None,
+)

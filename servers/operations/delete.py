@@ -1,0 +1,161 @@
+"""Delete a server in any state: from its host, then from the books.
+
+A host that is away keeps nobody waiting: its part becomes a debt, and the server is gone for its
+user at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from hypervisors import capacity, disks, guests
+from hypervisors.models import Hypervisor
+from networks import server_ports, wiring
+from operations.kinds import Context, Kind, Step
+from quotas.consume import release
+from scheduling.models import Allocation
+from scheduling.place import release_server
+from servers import history
+from servers.models import Server
+from servers.operations.cleanup import enqueue_cleanup
+from servers.states import PowerState, VmState
+
+EVENT = "compute_terminate_instance"
+
+
+def collect(context: Context) -> dict[str, Any]:
+    """Note where the server is and what ports it has, while the rows are there to tell."""
+    host = _where(context)
+    history.begin_event(
+        server_id=context.subject,
+        request_id=context.request_id,
+        event=EVENT,
+        host=host.name if host else "",
+        now=timezone.now(),
+    )
+    return {
+        "hypervisor": host.pk if host else None,
+        "host": host.name if host else "",
+        "ports": wiring.port_facts(context.subject),
+    }
+
+
+def _where(context: Context) -> Hypervisor | None:
+    """The claim knows the host too when a build died before it noted it on the server."""
+    server = Server.objects.select_related("hypervisor").filter(pk=context.subject).first()
+    if server is not None and server.hypervisor is not None:
+        return server.hypervisor
+    held = Allocation.objects.select_related("hypervisor").filter(server_id=context.subject).first()
+    return held.hypervisor if held else None
+
+
+def _host(context: Context) -> Hypervisor | None:
+    return Hypervisor.objects.filter(pk=context.outputs["collect"]["hypervisor"]).first()
+
+
+def remove_guest(context: Context) -> None:
+    """Switch the guest off and undefine it."""
+    host = _host(context)
+    if host is not None:
+        guests.remove_guest(host, context.subject)
+
+
+def delete_disks(context: Context) -> None:
+    """Delete its volumes."""
+    host = _host(context)
+    if host is not None:
+        disks.delete_disks(host, context.subject)
+
+
+def unplug_ports(context: Context) -> None:
+    """Take its DHCP entries and filters off the host."""
+    host = _host(context)
+    if host is not None:
+        wiring.unwire_ports(hypervisor=host, facts=context.outputs["collect"]["ports"])
+
+
+def release_claim(context: Context) -> None:
+    """Give back what it held of the host."""
+    release_server(server_id=context.subject)
+
+
+def forget(context: Context) -> None:
+    """Release ports and quota and mark the server deleted, all at once."""
+    now = timezone.now()
+    with transaction.atomic():
+        server_ports.release_server_ports(server_id=context.subject, now=now)
+        release(subject=context.subject)
+        # A build that made way for this may have held a slot.
+        capacity.free_build_slot(operation_id=context.operation_id)
+        Server.objects.change(
+            context.subject,
+            vm_state=VmState.DELETED,
+            task_state=None,
+            power_state=PowerState.NOSTATE,
+            sealed_admin_password="",
+            terminated_at=now,
+            deleted_at=now,
+            updated_at=now,
+        )
+        history.end_event(
+            server_id=context.subject,
+            request_id=context.request_id,
+            event=EVENT,
+            host=context.outputs["collect"]["host"],
+            now=now,
+        )
+
+
+def postpone(context: Context) -> None:
+    """The host is away: its part is done when it is back."""
+    host = _host(context)
+    if host is not None:
+        enqueue_cleanup(
+            server_id=context.subject,
+            hypervisor=host,
+            ports=context.outputs["collect"]["ports"],
+            request_id=context.request_id,
+        )
+
+
+def on_failed(context: Context, error: dict[str, Any]) -> None:
+    """The host refused for good: the server stays, in ERROR, to be deleted again."""
+    now = timezone.now()
+    Server.objects.change(context.subject, vm_state=VmState.ERROR, task_state=None, updated_at=now)
+    history.record_fault(
+        server_id=context.subject,
+        message=str(error.get("message", "")),
+        details=str(error.get("detail", "")),
+        now=now,
+    )
+    history.end_event(
+        server_id=context.subject,
+        request_id=context.request_id,
+        event=EVENT,
+        host=(context.outputs.get("collect") or {}).get("host", ""),
+        error=str(error.get("message", "")),
+        now=now,
+    )
+    history.mark_action_failed(server_id=context.subject, request_id=context.request_id, now=now)
+
+
+DELETE = Kind(
+    "server.delete",
+    steps=[
+        # No undo anywhere: a delete goes forward or is asked for again.
+        Step("collect", collect),
+        Step("remove_guest", remove_guest, on_host=True),
+        Step("delete_disks", delete_disks, on_host=True),
+        Step("unplug_ports", unplug_ports, on_host=True),
+        Step("release_claim", release_claim, on_host=True),
+        Step("forget", forget),
+    ],
+    retries=6,
+    deadline_s=None,
+    on_failed=on_failed,
+    postpone=postpone,
+    postpone_do=True,
+)
