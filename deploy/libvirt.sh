@@ -70,6 +70,8 @@ start_alone() {
         command -v "$name" >/dev/null || fail "$name is not installed" "run deploy/system.sh"
         "$name" -d
         pid=$(pid_of "$name") || fail "$name did not stay" "see /var/log/libvirt and run: $name"
+        touch "$STARTED"
+        sed -i "/^$name /d" "$STARTED"
         echo "$name $pid $(start_time "$pid")" >>"$STARTED"
         say "$name started (process $pid)"
     done

@@ -1,4 +1,5 @@
-# Reads one JSON document; leaves each leaf in value[path], the paths in order in path[1..count].
+# Reads one JSON document; leaves each leaf that is not null in value[path], the paths in order in
+# path[1..count].
 # A path joins keys and indexes by the unit separator, which no key of a config drive contains.
 BEGIN { RS = "\001"; SEP = "\037" }
 
@@ -68,20 +69,20 @@ function read_value(at, first,  item, n) {
     } else if (first == "[") {
         while ((item = token()) != "]" && item != "")
             if (item != ",") read_value(join(at, n++ + 0), item)
-    } else {
+    } else if (first != "null") {
         path[++count] = at
         value[at] = substr(first, 1, 1) == "\"" ? unquote(first) : first
     }
 }
 
 function at(a, b, c, d, e,  full) {
-    # The value of the path given by up to five parts; empty when it is not there or null.
+    # The value of the path given by up to five parts; empty when it is not there.
     full = a
     if (b != "") full = full SEP b
     if (c != "") full = full SEP c
     if (d != "") full = full SEP d
     if (e != "") full = full SEP e
-    return (full in value) && value[full] != "null" ? value[full] : ""
+    return full in value ? value[full] : ""
 }
 
 END { read_value("", token()) }
