@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudportal.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from cloudportal.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 
 LOGIN_NEEDED = "The request you have made requires authentication."
 
@@ -55,3 +55,31 @@ class NotYours(Forbidden):
 
     def __init__(self, rule: str) -> None:
         super().__init__(f"You are not authorized to perform the requested action: {rule}.")
+
+
+class BuiltIn(Forbidden):
+    """One of the roles that the policy stands on."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The role {name} is built in: it keeps its name and cannot be deleted.")
+
+
+class DomainIsFixed(Invalid):
+    """A project or user stays in its domain."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"Cannot change the domain of a {kind}.")
+
+
+class UnknownReference(Invalid):
+    """A field of the request names something that is not there."""
+
+    def __init__(self, kind: str, identifier: str) -> None:
+        super().__init__(f"There is no {kind} {identifier}.")
+
+
+class WeakPassword(Invalid):
+    """A new password that does not meet the rules."""
+
+    def __init__(self, reasons: str) -> None:
+        super().__init__(f"The password does not match the requirements: {reasons}")

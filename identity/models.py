@@ -12,6 +12,14 @@ from django.db import models
 from django.utils import timezone
 
 DEFAULT_DOMAIN_ID = "default"
+# The roles that the policy knows; `identity.actors.IMPLIED_ROLES` says which includes which.
+BUILT_IN_ROLES = {
+    "admin": "Administers the whole cloud, from whatever project.",
+    "manager": "Runs a project.",
+    "member": "Uses a project.",
+    "reader": "Looks at a project.",
+    "service": "One of the cloud's own programs.",
+}
 
 
 def new_id() -> str:
@@ -97,6 +105,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.name
+
+    def set_password(self, raw_password: str | None) -> None:
+        """Take another password, by whichever way it comes; tokens of before end with it."""
+        super().set_password(raw_password)
+        self.tokens_valid_from = timezone.now()
 
 
 class Role(models.Model):

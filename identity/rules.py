@@ -1,8 +1,13 @@
 """Who may do what in identity."""
 
-from identity.policy import Mark, declare
+from __future__ import annotations
 
-declare(
+from identity import policy
+from identity.actors import Actor
+from identity.errors import NotYours
+from identity.policy import Mark
+
+policy.declare(
     {
         "identity:validate_token": Mark.OWNER,
         "identity:revoke_token": Mark.OWNER,
@@ -29,8 +34,23 @@ declare(
         "identity:create_grant": Mark.ADMIN,
         "identity:revoke_grant": Mark.ADMIN,
         "identity:list_role_assignments": Mark.ADMIN,
+        "identity:get_service": Mark.ADMIN,
         "identity:list_services": Mark.ADMIN,
+        "identity:get_endpoint": Mark.ADMIN,
         "identity:list_endpoints": Mark.ADMIN,
+        "identity:get_region": Mark.ANY,
         "identity:list_regions": Mark.ANY,
     }
 )
+
+
+def require(
+    actor: Actor, rule: str, *, project_id: str | None = None, user_id: str | None = None
+) -> None:
+    """Let pass or refuse, in this service's words.
+
+    Raises:
+        NotYours: the actor may not do this.
+    """
+    if not policy.allows(actor, rule, project_id=project_id, user_id=user_id):
+        raise NotYours(rule)

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from identity.catalog import Endpoint, Service, services
+from identity.grant import EffectiveRole
 from identity.models import Domain, Project, Role, User
 from identity.tokens import ValidToken
 
@@ -91,6 +92,34 @@ def role_form(role: Role) -> Json:
     }
 
 
+def assignment_form(entry: EffectiveRole, *, with_names: bool) -> Json:
+    """Who has the role where; through an implied role, with a link to the one that implies it."""
+    assignment, role = entry.assignment, entry.role
+    user, project = assignment.user, assignment.project
+    links = {
+        "assignment": address(
+            *("projects", project.id, "users", user.id, "roles", assignment.role.id)
+        )
+    }
+    if role.id != assignment.role.id:
+        links["prior_role"] = address("prior_roles", assignment.role.id, "implies", role.id)
+    form: Json = {
+        "role": {"id": role.id},
+        "user": {"id": user.id},
+        "scope": {"project": {"id": project.id}},
+        "links": links,
+    }
+    if with_names:
+        form["role"]["name"] = role.name
+        form["user"].update(name=user.name, domain=_domain_name(user.domain))
+        form["scope"]["project"].update(name=project.name, domain=_domain_name(project.domain))
+    return form
+
+
+def _domain_name(domain: Domain) -> Json:
+    return {"id": domain.id, "name": domain.name}
+
+
 def token_form(valid: ValidToken, *, with_catalog: bool = True) -> Json:
     """The body that answers a login or a look at a token."""
     token, user = valid.token, valid.user
@@ -99,7 +128,7 @@ def token_form(valid: ValidToken, *, with_catalog: bool = True) -> Json:
         "user": {
             "id": user.id,
             "name": user.name,
-            "domain": {"id": user.domain.id, "name": user.domain.name},
+            "domain": _domain_name(user.domain),
             "password_expires_at": None,
         },
         "audit_ids": list(token.audit_ids),
@@ -111,7 +140,7 @@ def token_form(valid: ValidToken, *, with_catalog: bool = True) -> Json:
         form["project"] = {
             "id": project.id,
             "name": project.name,
-            "domain": {"id": project.domain.id, "name": project.domain.name},
+            "domain": _domain_name(project.domain),
         }
         form["is_domain"] = False
         roles = Role.objects.filter(name__in=valid.roles)

@@ -11,12 +11,10 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cloudportal.errors import Forbidden, Invalid
-from identity import policy
+from cloudportal.errors import Invalid
 from identity.api.forms import (
     address,
     catalog_form,
-    domain_form,
     listing,
     project_form,
     token_form,
@@ -24,9 +22,9 @@ from identity.api.forms import (
 from identity.api.logins import parse_login
 from identity.api.versions import OpenView
 from identity.api.views import IdentityView
-from identity.errors import TokenNotFound, TokenRefused
+from identity.errors import NotYours, TokenNotFound, TokenRefused
 from identity.login import log_in
-from identity.models import Domain
+from identity.rules import require
 from identity.sessions import projects_of
 from identity.tokens import ValidToken, read_token, revoke_token
 
@@ -65,7 +63,7 @@ class Subject(IdentityView):
             valid = read_token(text, now=timezone.now())
         except TokenRefused as error:
             raise TokenNotFound from error
-        policy.require(self.actor, rule, user_id=valid.user.id)
+        require(self.actor, rule, user_id=valid.user.id)
         return valid
 
     def get(self, request: Request) -> Response:
@@ -87,7 +85,7 @@ class Catalog(IdentityView):
     def get(self, request: Request) -> Response:
         """The services and their addresses; an unscoped token has none."""
         if self.actor.project_id is None:
-            raise Forbidden("You are not authorized to perform the requested action: get_catalog.")
+            raise NotYours("identity:get_auth_catalog")
         return Response({"catalog": catalog_form(), "links": {"self": address("auth", "catalog")}})
 
 
@@ -105,8 +103,7 @@ class Domains(IdentityView):
 
     def get(self, request: Request) -> Response:
         """An empty list."""
-        forms = [domain_form(domain) for domain in Domain.objects.none()]
-        return Response(listing("domains", forms, address("auth", "domains")))
+        return Response(listing("domains", [], address("auth", "domains")))
 
 
 class System(IdentityView):

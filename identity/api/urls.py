@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from identity.api import tokens, versions
+from identity.api import projects, roles, services, tokens, users, versions
+from identity.api.views import NoSuchAddress
 
 _login = tokens.Login.as_view()
 _subject = tokens.Subject.as_view()
@@ -29,9 +30,33 @@ _v3: list[URLPattern | URLResolver] = [
     path("/auth/projects", tokens.Projects.as_view()),
     path("/auth/domains", tokens.Domains.as_view()),
     path("/auth/system", tokens.System.as_view()),
+    path("/domains", projects.Domains.as_view()),
+    path("/domains/<str:domain_id>", projects.DomainView.as_view()),
+    path("/projects", projects.Projects.as_view()),
+    path("/projects/<str:scope_id>", projects.ProjectView.as_view()),
+    path("/users", users.Users.as_view()),
+    path("/users/<str:user_id>", users.UserView.as_view()),
+    path("/users/<str:user_id>/password", users.Password.as_view()),
+    path("/users/<str:user_id>/projects", projects.UserProjects.as_view()),
+    path("/users/<str:user_id>/groups", users.UserGroups.as_view()),
+    path("/roles", roles.Roles.as_view()),
+    path("/roles/<str:role_id>", roles.RoleView.as_view()),
+    path("/projects/<str:scope_id>/users/<str:user_id>/roles", roles.Grants.as_view()),
+    path(
+        "/projects/<str:scope_id>/users/<str:user_id>/roles/<str:role_id>",
+        roles.Grant.as_view(),
+    ),
+    path("/role_assignments", roles.Assignments.as_view()),
+    path("/services", services.Services.as_view()),
+    path("/services/<str:service_id>", services.ServiceView.as_view()),
+    path("/endpoints", services.Endpoints.as_view()),
+    path("/endpoints/<str:endpoint_id>", services.EndpointView.as_view()),
+    path("/regions", services.Regions.as_view()),
+    path("/regions/<str:region_id>", services.RegionView.as_view()),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("identity", versions.Versions.as_view()),
     path("identity/v3", include(_v3)),
+    re_path(r"^identity(/.*)?$", NoSuchAddress.as_view()),
 ]

@@ -1,0 +1,72 @@
+"""What the bodies of creates and updates may hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudportal.api.validation import BodySchema, closed
+
+_ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 64}
+_TEXT: dict[str, Any] = {"type": ["string", "null"], "maxLength": 65535}
+_NO_OPTIONS: dict[str, Any] = {"type": "object", "maxProperties": 0}
+_PASSWORD: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 4096}
+
+
+def _name(longest: int) -> dict[str, Any]:
+    return {"type": "string", "minLength": 1, "maxLength": longest, "pattern": r"\S"}
+
+
+_DOMAIN_ID = {"domain_id": _ID}
+_PROJECT = {
+    "name": _name(64),
+    "description": _TEXT,
+    "enabled": {"type": "boolean"},
+    "options": _NO_OPTIONS,
+    "tags": {
+        "type": "array",
+        "maxItems": 80,
+        "uniqueItems": True,
+        "items": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[^,/]*\Z"},
+    },
+    **_DOMAIN_ID,
+}
+# Projects form no tree: the parent is the domain, which the view checks, and none is a domain.
+_NEW_PROJECT = {
+    **_PROJECT,
+    "parent_id": {"type": ["string", "null"]},
+    "is_domain": {"const": False},
+}
+_USER = {
+    "name": _name(255),
+    "description": _TEXT,
+    "email": {"type": ["string", "null"], "maxLength": 254},
+    "enabled": {"type": "boolean"},
+    "default_project_id": {"type": ["string", "null"], "maxLength": 64},
+    "password": {**_PASSWORD, "type": ["string", "null"]},
+    "options": _NO_OPTIONS,
+    **_DOMAIN_ID,
+}
+_ROLE = {
+    "name": _name(255),
+    "description": _TEXT,
+    "domain_id": {"type": "null"},
+    "options": _NO_OPTIONS,
+}
+
+
+def _envelope(kind: str, properties: dict[str, Any], *required: str) -> BodySchema:
+    return BodySchema(closed({kind: closed(properties, required)}, [kind]))
+
+
+CREATE_PROJECT = _envelope("project", _NEW_PROJECT, "name")
+UPDATE_PROJECT = _envelope("project", _PROJECT)
+CREATE_USER = _envelope("user", _USER, "name")
+UPDATE_USER = _envelope("user", _USER)
+CREATE_ROLE = _envelope("role", _ROLE, "name")
+UPDATE_ROLE = _envelope("role", _ROLE)
+CHANGE_PASSWORD = _envelope(
+    "user",
+    {"original_password": _PASSWORD, "password": _PASSWORD},
+    "original_password",
+    "password",
+)

@@ -1,0 +1,73 @@
+"""Giving users roles in projects, and taking them back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from identity.actors import IMPLIED_ROLES, Actor
+from identity.errors import NoSuchThing
+from identity.models import Project, Role, RoleAssignment, User
+from identity.rules import require
+
+
+@dataclass(frozen=True)
+class EffectiveRole:
+    """A role that a user has in a project; by `assignment`, through its role or an implied one."""
+
+    assignment: RoleAssignment
+    role: Role
+
+
+def grant_role(*, project: Project, user: User, role: Role, actor: Actor) -> RoleAssignment:
+    """Give a role; giving it twice means it once.
+
+    Raises:
+        NotYours: the actor does not administer the cloud.
+    """
+    require(actor, "identity:create_grant")
+    return RoleAssignment.objects.get_or_create(project=project, user=user, role=role)[0]
+
+
+def revoke_role(*, project: Project, user: User, role: Role, actor: Actor) -> None:
+    """Take a role back; tokens that stood on it lose it at once.
+
+    Raises:
+        NotYours: the actor does not administer the cloud.
+        NoSuchThing: the user does not have it there.
+    """
+    require(actor, "identity:revoke_grant")
+    if not RoleAssignment.objects.filter(project=project, user=user, role=role).delete()[0]:
+        raise NoSuchThing("role assignment with role", role.id)
+
+
+def check_grant(*, project: Project, user: User, role: Role, actor: Actor) -> None:
+    """Pass if the user has the role there, by assignment.
+
+    Raises:
+        NotYours: the actor does not administer the cloud.
+        NoSuchThing: the user does not have it there.
+    """
+    require(actor, "identity:check_grant")
+    if not RoleAssignment.objects.filter(project=project, user=user, role=role).exists():
+        raise NoSuchThing("role assignment with role", role.id)
+
+
+def granted_roles(*, project: Project, user: User, actor: Actor) -> list[Role]:
+    """The roles assigned to a user in a project.
+
+    Raises:
+        NotYours: the actor does not administer the cloud.
+    """
+    require(actor, "identity:list_grants")
+    return list(Role.objects.filter(assignments__project=project, assignments__user=user))
+
+
+def effective_roles(assignments: Iterable[RoleAssignment]) -> Iterator[EffectiveRole]:
+    """Each assignment's role, then those it implies."""
+    by_name = {role.name: role for role in Role.objects.all()}
+    for assignment in assignments:
+        yield EffectiveRole(assignment, assignment.role)
+        for name in IMPLIED_ROLES.get(assignment.role.name, ()):
+            if name in by_name:
+                yield EffectiveRole(assignment, by_name[name])
