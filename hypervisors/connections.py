@@ -55,10 +55,10 @@ def connected(hypervisor: Hypervisor) -> Iterator[Host]:
 
 def forget(hypervisor: Hypervisor) -> None:
     """Close the connection, if any: the URI or the accepted key changed."""
+    _cache.forget(_connect_uri(hypervisor))
     address = ssh_address(hypervisor.uri)
     if address is not None and not hypervisor.host_keys:
         ssh.forget(address)
-    _cache.forget(_connect_uri(hypervisor))
 
 
 @contextmanager

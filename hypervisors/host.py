@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
-from hypervisors.libvirt import console, filters, guest, network, storage, transfer
+from hypervisors.libvirt import checks, console, filters, guest, network, storage, transfer
 from hypervisors.libvirt import host as host_room
+from hypervisors.libvirt.checks import Expectation
 from hypervisors.libvirt.connection import Connection
 from hypervisors.libvirt.console import ConsoleLog
 from hypervisors.libvirt.domain_xml import domain_xml
@@ -17,6 +18,7 @@ from hypervisors.libvirt.spec import (
     GuestInfo,
     GuestMetadata,
     GuestSpec,
+    HostCheck,
     HostInventory,
     HostStats,
     PoolInfo,
@@ -36,6 +38,9 @@ class Host(Protocol):
 
     def stats(self) -> HostStats:
         """Counters of the host and all its guests."""
+
+    def check(self, expected: Expectation) -> list[HostCheck]:
+        """Whether the host is fit to carry servers, by named checks."""
 
     def ensure_pool(self, spec: DirPoolSpec) -> PoolInfo:
         """Make the pool, start it, let it start by itself."""
@@ -160,6 +165,9 @@ class _LibvirtHost:
 
     def stats(self) -> HostStats:
         return host_room.stats(self.connection)
+
+    def check(self, expected: Expectation) -> list[HostCheck]:
+        return checks.check_connection(self.connection, expected)
 
     def ensure_pool(self, spec: DirPoolSpec) -> PoolInfo:
         return storage.ensure_pool(self.connection, spec)

@@ -84,6 +84,7 @@ class Hypervisor(models.Model):
     state_reason = models.CharField(max_length=1024, blank=True, default="", editable=False)
     last_seen_at = models.DateTimeField(null=True, editable=False)
     looked_at = models.DateTimeField(null=True, editable=False)
+    inventory_at = models.DateTimeField(null=True, editable=False)
     hostname = models.CharField(max_length=255, blank=True, default="", editable=False)
     host_ip = models.CharField(max_length=64, blank=True, default="", editable=False)
     arch = models.CharField(max_length=32, blank=True, default="", editable=False)
