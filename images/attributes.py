@@ -66,8 +66,6 @@ def set_attribute(image: Image, name: str, value: Any, actor: Actor) -> None:
         Invalid: the value is of the wrong kind.
     """
     refuse_fixed([name])
-    if name == "id":
-        raise AttributeFixed("Attribute 'id' is read-only.")
     if name not in FIELDS:
         _set_property(image, name, value)
         return

@@ -14,7 +14,7 @@ from cloudportal.errors import Forbidden, Invalid, NotFound
 from identity import policy
 from identity.actors import Actor
 from images.attributes import FIELDS, check_tag, check_tags, refuse_fixed, set_attribute
-from images.errors import PropertyConflict
+from images.errors import AttributeFixed, PropertyConflict
 from images.lookup import get_image
 from images.models import Image
 
@@ -53,6 +53,8 @@ def update_image(
 def _apply(image: Image, change: Change, actor: Actor) -> None:
     name = change.path[0]
     refuse_fixed([name])
+    if name == "id":
+        raise AttributeFixed("Attribute 'id' is read-only.")
     if len(change.path) > 1:
         _change_one_tag(image, change)
     elif change.op == "remove":
@@ -64,7 +66,7 @@ def _apply(image: Image, change: Change, actor: Actor) -> None:
 
 
 def _remove(image: Image, name: str) -> None:
-    if name in FIELDS or name == "id":
+    if name in FIELDS:
         raise Forbidden(f"Property {name} may not be removed.")
     if name not in image.properties:
         raise PropertyConflict(f"Property {name} does not exist.")
