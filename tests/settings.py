@@ -7,6 +7,7 @@ from pathlib import Path
 if "CLOUDPORTAL_TEST_VAR" not in os.environ:
     os.environ["CLOUDPORTAL_TEST_VAR"] = tempfile.mkdtemp(prefix="cloudportal-test-")
 os.environ["CLOUDPORTAL_VAR"] = os.environ["CLOUDPORTAL_TEST_VAR"]
+(Path(os.environ["CLOUDPORTAL_VAR"]) / "static").mkdir(exist_ok=True)
 (Path(os.environ["CLOUDPORTAL_VAR"]) / "secret_key").write_text("a-key-for-tests-only-" + "x" * 40)
 
 from cloudportal.settings import *  # noqa: E402, F403 - after the folder is known; all of them

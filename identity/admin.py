@@ -1,0 +1,131 @@
+"""Identity in the admin: domains, projects, users, roles, and who has which role where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+from django.utils import timezone
+
+from cloudportal.errors import CloudError
+from identity.actors import system_actor
+from identity.delete import delete_project
+from identity.models import BUILT_IN_ROLES, Domain, Project, Role, RoleAssignment, User
+
+# Rights come from roles; the framework's own groups would be a second, silent source of them.
+admin.site.unregister(Group)
+
+
+class AssignmentInline(admin.TabularInline):  # type: ignore[type-arg]  # no subscript at run time
+    """The roles in a project or of a user."""
+
+    model = RoleAssignment
+    extra = 0
+    autocomplete_fields = ("user", "project")
+
+
+@admin.register(Domain)
+class DomainAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+    """Domains."""
+
+    list_display = ("name", "id", "enabled")
+    search_fields = ("name", "id")
+
+
+@admin.register(Project)
+class ProjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+    """Projects with their members."""
+
+    list_display = ("name", "id", "domain", "enabled", "created_at")
+    list_filter = ("enabled", "domain")
+    search_fields = ("name", "id", "description")
+    inlines = (AssignmentInline,)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Without the deletion in bulk, which would not ask what a project still holds."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def delete_model(self, request: HttpRequest, obj: Project) -> None:
+        """Delete it unless it still holds something, as the API does."""
+        try:
+            delete_project(project=obj, actor=system_actor())
+        except CloudError as error:
+            self.message_user(request, error.message, messages.ERROR)
+
+
+class NewUserForm(AdminUserCreationForm):  # type: ignore[type-arg]  # no subscript at run time
+    """A new user; the name is unique in the domain, which the database holds."""
+
+    class Meta:
+        model = User
+        fields = ("name", "domain")
+
+
+class UserForm(UserChangeForm):  # type: ignore[type-arg]  # no subscript at run time
+    """A user; the password has a page of its own."""
+
+    class Meta:
+        model = User
+        fields = "__all__"
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # no subscript at run time
+    """Users with their roles."""
+
+    form: type[forms.ModelForm] = UserForm  # type: ignore[type-arg]  # no subscript at run time
+    add_form = NewUserForm
+    list_display = ("name", "id", "domain", "is_active", "is_staff", "last_login")
+    list_filter = ("is_active", "is_staff", "domain")
+    search_fields = ("name", "id", "email")
+    ordering = ("name",)
+    filter_horizontal = ()
+    readonly_fields = ("id", "created_at", "last_login", "tokens_valid_from")
+    autocomplete_fields = ("default_project",)
+    inlines = (AssignmentInline,)
+    fieldsets = (
+        (None, {"fields": ("name", "domain", "password")}),
+        ("About", {"fields": ("id", "description", "email", "default_project")}),
+        ("May", {"fields": ("is_active", "is_staff", "is_superuser")}),
+        ("When", {"fields": ("created_at", "last_login", "tokens_valid_from")}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("name", "domain", "usable_password", "password1", "password2")}),
+    )
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Save; disabling a user ends its tokens for good, as it does over the API."""
+        if not obj.is_active and "is_active" in form.changed_data:
+            obj.tokens_valid_from = timezone.now()
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(Role)
+class RoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+    """Roles; the built-in ones keep their names."""
+
+    list_display = ("name", "id", "description")
+    search_fields = ("name",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Role | None = None) -> tuple[str, ...]:
+        """The name of a built-in role: the policy knows it by that."""
+        return ("name",) if obj is not None and obj.name in BUILT_IN_ROLES else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Role | None = None) -> bool:
+        """Never a built-in role."""
+        if obj is not None and obj.name in BUILT_IN_ROLES:
+            return False
+        return super().has_delete_permission(request, obj)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Without the deletion in bulk, which would not spare the built-in roles."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
