@@ -1,0 +1,170 @@
+"""`manage.py hypervisor`: add hosts, check them, list and remove them."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from cloudportal.errors import CloudError
+from hypervisors import ssh
+from hypervisors.check import HostCheck, check_hypervisor, is_fit
+from hypervisors.errors import HypervisorNotReady
+from hypervisors.models import Hypervisor, VirtType
+from hypervisors.register import (
+    accept_host_key,
+    add_hypervisor,
+    offered_host_keys,
+    remove_hypervisor,
+)
+from hypervisors.uris import ssh_address
+
+_MARKS = {True: "ok", False: "MISSING", None: "-"}
+
+
+class Command(BaseCommand):
+    """Add, check, list and remove hypervisors, and see to SSH keys."""
+
+    help = "Adds, checks, lists and removes hypervisors; shows the portal's SSH key."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Read one of the verbs and what it needs."""
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        add = verbs.add_parser("add", help="Check a host and add it.")
+        add.add_argument("name")
+        add.add_argument("uri", help="qemu+ssh://user@host/system, or qemu:///system")
+        add.add_argument("--virt-type", choices=VirtType.values, default=VirtType.AUTO)
+        add.add_argument("--zone", default="", help="its availability zone")
+        add.add_argument(
+            "--exist-ok", action="store_true", help="do nothing if that name has that URI already"
+        )
+        _add_key_arguments(add)
+        verbs.add_parser("check", help="Check a registered host.").add_argument("name")
+        accept = verbs.add_parser("accept-key", help="Trust the host's present SSH key.")
+        accept.add_argument("name")
+        _add_key_arguments(accept)
+        verbs.add_parser("list", help="List the hosts, how they are and what they have free.")
+        verbs.add_parser("remove", help="Forget a host without servers.").add_argument("name")
+        verbs.add_parser("key", help="Show the line for authorized_keys on hosts.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do what the verb says; any refusal is a line on standard error and status 1."""
+        verb = getattr(self, "_" + options["verb"].replace("-", "_"))
+        try:
+            verb(options)
+        except HypervisorNotReady as error:
+            self._print_checks(error.checks)
+            raise CommandError(str(error)) from error
+        except CloudError as error:
+            raise CommandError(f"{error} {error.detail}".strip()) from error
+
+    def _add(self, options: dict[str, Any]) -> None:
+        name, uri = options["name"], options["uri"]
+        if options["exist_ok"] and Hypervisor.objects.filter(name=name, uri=uri).exists():
+            self.stdout.write(f"The hypervisor {name} is there already.")
+            return
+        done = add_hypervisor(
+            name=name,
+            uri=uri,
+            virt_type=options["virt_type"],
+            zone=options["zone"],
+            accepted_fingerprint=self._accepted(uri, options),
+            now=timezone.now(),
+        )
+        self._print_checks(done.checks)
+        host = done.hypervisor
+        self.stdout.write(
+            f"The hypervisor {name} is {host.state}: {host.vcpus} vCPUs, {host.ram_mib} MiB RAM, "
+            f"{host.disk_gib} GiB disk."
+        )
+
+    def _check(self, options: dict[str, Any]) -> None:
+        checks = check_hypervisor(_named(options["name"]))
+        self._print_checks(checks)
+        if not is_fit(checks):
+            raise CommandError("The host is not ready to run servers.")
+
+    def _accept_key(self, options: dict[str, Any]) -> None:
+        host = _named(options["name"])
+        fingerprint = self._accepted(host.uri, options)
+        if fingerprint is None:
+            raise CommandError("This machine's own libvirt has no SSH key.")
+        accept_host_key(hypervisor=host, fingerprint=fingerprint)
+        self.stdout.write(f"The key {fingerprint} of {host.name} is accepted.")
+
+    def _list(self, options: dict[str, Any]) -> None:
+        rows = [("NAME", "STATE", "ENABLED", "VCPUS", "RAM MIB", "DISK GIB", "URI")]
+        rows += [
+            (
+                host.name,
+                host.state,
+                "maintenance" if host.in_maintenance else "yes" if host.is_enabled else "no",
+                f"{host.vcpus_used}/{host.vcpus}",
+                f"{host.ram_mib_used}/{host.ram_mib}",
+                f"{host.disk_gib_used}/{host.disk_gib}",
+                host.uri,
+            )
+            for host in Hypervisor.objects.all()
+        ]
+        self._print_table(rows)
+
+    def _remove(self, options: dict[str, Any]) -> None:
+        remove_hypervisor(hypervisor=_named(options["name"]))
+        self.stdout.write(f"The hypervisor {options['name']} is forgotten.")
+
+    def _key(self, options: dict[str, Any]) -> None:
+        self.stdout.write(ssh.public_key())
+
+    def _accepted(self, uri: str, options: dict[str, Any]) -> str | None:
+        """The fingerprint that is accepted: given, or agreed to when shown."""
+        if ssh_address(uri) is None:
+            return None
+        given: str | None = options["accept_host_key"]
+        if given is not None:
+            return given
+        keys = offered_host_keys(uri)
+        self.stdout.write(f"The host at {uri} shows these SSH keys:")
+        for key in keys:
+            self.stdout.write(f"  {key.kind} {key.fingerprint}")
+        best = keys[0].fingerprint
+        if options["yes"]:
+            self.stdout.write(f"Accepted, as told to: {best}")
+            return best
+        if not sys.stdin.isatty():
+            raise CommandError(
+                "The host's key is not accepted. Compare it with the host's own, then say "
+                f"--accept-host-key {best}"
+            )
+        if input(f"Is {best} the host's own key? [yes/no] ").strip().lower() != "yes":
+            raise CommandError("The host's key is not accepted; nothing was changed.")
+        return best
+
+    def _print_checks(self, checks: list[HostCheck]) -> None:
+        rows = [(_MARKS[check.ok], check.name, check.message) for check in checks]
+        self._print_table([("", "CHECK", "FOUND"), *rows])
+        for check in checks:
+            if check.remedy:
+                self.stdout.write(f"To mend {check.name}: {check.remedy}")
+
+    def _print_table(self, rows: Sequence[tuple[str, ...]]) -> None:
+        widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            self.stdout.write("  ".join(cells).rstrip())
+
+
+def _add_key_arguments(parser: ArgumentParser) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--accept-host-key", metavar="FINGERPRINT", help="SHA256:… of its SSH key")
+    group.add_argument("--yes", action="store_true", help="accept the key it shows, unseen")
+
+
+def _named(name: str) -> Hypervisor:
+    host = Hypervisor.objects.filter(name=name).first()
+    if host is None:
+        raise CommandError(f"There is no hypervisor {name}.")
+    return host
