@@ -139,7 +139,8 @@ def _virt_type(found: HostInventory, expected: Expectation) -> HostCheck:
         return HostCheck(name, True, f"Guests run by {types[0]}{note}.")
     if expected.virt_type in types:
         return HostCheck(name, True, f"Guests run by {expected.virt_type}.")
-    message = f"The host cannot run guests by {expected.virt_type}."
+    wanted = "kvm or qemu" if expected.virt_type == "auto" else expected.virt_type
+    message = f"The host cannot run guests by {wanted}."
     remedy = "Switch on VT-x or AMD-V in its firmware and load kvm, or choose the type qemu."
     return HostCheck(name, False, message, remedy)
 

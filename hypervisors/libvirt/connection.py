@@ -47,7 +47,7 @@ def ssh_uri(uri: str, ssh_command: str) -> str:
     if not parts.scheme.endswith("+ssh"):
         return uri
     query.append(("command", ssh_command))
-    return parts._replace(query=urlencode(query, quote_via=quote)).geturl()
+    return parts._replace(query=urlencode(query, safe="/", quote_via=quote)).geturl()
 
 
 class _EventLoop:

@@ -93,7 +93,7 @@ def remove_filter(raw: Any, port_id: str) -> None:
     """Forget the port's filter. Absent is fine.
 
     Raises:
-        Busy: a guest that runs uses it; libvirt keeps it until that one stops.
+        WrongState: a guest that runs uses it; libvirt keeps it until that one stops.
     """
     existing = find(raw.nwfilterLookupByName, filter_name(port_id))
     if existing is not None:

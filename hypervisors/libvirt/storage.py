@@ -4,6 +4,7 @@ A volume's name is the whole identity: callers derive it from a uuid, so the sam
 means it once, and a delete of what is not there is fine.
 """
 
+import time
 from dataclasses import dataclass
 from typing import Any, Literal
 from xml.etree import ElementTree as ET
@@ -11,13 +12,15 @@ from xml.etree import ElementTree as ET
 import libvirt
 
 from hypervisors.libvirt.connection import on_host
-from hypervisors.libvirt.errors import AlreadyThere, NotThere, TooSmall, translated
+from hypervisors.libvirt.errors import AlreadyThere, Busy, NotThere, TooSmall, translated
 from hypervisors.libvirt.spec import PoolInfo, VolumeInfo
 
 GIB = 1024**3
 VolumeFormat = Literal["qcow2", "raw"]
 # Beside an uploaded volume, an empty one of this name says that it was verified.
 VERIFIED_SUFFIX = ".verified"
+_TWIN_S = 10.0
+_TWIN_POLL_S = 0.02
 _LONG_S = 300.0  # the first look at a big pool, or the removal of a big file
 
 
@@ -254,7 +257,19 @@ def _create(raw: Any, pool: str, xml: str, name: str) -> VolumeInfo:
                 volume = found.createXML(xml, 0)
         except AlreadyThere:
             volume = found.storageVolLookupByName(name)  # a twin of this call was faster
-    return describe_volume(volume)
+    return _describe_finished(volume)
+
+
+def _describe_finished(volume: Any) -> VolumeInfo:
+    """Describe a volume that a twin of this call may still be making: it has no file yet."""
+    ends_at = time.monotonic() + _TWIN_S
+    while True:
+        info: VolumeInfo | None = find(describe_volume, volume)
+        if info is not None:
+            return info
+        if time.monotonic() >= ends_at:
+            raise Busy(f"The volume {volume.name()} is still being made.")
+        time.sleep(_TWIN_POLL_S)
 
 
 def _grow(raw: Any, pool: str, name: str, size_bytes: int) -> VolumeInfo:

@@ -1,0 +1,61 @@
+import dataclasses
+import os
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from hypervisors.libvirt.domain_xml import domain_xml
+from hypervisors.libvirt.features import InvalidProperty, guest_features
+from hypervisors.libvirt.spec import DiskSpec
+from tests.hypervisors.libvirt import specs
+from tests.hypervisors.libvirt.specs import at
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.mark.parametrize("name", ["linux", "windows"])
+def test_domain_is_as_in_its_file(name):
+    file = DATA / f"domain_{name}.xml"
+
+    xml = domain_xml(getattr(specs, name)()) + "\n"
+
+    if os.environ.get("CLOUDPORTAL_WRITE_GOLDEN"):
+        file.write_text(xml)
+    assert xml == file.read_text()
+
+
+def test_disks_are_named_by_bus_with_the_root_disk_first():
+    many = tuple(DiskSpec("p", f"v{number}", "volume") for number in range(27))
+    spec = dataclasses.replace(specs.linux(), disks=(*many, DiskSpec("p", "r", "root")))
+
+    disks = ET.fromstring(domain_xml(spec)).findall("devices/disk")
+
+    volumes = [at(disk, "source").get("volume") for disk in disks]
+    targets = [at(disk, "target").get("dev") for disk in disks]
+    assert volumes[:2] == ["r", "v0"]
+    assert targets[:2] + targets[-3:] == ["vda", "vdb", "vdz", "vdaa", "vdab"]
+
+
+def test_ide_disk_on_q35_is_refused():
+    features = guest_features({}, {"hw_disk_bus": "ide"})
+
+    with pytest.raises(InvalidProperty, match="has no IDE bus"):
+        domain_xml(dataclasses.replace(specs.linux(), features=features))
+
+
+def test_cdrom_of_an_i440fx_machine_is_on_ide():
+    spec = dataclasses.replace(specs.linux(), machine="pc-i440fx-7.2")
+
+    target = at(ET.fromstring(domain_xml(spec)), "devices/disk[@device='cdrom']/target")
+
+    assert target.attrib == {"dev": "hda", "bus": "ide"}
+
+
+def test_hostile_names_stay_text():
+    spec = dataclasses.replace(specs.linux(), title="</title><devices/>")
+
+    root = ET.fromstring(domain_xml(spec))
+
+    assert root.findtext("title") == "</title><devices/>"
+    assert len(root.findall("devices")) == 1

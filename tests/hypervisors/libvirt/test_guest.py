@@ -1,0 +1,93 @@
+import dataclasses
+from uuid import uuid4
+
+import pytest
+
+from hypervisors.libvirt import guest
+from hypervisors.libvirt.connection import open_connection
+from hypervisors.libvirt.errors import DriverError, NotThere
+from tests.hypervisors.libvirt import specs
+
+XML = (
+    "<domain type='test'><name>{name}</name><uuid>{uuid}</uuid><memory>1024</memory>"
+    "<os><type>hvm</type></os></domain>"
+)
+
+
+@pytest.fixture
+def connection():
+    """libvirt's own simulated host."""
+    opened = open_connection("test:///default")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def server(connection):
+    uuid = uuid4()
+    guest.define_guest(connection, XML.format(name=f"t-{uuid}", uuid=uuid))
+    yield uuid
+    guest.destroy_guest(connection, uuid)
+    # The simulated host knows none of the flags a real one is asked with.
+    connection.call(lambda raw: raw.lookupByUUID(uuid.bytes).undefine())
+
+
+def test_guest_is_started_once_however_often_asked(connection, server):
+    guest.start_guest(connection, server)
+    guest.start_guest(connection, server)
+
+    assert guest.guest_info(connection, server).power_state == "running"
+
+
+def test_guest_is_destroyed_once_however_often_asked(connection, server):
+    guest.start_guest(connection, server)
+
+    guest.destroy_guest(connection, server)
+    guest.destroy_guest(connection, server)
+
+    assert guest.wait_state(connection, server, "shutdown", 1)
+
+
+def test_guest_that_goes_by_itself_was_shut_down_cleanly(connection, server):
+    guest.start_guest(connection, server)
+
+    assert guest.shutdown_clean(connection, server, 5)
+
+
+def test_reboot_ends_with_a_running_guest_also_from_off(connection, server):
+    assert guest.reboot_soft(connection, server, 5)
+    assert guest.reboot_soft(connection, server, 5)
+    guest.reboot_hard(connection, server)
+
+    assert guest.guest_info(connection, server).power_state == "running"
+
+
+def test_absent_guest_is_removed_without_complaint(connection):
+    guest.remove_guest(connection, uuid4())
+    guest.destroy_guest(connection, uuid4())
+    guest.undefine_guest(connection, uuid4())
+
+
+def test_absent_guest_cannot_be_started(connection):
+    with pytest.raises(NotThere):
+        guest.start_guest(connection, uuid4())
+
+
+def test_ours_are_the_guests_with_our_metadata(connection, server):
+    record = dataclasses.replace(specs.metadata(server), generation=2)
+    assert guest.list_guests(connection) == []
+
+    guest.write_metadata(connection, server, record)
+
+    assert [found.uuid for found in guest.list_guests(connection)] == [server]
+    assert len(guest.list_guests(connection, ours_only=False)) > 1
+    assert guest.read_metadata(connection, server) == record
+
+
+def test_portable_pixmap_becomes_a_png():
+    png = guest._ppm_to_png(b"P6\n2 1\n255\n" + bytes(6))
+
+    assert png.startswith(b"\x89PNG")
+    assert png.endswith(b"IEND\xaeB`\x82")
+    with pytest.raises(DriverError):
+        guest._ppm_to_png(b"GIF89a")
