@@ -91,7 +91,9 @@ class SecurityGroupRule(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     group = models.ForeignKey(SecurityGroup, models.CASCADE, related_name="rules")
-    direction = models.CharField(max_length=8, choices=[("ingress", "ingress"), ("egress", "egress")])
+    direction = models.CharField(
+        max_length=8, choices=[("ingress", "ingress"), ("egress", "egress")]
+    )
     ethertype = models.CharField(max_length=4, choices=[("IPv4", "IPv4"), ("IPv6", "IPv6")])
     protocol = models.CharField(max_length=16, blank=True, default="")
     port_range_min = models.PositiveIntegerField(null=True, blank=True)

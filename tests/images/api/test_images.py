@@ -1,7 +1,6 @@
 """The image API: bodies, lists, patches, and who may do what."""
 
 import json
-from contextlib import closing
 
 import pytest
 from django.utils import timezone
@@ -166,8 +165,9 @@ def test_who_may_do_what_with_an_image(client_for, queued, admin, visibility, wh
     refused = 403 if sees or who == "nobody" else 404
 
     assert client.get(address).status_code == (200 if sees else refused)
-    with closing(client.get(f"{address}/file")) as download:
-        assert download.status_code == (200 if sees else refused)
+    download = client.get(f"{address}/file")
+    assert download.status_code == (200 if sees else refused)
+    assert not sees or b"".join(download.streaming_content) == b"x" * 512
     change = {"op": "replace", "path": "/name", "value": "two"}
     assert patch(client, image.pk, change).status_code == (200 if writes else refused)
     assert client.put(f"{address}/tags/x").status_code == (204 if writes else refused)

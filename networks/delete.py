@@ -1,0 +1,74 @@
+"""Deletes networks, subnets and ports."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import ProtectedError
+
+from identity.actors import Actor
+from networks.errors import NetworkInUse, PortInUse, SubnetInUse
+from networks.lookup import require
+from networks.models import Network, Port, Subnet
+from quotas.consume import release
+
+
+def delete_network(*, network: Network, actor: Actor) -> None:
+    """Delete a network without ports, and its subnets.
+
+    Raises:
+        PolicyNotAuthorized: the actor may not delete it.
+        NetworkInUse: it has ports.
+    """
+    require(actor, "delete_network", network.project_id)
+    with transaction.atomic():
+        subjects = [network.pk, *network.subnets.values_list("pk", flat=True)]
+        try:
+            network.delete()
+        except ProtectedError:
+            raise NetworkInUse(
+                f"Unable to complete operation on network {network.pk}. There are one or more "
+                "ports still in use on the network."
+            ) from None
+        for subject in subjects:
+            release(subject=subject)
+
+
+def delete_subnet(*, subnet: Subnet, actor: Actor) -> None:
+    """Delete a subnet without addresses in use.
+
+    Raises:
+        PolicyNotAuthorized: the actor may not delete it.
+        SubnetInUse: ports have its addresses.
+    """
+    require(actor, "delete_subnet", subnet.project_id)
+    subject = subnet.pk
+    with transaction.atomic():
+        try:
+            subnet.delete()
+        except ProtectedError:
+            raise SubnetInUse(
+                f"Unable to complete operation on subnet {subject}: One or more ports have an IP "
+                "allocation from this subnet."
+            ) from None
+        release(subject=subject)
+
+
+def delete_port(*, port: Port, actor: Actor) -> None:
+    """Delete a port that no server has.
+
+    Raises:
+        PolicyNotAuthorized: the actor may not delete it.
+        PortInUse: a server has it.
+    """
+    require(actor, "delete_port", port.project_id)
+    subject = port.pk
+    with transaction.atomic():
+        # Compared in the database: a server may be taking it right now.
+        rows = Port.objects.select_for_update().filter(pk=subject, device_id="")
+        if rows.first() is None and Port.objects.filter(pk=subject).exists():
+            raise PortInUse(
+                f"Port {subject} cannot be deleted directly via the port API: "
+                "it belongs to a server."
+            )
+        rows.delete()
+        release(subject=subject)

@@ -1,0 +1,89 @@
+"""What can go wrong with networks; on the wire the class is the error's type, in the field's words."""
+
+from cloudportal import errors as kinds
+from cloudportal.errors import Conflict, Forbidden, Invalid, NotFound
+
+
+class NetworkNotFound(NotFound):
+    """No such network, or none that the caller may see."""
+
+
+class SubnetNotFound(NotFound):
+    """No such subnet, or none that the caller may see."""
+
+
+class PortNotFound(NotFound):
+    """No such port, or none that the caller may see."""
+
+
+class SecurityGroupNotFound(NotFound):
+    """No such security group, or none that the caller may see."""
+
+
+class InvalidInput(Invalid):
+    """A value makes no sense, alone or beside the others."""
+
+
+class InvalidIpForNetwork(Invalid):
+    """The address is not one that the network's subnets may give."""
+
+
+class NetworkInUse(Conflict):
+    """Ports are on the network."""
+
+
+class SubnetInUse(Conflict):
+    """Addresses of the subnet are taken."""
+
+
+class InvalidSharedSetting(Conflict):
+    """Other projects have ports on the network, so it must stay shared."""
+
+
+class PortInUse(Conflict):
+    """The port belongs to a server."""
+
+
+class IpAddressInUse(Conflict):
+    """The address is another port's."""
+
+
+class MacAddressInUse(Conflict):
+    """The MAC address is another port's on this network."""
+
+
+class IpAddressGenerationFailure(Conflict):
+    """The pools have no free address left."""
+
+
+class AutoAllocationFailure(Conflict):
+    """There is no single network that could be chosen for the project."""
+
+
+class OverQuota(kinds.OverQuota):
+    """The project has as many as it may have."""
+
+
+class PolicyNotAuthorized(Forbidden):
+    """The caller sees the thing and may not change it."""
+
+
+# The servers room shows these; their texts are the compute API's own.
+class BadNetworkRequest(Invalid):
+    """The networks asked for with a server make no sense."""
+
+
+class NetworkAmbiguous(Conflict):
+    """Several networks could be meant."""
+
+
+class RequestedPortInUse(Conflict):
+    """The port asked for with a server belongs to another one."""
+
+
+class PortLimitExceeded(kinds.OverQuota):
+    """The project may not have the ports that the server needs."""
+
+
+class NoUniqueMatch(Conflict):
+    """Several security groups have the name."""

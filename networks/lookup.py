@@ -1,0 +1,129 @@
+"""Which networks, subnets, ports and groups an actor sees, and getting one of them."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+from uuid import UUID
+
+from django.db.models import Model, Q, QuerySet
+
+from cloudportal.errors import NotFound
+from identity import policy
+from identity.actors import Actor
+from networks.errors import (
+    NetworkNotFound,
+    PolicyNotAuthorized,
+    PortNotFound,
+    SecurityGroupNotFound,
+    SubnetNotFound,
+)
+from networks.models import Network, NetworkQuerySet, Port, SecurityGroup, Subnet
+
+M = TypeVar("M", bound=Model)
+
+
+def visible_networks(actor: Actor) -> NetworkQuerySet:
+    """The project's own and shared networks; all of them for an administrator.
+
+    Raises:
+        Forbidden: the actor has no role in a project.
+    """
+    policy.require(actor, "get_network", project_id=actor.project_id)
+    everything = Network.objects.all()
+    return everything if actor.is_admin else Network.objects.usable_by(actor.project_id)
+
+
+def visible_subnets(actor: Actor) -> QuerySet[Subnet]:
+    """The subnets of the networks that the actor sees."""
+    policy.require(actor, "get_subnet", project_id=actor.project_id)
+    if actor.is_admin:
+        return Subnet.objects.all()
+    return Subnet.objects.filter(
+        Q(network__project_id=actor.project_id) | Q(network__is_shared=True)
+    )
+
+
+def visible_ports(actor: Actor) -> QuerySet[Port]:
+    """The project's ports; all of them for an administrator."""
+    policy.require(actor, "get_port", project_id=actor.project_id)
+    return (
+        Port.objects.all() if actor.is_admin else Port.objects.filter(project_id=actor.project_id)
+    )
+
+
+def visible_groups(actor: Actor) -> QuerySet[SecurityGroup]:
+    """The project's security groups; all of them for an administrator."""
+    policy.require(actor, "get_security_group", project_id=actor.project_id)
+    if actor.is_admin:
+        return SecurityGroup.objects.all()
+    return SecurityGroup.objects.filter(project_id=actor.project_id)
+
+
+def find(rows: QuerySet[M], identifier: str | UUID) -> M | None:
+    """The row of this uuid; a text that is none finds nothing."""
+    try:
+        return rows.filter(pk=UUID(str(identifier))).first()
+    except ValueError:
+        return None
+
+
+def get_network(network_id: str | UUID, *, actor: Actor) -> Network:
+    """The network.
+
+    Raises:
+        NetworkNotFound: there is none that the actor may see.
+    """
+    return _found(visible_networks(actor), network_id, NetworkNotFound, "Network")
+
+
+def get_subnet(subnet_id: str | UUID, *, actor: Actor) -> Subnet:
+    """The subnet.
+
+    Raises:
+        SubnetNotFound: there is none that the actor may see.
+    """
+    return _found(visible_subnets(actor), subnet_id, SubnetNotFound, "Subnet")
+
+
+def get_port(port_id: str | UUID, *, actor: Actor) -> Port:
+    """The port.
+
+    Raises:
+        PortNotFound: there is none that the actor may see.
+    """
+    return _found(visible_ports(actor), port_id, PortNotFound, "Port")
+
+
+def get_group(group_id: str | UUID, *, actor: Actor) -> SecurityGroup:
+    """The security group.
+
+    Raises:
+        SecurityGroupNotFound: there is none that the actor may see.
+    """
+    found = find(visible_groups(actor), group_id)
+    if found is None:
+        raise SecurityGroupNotFound(f"Security group {group_id} does not exist")
+    return found
+
+
+def _found(rows: QuerySet[M], identifier: str | UUID, kind: type[NotFound], name: str) -> M:
+    found = find(rows, identifier)
+    if found is None:
+        raise kind(f"{name} {identifier} could not be found.")
+    return found
+
+
+def find_only_network(project_id: str | None) -> Network | None:
+    """The one network that a server of the project gets without asking; None when unclear."""
+    usable = list(Network.objects.usable_by(project_id)[:2])
+    return usable[0] if len(usable) == 1 else None
+
+
+def require(actor: Actor, rule: str, owner: str) -> None:
+    """Refuse to change what the actor sees but may not change.
+
+    Raises:
+        PolicyNotAuthorized: the rule does not let the actor.
+    """
+    if not policy.allows(actor, rule, project_id=owner):
+        raise PolicyNotAuthorized(f"rule:{rule} is disallowed by policy")

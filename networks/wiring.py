@@ -1,0 +1,190 @@
+"""Makes a server's ports real on a host, and takes them off again.
+
+Each network is a NAT network that a host makes for itself when first needed; every port has a
+static DHCP entry there, and a filter that keeps its guest from forging addresses. What was made on
+a host is found again from facts that outlive the rows: port, MAC address and network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from ipaddress import IPv4Network
+from typing import Any
+from uuid import UUID
+
+from cloudportal.errors import Conflict
+from hypervisors import links
+from hypervisors.models import Hypervisor
+from networks.models import FixedIP, Network, Port, Subnet
+from networks.server_ports import ports_of
+
+_LINK_NAME_LENGTH = 14
+
+
+class NetworkWithoutSubnet(Conflict):
+    """A network that no host can make: it has no addresses."""
+
+
+@dataclass(frozen=True)
+class WiredPort:
+    """A port as the guest's definition needs it."""
+
+    port_id: str
+    mac: str
+    network: str
+    filter_name: str
+    mtu: int
+
+    def to_json(self) -> dict[str, Any]:
+        """For an operation's outputs."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> WiredPort:
+        """Back from an operation's outputs."""
+        return cls(**fields)
+
+
+def libvirt_network_name(network_id: UUID | str) -> str:
+    """The network's name on every host."""
+    return f"cp-{UUID(str(network_id)).hex[:11]}"
+
+
+def bridge_name(network_id: UUID | str) -> str:
+    """The bridge's name on every host; the kernel allows 15 characters."""
+    return f"cpb{UUID(str(network_id)).hex[:8]}"
+
+
+def wire_ports(*, hypervisor: Hypervisor, server_id: UUID, hostname: str) -> list[WiredPort]:
+    """Make network, DHCP entry and filter of each port on the host; again changes nothing.
+
+    Raises:
+        NetworkWithoutSubnet: a port's network lost its subnet.
+        HostUnreachable, TakenOnHost: as the host says.
+    """
+    ports = list(_with_addresses(ports_of(server_id).select_related("network")))
+    networks = {port.network_id: port.network for port in ports}
+    for network in networks.values():
+        links.ensure_nat_network(hypervisor, _network_spec(network))
+    return [_wire(hypervisor, port, hostname) for port in ports]
+
+
+def _wire(hypervisor: Hypervisor, port: Port, hostname: str) -> WiredPort:
+    name = libvirt_network_name(port.network_id)
+    fixed_ips = list(port.fixed_ips.all())
+    filter_name = links.ensure_port_filter(
+        hypervisor,
+        links.FilterSpec(
+            port_id=str(port.pk),
+            mac=port.mac_address,
+            addresses=tuple(each.address for each in fixed_ips),
+        ),
+    )
+    for fixed_ip in fixed_ips:
+        if fixed_ip.subnet.has_dhcp:
+            links.ensure_dhcp_host(
+                hypervisor,
+                name,
+                mac=port.mac_address,
+                ip=fixed_ip.address,
+                hostname=hostname or None,
+            )
+    return WiredPort(str(port.pk), port.mac_address, name, filter_name, port.network.mtu)
+
+
+def _network_spec(network: Network) -> links.NatNetworkSpec:
+    subnet = next(iter(network.subnets.all()), None)
+    if subnet is None or subnet.gateway_ip is None:
+        raise NetworkWithoutSubnet(f"The network {network.pk} has no subnet with a gateway.")
+    return links.NatNetworkSpec(
+        name=libvirt_network_name(network.pk),
+        bridge=bridge_name(network.pk),
+        uuid=network.pk,
+        cidr=subnet.cidr,
+        gateway=subnet.gateway_ip,
+        dns=tuple(subnet.dns_nameservers),
+        mtu=network.mtu,
+    )
+
+
+def port_facts(server_id: UUID) -> list[dict[str, str]]:
+    """What `unwire_ports` needs of the server's ports, as JSON."""
+    return [
+        {"port": str(port.pk), "mac": port.mac_address, "network": str(port.network_id)}
+        for port in ports_of(server_id)
+    ]
+
+
+def unwire_ports(*, hypervisor: Hypervisor, facts: Iterable[Mapping[str, str]]) -> None:
+    """Take the ports' DHCP entries and filters off the host; what is not there is fine.
+
+    Raises:
+        HostBusy: a guest that runs uses a filter.
+        HostUnreachable: the host does not answer.
+    """
+    for fact in facts:
+        name = libvirt_network_name(fact["network"])
+        links.remove_dhcp_host(hypervisor, name, mac=fact["mac"])
+        links.remove_port_filter(hypervisor, fact["port"])
+
+
+def network_data(server_id: UUID) -> dict[str, Any]:
+    """The server's interfaces as its config drive tells them (OpenStack's network_data.json)."""
+    ports = list(_with_addresses(ports_of(server_id).select_related("network")))
+    networks = [
+        _static_network(f"network{index}", port, fixed_ip)
+        for index, (port, fixed_ip) in enumerate(
+            (port, fixed_ip) for port in ports for fixed_ip in port.fixed_ips.all()
+        )
+    ]
+    servers = dict.fromkeys(
+        server
+        for port in ports
+        for fixed_ip in port.fixed_ips.all()
+        for server in _name_servers(fixed_ip.subnet)
+    )
+    return {
+        "links": [_link(port) for port in ports],
+        "networks": networks,
+        "services": [{"type": "dns", "address": server} for server in servers],
+    }
+
+
+def _link(port: Port) -> dict[str, Any]:
+    return {
+        "id": _link_id(port),
+        "vif_id": str(port.pk),
+        "type": "bridge",
+        "mtu": port.network.mtu,
+        "ethernet_mac_address": port.mac_address,
+    }
+
+
+def _link_id(port: Port) -> str:
+    return f"tap{port.pk}"[:_LINK_NAME_LENGTH]
+
+
+def _static_network(name: str, port: Port, fixed_ip: FixedIP) -> dict[str, Any]:
+    subnet = fixed_ip.subnet
+    route = {"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": subnet.gateway_ip}  # noqa: S104 - the default route
+    return {
+        "id": name,
+        "type": "ipv4",
+        "link": _link_id(port),
+        "network_id": str(port.network_id),
+        "ip_address": fixed_ip.address,
+        "netmask": str(IPv4Network(subnet.cidr).netmask),
+        "routes": [route] if subnet.gateway_ip else [],
+        "services": [{"type": "dns", "address": server} for server in _name_servers(subnet)],
+    }
+
+
+def _name_servers(subnet: Subnet) -> Sequence[str]:
+    """Those of the subnet, else the host's own forwarder on the gateway's address."""
+    gateway = [subnet.gateway_ip] if subnet.gateway_ip else []
+    return list(subnet.dns_nameservers) or gateway
+
+
+def _with_addresses(ports: Any) -> Any:
+    return ports.prefetch_related("fixed_ips__subnet", "network__subnets")
