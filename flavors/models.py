@@ -22,9 +22,8 @@ class FlavorQuerySet(models.QuerySet["Flavor"]):
 
     def visible_to(self, project_id: str | None) -> FlavorQuerySet:
         """Public flavors, and the private ones shared with the project."""
-        return self.filter(
-            models.Q(is_public=True) | models.Q(access__project_id=project_id)
-        ).distinct()
+        shared = FlavorAccess.objects.filter(project_id=project_id or "")
+        return self.filter(models.Q(is_public=True) | models.Q(pk__in=shared.values("flavor")))
 
 
 class Flavor(models.Model):
@@ -37,7 +36,9 @@ class Flavor(models.Model):
     flavorid = models.CharField("id", max_length=255, unique=True, default=new_flavor_id)
     name = models.CharField(max_length=255, unique=True)
     description = models.TextField(null=True, blank=True, max_length=65535)  # noqa: DJ001 - the wire tells null from ""
-    vcpus = models.PositiveIntegerField(validators=[MinValueValidator(1), MaxValueValidator(MAX_INT)])
+    vcpus = models.PositiveIntegerField(
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_INT)]
+    )
     ram_mib = models.PositiveIntegerField(
         "RAM (MiB)", validators=[MinValueValidator(1), MaxValueValidator(MAX_INT)]
     )

@@ -13,3 +13,9 @@ def django_db_modify_db_settings(
     if database["ENGINE"].endswith("sqlite3"):
         path = tmp_path_factory.mktemp("database") / "test.sqlite3"
         database.setdefault("TEST", {})["NAME"] = str(path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_folder() -> None:
+    """The folder of collected static files, without which WhiteNoise warns at every client."""
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)

@@ -173,7 +173,19 @@ class WireSchemaGenerator(SchemaGenerator):
         document.setdefault("components", {})["securitySchemes"] = {
             "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}
         }
-        return dict(document)
+        return dict(_portable(document))
+
+
+def _portable(value: Any) -> Any:
+    """The same with patterns in ECMA's dialect, where the end of the text is `$`, not `\\Z`."""
+    if isinstance(value, dict):
+        return {
+            key: inner.replace(r"\Z", "$")
+            if key == "pattern" and isinstance(inner, str)
+            else _portable(inner)
+            for key, inner in value.items()
+        }
+    return [_portable(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _exists(handler: Any, version: Microversion) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from django.http import QueryDict
 from jsonschema import Draft202012Validator
 
+from cloudportal.api.microversions import Versioned
 from cloudportal.api.validation import first_error, formats
 from cloudportal.errors import Invalid
 
@@ -61,3 +62,7 @@ class QuerySchema:
             if key in query:
                 known.setlist(key, query.getlist(key))
         return known
+
+
+# Most single things ignore the query until 2.101 and refuse any key after.
+NO_QUERY = Versioned({"2.1": QuerySchema({}), "2.102": QuerySchema({}, closed=True)})

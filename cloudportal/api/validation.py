@@ -74,11 +74,18 @@ BOOLEAN: dict[str, Any] = {
     "not": {"type": "number"},
 }
 NAME: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 255, "format": "name"}
-NON_NEGATIVE: dict[str, Any] = {"type": ["integer", "string"], "pattern": r"^\d+\Z", "minimum": 0}
+# The length keeps a text of digits short enough to be read as a number at all.
+NON_NEGATIVE: dict[str, Any] = {
+    "type": ["integer", "string"],
+    "pattern": r"^[0-9]+\Z",
+    "minimum": 0,
+    "maxLength": 20,
+}
 POSITIVE: dict[str, Any] = {
     "type": ["integer", "string"],
-    "pattern": r"^0*[1-9]\d*\Z",
+    "pattern": r"^0*[1-9][0-9]*\Z",
     "minimum": 1,
+    "maxLength": 20,
 }
 
 

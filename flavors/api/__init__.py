@@ -1,0 +1,1 @@
+"""The flavors part of the compute API."""

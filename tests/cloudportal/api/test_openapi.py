@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from drf_spectacular.validation import validate_schema
 from rest_framework.response import Response
@@ -77,11 +79,9 @@ def test_yaml_is_on_offer(client):
 def test_pages_ask_no_other_host(client, page):
     text = client.get(page, {"microversion": "2.79"}).content.decode()
 
-    assert "//" not in text.replace("// ", "").replace("http://testserver", "") or not [
-        line for line in text.splitlines() if "https://" in line or 'src="//' in line
-    ]
+    assert not re.findall(r"""(?:href|src)=["'](?:https?:)?//""", text)
     assert "/static/drf_spectacular_sidecar/" in text
-    assert "microversion=2.79" in text
+    assert "microversion=2.79" in text.replace(r"\u003D", "=")
 
 
 def test_a_declaration_survives_its_range():

@@ -1,0 +1,5 @@
+"""Routes of the key pairs API, without their prefix."""
+
+from django.urls import path
+
+urlpatterns = []
