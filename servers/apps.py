@@ -7,3 +7,21 @@ class ServersConfig(AppConfig):
     """The servers app."""
 
     name = "servers"
+
+    def ready(self) -> None:
+        """Make the kinds of operations and the periodic work known."""
+        from operations.kinds import register
+        from operations.timers import register_timer
+        from servers.operations import build, cleanup, delete, power
+        from servers.power_sync import SYNC_EVERY_S, sync_power_states
+
+        for kind in (
+            build.BUILD,
+            cleanup.CLEANUP,
+            delete.DELETE,
+            power.START,
+            power.STOP,
+            power.REBOOT,
+        ):
+            register(kind)
+        register_timer("hosts", SYNC_EVERY_S, sync_power_states)

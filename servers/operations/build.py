@@ -104,7 +104,7 @@ def free_slot(context: Context) -> None:
 def bring_image(context: Context) -> dict[str, Any] | None:
     """Have the image in the host's pool; whoever comes second waits for the first."""
     server = server_of(context)
-    image = Image.objects.filter(pk=server.image_id).first()
+    image = Image.objects.filter(pk=server.image_id).first() if server.image_id else None
     if image is None:
         raise NoValidHost(f"Image {server.image_id} was deleted before it was needed.")
     host = _host(context)
