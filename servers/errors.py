@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudportal.errors import Conflict, Invalid, NotFound
+from cloudportal.errors import Conflict, Forbidden, Invalid, NotFound, OverQuota
 
 if TYPE_CHECKING:
     from servers.models import Server
@@ -38,3 +38,15 @@ class InvalidState(Conflict):
         else:
             attribute, value = "task_state", server.task_state or ""
         return cls(f"Cannot '{action}' instance {server.pk} while it is in {attribute} {value}")
+
+
+class TooManyItems(OverQuota):
+    """More metadata or files than the project's limit for one server."""
+
+
+class LabelNotFound(NotFound):
+    """The server has no such metadata key or tag."""
+
+
+class ZeroDiskFlavor(Forbidden):
+    """A flavor without a disk size, for a caller who may not use one."""

@@ -2,6 +2,28 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from servers.api.actions import ServerActions
+from servers.api.addresses import Addresses, AddressesOnNetwork
+from servers.api.explanation import Explanation
+from servers.api.instance_actions import InstanceActions, OneInstanceAction
+from servers.api.labels import ServerMetadata, ServerMetadataItem, ServerTag, ServerTags
+from servers.api.servers import OneServer, Servers, ServersDetail
+
+_ONE = "servers/<str:server_id>"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("servers.api.meta_urls")),
+    path("", include("servers.api.key_pair_urls")),
+    path("servers", Servers.as_view()),
+    path("servers/detail", ServersDetail.as_view()),
+    path(_ONE, OneServer.as_view()),
+    path(f"{_ONE}/action", ServerActions.as_view()),
+    path(f"{_ONE}/metadata", ServerMetadata.as_view()),
+    path(f"{_ONE}/metadata/<str:key>", ServerMetadataItem.as_view()),
+    path(f"{_ONE}/tags", ServerTags.as_view()),
+    path(f"{_ONE}/tags/<str:tag>", ServerTag.as_view()),
+    path(f"{_ONE}/ips", Addresses.as_view()),
+    path(f"{_ONE}/ips/<str:label>", AddressesOnNetwork.as_view()),
+    path(f"{_ONE}/os-instance-actions", InstanceActions.as_view()),
+    path(f"{_ONE}/os-instance-actions/<str:request_id>", OneInstanceAction.as_view()),
+    path(f"{_ONE}/cloudportal:explanation", Explanation.as_view()),
 ]

@@ -1,0 +1,55 @@
+"""Why a server is where it is: an extension of this cloud, for administrators."""
+
+from __future__ import annotations
+
+from rest_framework.response import Response
+
+from cloudportal.api.openapi import documented, wrapped
+from cloudportal.api.views import ComputeView, WireRequest
+from servers.api.representation import instant
+from servers.explain import newest_decision
+from servers.find import find_server
+
+EXPLANATION = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "server_id": {"type": "string"},
+        "request_id": {"type": "string"},
+        "created": {"type": "string"},
+        "candidates": {"type": "integer"},
+        "filters": {"type": "array", "items": {"type": "object"}},
+        "weights": {"type": "array", "items": {"type": "object"}},
+        "chosen": {"type": ["string", "null"]},
+        "alternates": {"type": "array"},
+        "summary": {"type": "string"},
+    },
+}
+
+
+class Explanation(ComputeView):
+    """The newest scheduling decision about a server."""
+
+    @documented("Explain a placement.", responses={200: wrapped("explanation", EXPLANATION)})
+    def get(self, request: WireRequest, server_id: str) -> Response:
+        """Candidates, what each filter removed, the weights, and the choice."""
+        server = find_server(
+            actor=request.actor,
+            server_id=server_id,
+            rule="cloudportal:servers:explanation",
+            deleted=True,
+        )
+        decision = newest_decision(server=server, actor=request.actor)
+        explanation = {
+            "id": str(decision.pk),
+            "server_id": str(server.pk),
+            "request_id": decision.request_id,
+            "created": instant(decision.created_at),
+            "candidates": decision.candidates,
+            "filters": decision.filters,
+            "weights": decision.weights,
+            "chosen": decision.chosen or None,
+            "alternates": decision.alternates,
+            "summary": decision.summary,
+        }
+        return Response({"explanation": explanation})

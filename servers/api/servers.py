@@ -1,0 +1,188 @@
+"""Servers: list, create, show, change, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.response import Response
+
+from cloudportal.api.microversions import Microversion
+from cloudportal.api.openapi import documented, listed, wrapped
+from cloudportal.api.paging import next_link
+from cloudportal.api.validation import is_true
+from cloudportal.api.views import ComputeView, WireRequest
+from cloudportal.errors import Invalid
+from servers.api.create_body import canonical_ip, read_create
+from servers.api.list_query import read_page
+from servers.api.representation import SERVER, Kind, ServerForm, hidden_columns, is_shown_to_admin
+from servers.api.schemas import CREATE, UPDATE
+from servers.create import create_servers
+from servers.delete import delete_server
+from servers.find import find_server
+from servers.models import Server
+from servers.secrets import unseal
+from servers.surroundings import surroundings_of
+from servers.update import ServerChanges, update_server
+
+STRICT_SHOW = Microversion(2, 102)
+SHORT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "name": {"type": "string"},
+        "links": {"type": "array"},
+    },
+}
+CREATED = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "links": {"type": "array"},
+        "OS-DCF:diskConfig": {"enum": ["AUTO", "MANUAL"]},
+        "security_groups": {"type": "array"},
+        "adminPass": {"type": "string"},
+    },
+}
+
+
+class Servers(ComputeView):
+    """The servers of a project."""
+
+    @documented("List servers, only their names.", responses={200: listed("servers", SHORT)})
+    def get(self, request: WireRequest) -> Response:
+        """A page of ids, names and links."""
+        columns = [
+            field.attname
+            for field in Server._meta.concrete_fields
+            if field.name not in {"id", "name"}
+        ]
+        page = read_page(request.GET, request.microversion, request.actor, columns)
+        servers = [
+            {"id": str(each.pk), "name": each.name, "links": self.links("servers", str(each.pk))}
+            for each in page.servers
+        ]
+        return Response(_with_next(self, request, "servers", servers, page.marker))
+
+    @documented("Create servers.", request=CREATE, responses={202: wrapped("server", CREATED)})
+    def post(self, request: WireRequest) -> Response:
+        """Accept the request; what becomes of it shows in the servers' status."""
+        body = CREATE.at(request.microversion).check(request.data)
+        wanted = read_create(body, request.microversion)
+        servers = create_servers(wanted=wanted, actor=request.actor, now=timezone.now())
+        first = servers[0]
+        if is_true(body["server"].get("return_reservation_id")):
+            return Response({"reservation_id": first.reservation_id}, status=202)
+        links = self.links("servers", str(first.pk))
+        answer = {
+            "id": str(first.pk),
+            "links": links,
+            "OS-DCF:diskConfig": first.disk_config,
+            "security_groups": [{"name": name} for name in wanted.security_groups or ("default",)],
+            "adminPass": unseal(first.sealed_admin_password),
+        }
+        return Response({"server": answer}, status=202, headers={"Location": links[0]["href"]})
+
+
+class ServersDetail(ComputeView):
+    """The servers of a project, with everything about them."""
+
+    @documented("List servers.", responses={200: listed("servers", SERVER["detail"])})
+    def get(self, request: WireRequest) -> Response:
+        """A page of servers."""
+        for_admin = is_shown_to_admin(request.actor)
+        hidden = hidden_columns(request.microversion, for_admin=for_admin)
+        page = read_page(request.GET, request.microversion, request.actor, hidden)
+        form = ServerForm(self, request.microversion, "detail", for_admin=for_admin)
+        around = surroundings_of(page.servers)
+        servers = [form.render(server, around) for server in page.servers]
+        return Response(_with_next(self, request, "servers/detail", servers, page.marker))
+
+
+class OneServer(ComputeView):
+    """One server."""
+
+    @documented("Show a server.", responses={200: wrapped("server", SERVER["show"])})
+    def get(self, request: WireRequest, server_id: str) -> Response:
+        """Everything about it."""
+        if request.microversion >= STRICT_SHOW:
+            refuse_query(request)
+        server = find_server(
+            actor=request.actor, server_id=server_id, rule="os_compute_api:servers:show"
+        )
+        return Response({"server": _shown(self, request, server, "show")})
+
+    @documented(
+        "Change a server.", request=UPDATE, responses={200: wrapped("server", SERVER["update"])}
+    )
+    def put(self, request: WireRequest, server_id: str) -> Response:
+        """Change its name and description."""
+        body = UPDATE.at(request.microversion).check(request.data)
+        server = find_server(
+            actor=request.actor, server_id=server_id, rule="os_compute_api:servers:update"
+        )
+        changed = update_server(
+            server=server,
+            changes=_changes(body["server"]),
+            actor=request.actor,
+            now=timezone.now(),
+        )
+        return Response({"server": _shown(self, request, changed, "update")})
+
+    @documented("Delete a server.", responses={204: None})
+    def delete(self, request: WireRequest, server_id: str) -> Response:
+        """Delete it, in whatever state it is."""
+        server = find_server(
+            actor=request.actor, server_id=server_id, rule="os_compute_api:servers:delete"
+        )
+        delete_server(server=server, actor=request.actor, now=timezone.now())
+        return Response(status=204)
+
+
+def refuse_query(request: WireRequest) -> None:
+    """Refuse any query parameter.
+
+    Raises:
+        Invalid: there is one.
+    """
+    for key in request.GET:
+        raise Invalid(
+            f"Invalid input for query parameters {key}. Value: {request.GET[key]}. "
+            f"Additional properties are not allowed ('{key}' was unexpected)"
+        )
+
+
+def _shown(view: ComputeView, request: WireRequest, server: Server, kind: Kind) -> dict[str, Any]:
+    for_admin = is_shown_to_admin(request.actor)
+    form = ServerForm(view, request.microversion, kind, for_admin=for_admin)
+    return form.render(server, surroundings_of([server]))
+
+
+def _with_next(
+    view: ComputeView, request: WireRequest, path: str, servers: list[Any], marker: str
+) -> dict[str, Any]:
+    body: dict[str, Any] = {"servers": servers}
+    if marker:
+        href = next_link(view.link(path), request.GET, marker)
+        body["servers_links"] = [{"rel": "next", "href": href}]
+    return body
+
+
+def _changes(fields: Mapping[str, Any]) -> ServerChanges:
+    changes: ServerChanges = {}
+    if "name" in fields:
+        changes["name"] = fields["name"]
+    if "description" in fields:
+        changes["description"] = fields["description"]
+    if "hostname" in fields:
+        changes["hostname"] = fields["hostname"]
+    if "accessIPv4" in fields:
+        changes["access_ip_v4"] = canonical_ip(fields["accessIPv4"])
+    if "accessIPv6" in fields:
+        changes["access_ip_v6"] = canonical_ip(fields["accessIPv6"])
+    if "OS-DCF:diskConfig" in fields:
+        changes["disk_config"] = fields["OS-DCF:diskConfig"]
+    if "pinned_availability_zone" in fields:
+        changes["pinned_zone"] = fields["pinned_availability_zone"]
+    return changes

@@ -1,0 +1,47 @@
+"""Who may do what with servers."""
+
+from identity.policy import Mark, declare
+
+declare(
+    {
+        "os_compute_api:servers:index": Mark.READER,
+        "os_compute_api:servers:detail": Mark.READER,
+        "os_compute_api:servers:index:get_all_tenants": Mark.ADMIN,
+        "os_compute_api:servers:detail:get_all_tenants": Mark.ADMIN,
+        "os_compute_api:servers:allow_all_filters": Mark.ADMIN,
+        "os_compute_api:servers:show": Mark.READER,
+        "os_compute_api:servers:show:host_status": Mark.ADMIN,
+        "os_compute_api:os-extended-server-attributes": Mark.ADMIN,
+        "os_compute_api:servers:create": Mark.MEMBER,
+        "os_compute_api:servers:create:attach_network": Mark.MEMBER,
+        "os_compute_api:servers:create:attach_volume": Mark.MEMBER,
+        "os_compute_api:servers:create:forced_host": Mark.ADMIN,
+        "os_compute_api:servers:create:zero_disk_flavor": Mark.ADMIN,
+        "compute:servers:create:requested_destination": Mark.ADMIN,
+        "os_compute_api:servers:update": Mark.MEMBER,
+        "os_compute_api:servers:delete": Mark.MEMBER,
+        "os_compute_api:os-deferred-delete:force": Mark.MEMBER,
+        "os_compute_api:servers:start": Mark.MEMBER,
+        "os_compute_api:servers:stop": Mark.MEMBER,
+        "os_compute_api:servers:reboot": Mark.MEMBER,
+        "os_compute_api:os-console-output": Mark.MEMBER,
+        "os_compute_api:os-instance-actions:list": Mark.READER,
+        "os_compute_api:os-instance-actions:show": Mark.READER,
+        "os_compute_api:os-instance-actions:events": Mark.ADMIN,
+        "os_compute_api:server-metadata:index": Mark.READER,
+        "os_compute_api:server-metadata:show": Mark.READER,
+        "os_compute_api:server-metadata:create": Mark.MEMBER,
+        "os_compute_api:server-metadata:update": Mark.MEMBER,
+        "os_compute_api:server-metadata:update_all": Mark.MEMBER,
+        "os_compute_api:server-metadata:delete": Mark.MEMBER,
+        "os_compute_api:os-server-tags:index": Mark.READER,
+        "os_compute_api:os-server-tags:show": Mark.READER,
+        "os_compute_api:os-server-tags:update": Mark.MEMBER,
+        "os_compute_api:os-server-tags:update_all": Mark.MEMBER,
+        "os_compute_api:os-server-tags:delete": Mark.MEMBER,
+        "os_compute_api:os-server-tags:delete_all": Mark.MEMBER,
+        "os_compute_api:ips:index": Mark.READER,
+        "os_compute_api:ips:show": Mark.READER,
+        "cloudportal:servers:explanation": Mark.ADMIN,
+    }
+)

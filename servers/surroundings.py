@@ -1,0 +1,85 @@
+"""What is shown with servers, read in bulk: addresses, security groups, faults, hosts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from hypervisors.models import Hypervisor
+from networks.models import FixedIP, Port
+from servers.models import Server, ServerFault
+
+
+@dataclass(frozen=True)
+class Address:
+    """A fixed IP of a server, as shown under its network's name."""
+
+    network: str
+    version: int
+    address: str
+    mac_address: str
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What belongs to some servers, by the server's id; hosts by their own."""
+
+    addresses: Mapping[UUID, list[Address]]
+    security_groups: Mapping[UUID, list[str]]
+    faults: Mapping[UUID, ServerFault]
+    hosts: Mapping[int, Hypervisor]
+
+
+def surroundings_of(servers: Sequence[Server]) -> Surroundings:
+    """Read what belongs to these servers, with a constant number of queries."""
+    identifiers = [str(server.pk) for server in servers]
+    failed = [server.pk for server in servers if server.status in {"ERROR", "DELETED"}]
+    return Surroundings(
+        addresses=_addresses(identifiers),
+        security_groups=_security_groups(identifiers),
+        faults=_faults(failed),
+        hosts=Hypervisor.objects.only(
+            "name", "hostname", "state", "is_enabled", "in_maintenance"
+        ).in_bulk({server.hypervisor_id for server in servers if server.hypervisor_id}),
+    )
+
+
+def _addresses(identifiers: list[str]) -> dict[UUID, list[Address]]:
+    found: dict[UUID, list[Address]] = defaultdict(list)
+    rows = (
+        FixedIP.objects.filter(port__device_id__in=identifiers)
+        .order_by("port__device_index", "pk")
+        .values_list(
+            "port__device_id",
+            "port__network__name",
+            "subnet__ip_version",
+            "address",
+            "port__mac_address",
+        )
+    )
+    for device_id, network, version, address, mac_address in rows:
+        found[UUID(device_id)].append(Address(network, version, address, mac_address))
+    return found
+
+
+def _security_groups(identifiers: list[str]) -> dict[UUID, list[str]]:
+    found: dict[UUID, list[str]] = {}
+    rows = (
+        Port.security_groups.through.objects.filter(port__device_id__in=identifiers)
+        .order_by("port__device_index", "pk")
+        .values_list("port__device_id", "securitygroup__name")
+    )
+    for device_id, name in rows:
+        names = found.setdefault(UUID(device_id), [])
+        if name not in names:
+            names.append(name)
+    return found
+
+
+def _faults(failed: list[UUID]) -> dict[UUID, ServerFault]:
+    if not failed:
+        return {}
+    rows = ServerFault.objects.filter(server_id__in=failed).order_by("created_at", "pk")
+    return {fault.server_id: fault for fault in rows}

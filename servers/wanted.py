@@ -1,0 +1,79 @@
+"""What a request for new servers asks for, with nothing of the wire in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class WantedInterface:
+    """One interface: a port, or a network with perhaps an address on it."""
+
+    network_id: str = ""
+    port_id: str = ""
+    fixed_ip: str = ""
+    tag: str = ""
+
+
+@dataclass(frozen=True)
+class WantedDisk:
+    """One entry of a block device mapping; `size` is MiB for a swap disk, else GiB.
+
+    `boot_index` None means not bootable. `unoffered` names the fields with a value that has no
+    effect here, so that the request is refused.
+    """
+
+    source: str
+    destination: str
+    image_id: str = ""
+    boot_index: int | None = None
+    size: int | None = None
+    guest_format: str = ""
+    unoffered: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class InjectedFile:
+    """A file written into the guest; `contents` is base64 text."""
+
+    path: str
+    contents: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateServers:
+    """The servers that are wanted.
+
+    `networks`: "auto" is the one network that there is, "none" no interface; None is that one
+    network too, or no interface where there is no network. None for `security_groups` is the
+    default group; for `disks`, what image and flavor give. `hostname` "" is made from the name.
+    `zone` may be `zone:host`, `zone:host:node` or `zone::node`.
+    """
+
+    name: str
+    flavor_id: str
+    image_id: UUID | None
+    networks: Literal["auto", "none"] | tuple[WantedInterface, ...] | None = None
+    security_groups: tuple[str, ...] | None = None
+    admin_password: str | None = field(default=None, repr=False)
+    key_name: str | None = None
+    user_data: str | None = field(default=None, repr=False)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    personality: tuple[InjectedFile, ...] = ()
+    config_drive: bool | None = None
+    tags: tuple[str, ...] = ()
+    description: str | None = None
+    hostname: str = ""
+    disk_config: str = ""
+    access_ip_v4: str | None = None
+    access_ip_v6: str | None = None
+    zone: str = ""
+    host: str = ""
+    hypervisor_hostname: str = ""
+    disks: tuple[WantedDisk, ...] | None = None
+    hints: Mapping[str, Any] = field(default_factory=dict)
+    min_count: int = 1
+    max_count: int = 1
