@@ -1,0 +1,30 @@
+"""Fixtures of the hypervisors' tests."""
+
+import pytest
+
+from tests.hypervisors.fake_host import installed, make_hypervisor
+
+
+@pytest.fixture
+def hosts(monkeypatch):
+    """Fake hosts in the place of libvirt."""
+    return installed(monkeypatch)
+
+
+@pytest.fixture
+def hypervisor(db, hosts):
+    """A registered hypervisor that is up."""
+    return make_hypervisor(hosts)
+
+
+@pytest.fixture
+def host(hosts, hypervisor):
+    """The fake host behind `hypervisor`."""
+    return hosts[hypervisor.name]
+
+
+@pytest.fixture
+def ssh_dir(settings, tmp_path):
+    """An SSH folder of the test's own."""
+    settings.SSH_DIR = tmp_path / "ssh dir"
+    return settings.SSH_DIR
