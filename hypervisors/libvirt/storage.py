@@ -5,6 +5,7 @@ means it once, and a delete of what is not there is fine.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 from xml.etree import ElementTree as ET
@@ -12,7 +13,14 @@ from xml.etree import ElementTree as ET
 import libvirt
 
 from hypervisors.libvirt.connection import on_host
-from hypervisors.libvirt.errors import AlreadyThere, Busy, NotThere, TooSmall, translated
+from hypervisors.libvirt.errors import (
+    AlreadyThere,
+    Busy,
+    NotThere,
+    TooSmall,
+    WrongState,
+    translated,
+)
 from hypervisors.libvirt.spec import PoolInfo, VolumeInfo
 
 GIB = 1024**3
@@ -261,22 +269,31 @@ def _create(raw: Any, pool: str, xml: str, name: str) -> VolumeInfo:
 
 
 def _describe_finished(volume: Any) -> VolumeInfo:
-    """Describe a volume that a twin of this call may still be making: it has no file yet."""
-    ends_at = time.monotonic() + _TWIN_S
-    while True:
-        info: VolumeInfo | None = find(describe_volume, volume)
-        if info is not None:
-            return info
-        if time.monotonic() >= ends_at:
-            raise Busy(f"The volume {volume.name()} is still being made.")
-        time.sleep(_TWIN_POLL_S)
+    return _when_finished(volume, lambda: describe_volume(volume))
 
 
 def _grow(raw: Any, pool: str, name: str, size_bytes: int) -> VolumeInfo:
     volume = raw.storagePoolLookupByName(pool).storageVolLookupByName(name)
-    if volume.info()[1] < size_bytes:
-        volume.resize(size_bytes, 0)
-    return describe_volume(volume)
+
+    def grow() -> VolumeInfo:
+        if volume.info()[1] < size_bytes:
+            volume.resize(size_bytes, 0)
+        return describe_volume(volume)
+
+    return _when_finished(volume, grow)
+
+
+def _when_finished(volume: Any, step: Callable[[], VolumeInfo]) -> VolumeInfo:
+    """Do this to a volume that a twin of this call may still be making: it may have no file yet."""
+    ends_at = time.monotonic() + _TWIN_S
+    while True:
+        try:
+            with translated():
+                return step()
+        except (NotThere, WrongState) as error:
+            if time.monotonic() >= ends_at:
+                raise Busy(f"The volume {volume.name()} is still being made.") from error
+        time.sleep(_TWIN_POLL_S)
 
 
 def _pool_path(pool: Any) -> str | None:
