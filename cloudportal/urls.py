@@ -3,6 +3,8 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
+from cloudportal.health import health
+
 _compute = [
     path("", include("flavors.api.urls")),
     path("", include("quotas.api.urls")),
@@ -11,6 +13,7 @@ _compute = [
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", health),
     path("", include("identity.api.urls")),
     path("compute/v2.1/", include(_compute)),
     re_path(r"^compute/v2\.1/(?P<project_id>[0-9a-f-]+)/", include(_compute)),
@@ -21,3 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("", include("dashboard.urls")),
 ]
+
+handler403 = "dashboard.errors.forbidden"
+handler404 = "dashboard.errors.not_found"
+handler500 = "dashboard.errors.broken"

@@ -7,3 +7,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cloudportal.settings")
 
 application = get_wsgi_application()
+
+from cloudportal.checks import refuse_unready  # noqa: E402 - needs the apps loaded
+
+refuse_unready()

@@ -1,0 +1,154 @@
+"""Real clients against the identity API of a running portal."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import openstack
+import pytest
+from keystoneauth1 import exceptions, session
+from keystoneauth1.identity import v3
+
+from identity.models import RoleAssignment
+from tests.identity.conftest import PASSWORD
+
+pytestmark = [
+    pytest.mark.wire,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK60Warning"),
+]
+OPENSTACK = Path(sys.executable).with_name("openstack")
+
+
+@pytest.fixture
+def cloud(live_server, settings, admin, member, demo, other):
+    settings.PUBLIC_URL = live_server.url
+    return f"{live_server.url}/identity"
+
+
+def connect(cloud, user, project, **more):
+    return openstack.connect(
+        auth_url=cloud,
+        username=user.name,
+        password=PASSWORD,
+        project_name=project,
+        user_domain_id="default",
+        project_domain_name="Default",
+        region_name="RegionOne",
+        identity_api_version="3",
+        load_yaml_config=False,
+        load_envvars=False,
+        **more,
+    )
+
+
+def run(cloud, *words, user="ada", project="other"):
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ.get("HOME", "/"),
+        "OS_AUTH_URL": cloud,
+        "OS_USERNAME": user,
+        "OS_PASSWORD": PASSWORD,
+        "OS_PROJECT_NAME": project,
+        "OS_USER_DOMAIN_ID": "default",
+        "OS_PROJECT_DOMAIN_ID": "default",
+        "OS_IDENTITY_API_VERSION": "3",
+    }
+    done = subprocess.run(
+        [OPENSTACK, *words], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+@pytest.mark.parametrize("suffix", ["", "/", "/v3", "/v3/"])
+def test_keystoneauth_logs_in_by_discovery_from_any_form_of_the_address(cloud, demo, suffix):
+    auth = v3.Password(
+        auth_url=cloud + suffix,
+        username="mia",
+        password=PASSWORD,
+        user_domain_name="Default",
+        project_id=demo.id,
+    )
+    opened = session.Session(auth=auth)
+
+    assert auth.get_access(opened).project_name == "demo"
+    endpoint = opened.get_endpoint(service_type="identity", interface="public", version="3")
+    assert endpoint == f"{cloud}/v3"
+
+
+def test_keystoneauth_rescopes_a_token(cloud, demo):
+    first = v3.Password(
+        auth_url=cloud, username="mia", password=PASSWORD, user_domain_id="default", unscoped=True
+    )
+    token = first.get_token(session.Session())
+    second = v3.Token(auth_url=cloud, token=token, project_id=demo.id)
+
+    assert second.get_access(session.Session()).role_names == ["member", "reader"]
+
+
+def test_keystoneauth_knows_a_refusal(cloud):
+    auth = v3.Password(auth_url=cloud, username="mia", password="x", user_domain_id="default")
+
+    with pytest.raises(exceptions.Unauthorized):
+        auth.get_token(session.Session())
+
+
+def test_sdk_manages_projects_users_and_grants(cloud, admin, roles):
+    identity = connect(cloud, admin, "other").identity
+
+    project = identity.create_project(name="lab", description="Trials")
+    user = identity.create_user(
+        name="nia", password=PASSWORD, default_project_id=project.id, email="n@example.org"
+    )
+    role = identity.find_role("member")
+    identity.assign_project_role_to_user(project, user, role)
+
+    assert identity.find_project("lab").id == project.id
+    assert identity.find_user("nia").email == "n@example.org"
+    assert identity.validate_user_has_project_role(project, user, role)
+    found = list(identity.role_assignments(user_id=user.id, include_names=True))
+    assert [entry.role["name"] for entry in found] == ["member"]
+    assert connect(cloud, type(admin)(name="nia"), "lab").current_project_id == project.id
+    identity.unassign_project_role_from_user(project, user, role)
+    assert not RoleAssignment.objects.filter(user_id=user.id).exists()
+    identity.update_user(user, is_enabled=False)
+    identity.delete_user(user)
+    identity.delete_project(project)
+    assert identity.find_user("nia") is None
+    assert identity.find_project("lab") is None
+
+
+def test_a_member_reads_its_own_project_and_user_by_the_sdk(cloud, member, demo):
+    identity = connect(cloud, member, "demo").identity
+
+    assert identity.get_project(demo.id).name == "demo"
+    assert identity.get_user(member.id).name == "mia"
+    assert [project.name for project in identity.user_projects(member)] == ["demo"]
+    with pytest.raises(openstack.exceptions.ForbiddenException):
+        list(identity.users())
+
+
+def test_the_command_line_does_an_administrators_work(cloud):
+    token = run(cloud, "token", "issue", "-f", "json")
+    made = run(cloud, "project", "create", "lab", "--tag", "red", "-f", "json")
+    user = run(
+        cloud, "user", "create", "nia", "--password", PASSWORD, "--project", "lab", "-f", "json"
+    )
+    run(cloud, "role", "add", "--project", "lab", "--user", "nia", "member")
+    assigned = run(cloud, "role", "assignment", "list", "--names", "--user", "nia", "-f", "json")
+    catalog = run(cloud, "catalog", "list", "-f", "json")
+    endpoints = run(cloud, "endpoint", "list", "-f", "json")
+    mine = run(cloud, "project", "list", "-f", "json", user="nia", project="lab")
+    run(cloud, "user", "delete", "nia")
+    run(cloud, "project", "delete", "lab")
+
+    assert token["project_id"] != made["id"]
+    assert (made["name"], made["tags"]) == ("lab", ["red"])
+    assert user["default_project_id"] == made["id"]
+    assert [(entry["Role"], entry["Project"]) for entry in assigned] == [("member", "lab@Default")]
+    assert {entry["Type"] for entry in catalog} == {"identity", "compute", "image", "network"}
+    assert len(endpoints) == 12
+    assert [entry["Name"] for entry in mine] == ["lab"]
