@@ -1,6 +1,7 @@
 """The `<devices>` of a guest: disks, network cards, serial console, display and the small ones."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from xml.etree import ElementTree as ET
 
@@ -29,11 +30,24 @@ def devices_element(spec: GuestSpec) -> ET.Element:
 def _add_disks(devices: ET.Element, spec: GuestSpec) -> None:
     letters: dict[str, Iterator[int]] = {}
     ordered = sorted(spec.disks, key=lambda disk: _ORDER_OF_ROLES.index(disk.role))
-    for disk in ordered:
+    for disk in (_attached(spec, disk) for disk in ordered):
         bus = _bus_of(spec, disk)
         prefix = _TARGET_PREFIX[bus]
         number = next(letters.setdefault(prefix, count()))
         _add_disk(devices, spec, disk, (bus, prefix + _letters(number)))
+
+
+def _attached(spec: GuestSpec, disk: DiskSpec) -> DiskSpec:
+    """A Linux guest's config drive goes on its root disk's bus when nothing places it otherwise.
+
+    That is the one bus the guest surely has a driver for: Debian's cloud kernel has none for the
+    SATA that a CD of a q35 machine would be on. cloud-init finds the drive by its label anywhere.
+    """
+    features = spec.features
+    is_free = disk.bus is None and features.cdrom_bus is None and features.os_type == "linux"
+    if disk.role == "config" and is_free:
+        return replace(disk, device="disk", bus=features.disk_bus)
+    return disk
 
 
 def _letters(number: int) -> str:
@@ -73,10 +87,10 @@ def _add_disk(devices: ET.Element, spec: GuestSpec, disk: DiskSpec, place: tuple
     ET.SubElement(element, "source", {"pool": disk.pool, "volume": disk.volume})
     ET.SubElement(element, "target", {"dev": target, "bus": bus})
     limits = disk.io_limits or _flavor_limits(spec)
-    if disk.device == "disk":
-        _add_io_limits(element, limits)
-    else:
+    if disk.device == "cdrom" or disk.role == "config":
         ET.SubElement(element, "readonly")
+    else:
+        _add_io_limits(element, limits)
     if disk.serial:
         ET.SubElement(element, "serial").text = disk.serial
     if disk.boot_order is not None:

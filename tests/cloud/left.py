@@ -53,7 +53,7 @@ def _on_host(hypervisor: Hypervisor) -> dict[str, list[str]]:
         networks = host.list_networks()
         entries = [f"{name}: {entry}" for name in networks for entry in host.list_dhcp_hosts(name)]
         return {
-            f"{hypervisor} guests": [str(guest.name) for guest in host.list_guests()],
+            f"{hypervisor} guests": [str(guest.name) for guest in host.list_guests(ours_only=True)],
             f"{hypervisor} volumes": volumes,
             f"{hypervisor} DHCP entries": entries,
             f"{hypervisor} filters": list(host.list_filters()),
