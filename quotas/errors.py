@@ -54,3 +54,10 @@ class QuotaExceeded(OverQuota):
 
 class InvalidLimit(Invalid):
     """A limit cannot be set as asked."""
+
+
+class UnknownProject(Invalid):
+    """There is no such project."""
+
+    def __init__(self, project_id: str) -> None:
+        super().__init__(f"Project ID {project_id} is not a valid project.")

@@ -23,6 +23,10 @@ class KeyPairExists(Conflict):
     """The user has a key pair of that name already."""
 
 
+class InvalidKeyPair(Invalid):
+    """A key pair cannot be as asked: its name or its key."""
+
+
 class InvalidServerRequest(Invalid):
     """A server cannot be made or changed as asked."""
 

@@ -42,6 +42,10 @@ declare(
         "os_compute_api:os-server-tags:delete_all": Mark.MEMBER,
         "os_compute_api:ips:index": Mark.READER,
         "os_compute_api:ips:show": Mark.READER,
+        "os_compute_api:os-keypairs:index": Mark.OWNER,
+        "os_compute_api:os-keypairs:show": Mark.OWNER,
+        "os_compute_api:os-keypairs:create": Mark.OWNER,
+        "os_compute_api:os-keypairs:delete": Mark.OWNER,
         "cloudportal:servers:explanation": Mark.ADMIN,
     }
 )

@@ -1,0 +1,1 @@
+"""The quota part of the compute API."""

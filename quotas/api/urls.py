@@ -1,5 +1,13 @@
 """Routes of the quotas API, without their prefix."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from quotas.api import limits, quota_class_sets, quota_sets
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("limits", limits.LimitsView.as_view()),
+    path("os-quota-sets/<str:target_id>", quota_sets.QuotaSetView.as_view()),
+    path("os-quota-sets/<str:target_id>/detail", quota_sets.QuotaSetDetailView.as_view()),
+    path("os-quota-sets/<str:target_id>/defaults", quota_sets.QuotaSetDefaultsView.as_view()),
+    path("os-quota-class-sets/<str:class_name>", quota_class_sets.QuotaClassSetView.as_view()),
+]

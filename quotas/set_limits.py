@@ -1,0 +1,101 @@
+"""Set what a project, or a class of projects, may take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import transaction
+
+import quotas.rules  # noqa: F401 - declares the rules
+from identity import policy
+from identity.actors import Actor
+from quotas.consume import limits, lock_ledger, usage
+from quotas.errors import InvalidLimit
+from quotas.models import QuotaDefault, QuotaLimit
+from quotas.read import check_project
+from quotas.resources import COUNTED, MAX_LIMIT, UNLIMITED, check_known
+
+MAX_NAME_LENGTH = 255
+
+
+def set_project_limits(
+    *, project_id: str, wanted: Mapping[str, int], force: bool, actor: Actor, now: datetime
+) -> dict[str, int]:
+    """Set some of a project's limits; returns all of them as they are then.
+
+    Raises:
+        Forbidden: only administrators set limits.
+        UnknownProject: there is no such project.
+        InvalidLimit: out of range; or, without `force`, less than the project uses now.
+    """
+    policy.require(actor, "os_compute_api:os-quota-sets:update")
+    check_project(project_id)
+    _check_range(wanted)
+    with transaction.atomic():
+        # Nobody may take more between the comparison with the usage and the new limit.
+        lock_ledger(project_id, now=now)
+        if not force:
+            _check_usage(wanted, usage(project_id))
+        QuotaLimit.objects.bulk_create(
+            [
+                QuotaLimit(project_id=project_id, resource=name, limit=limit)
+                for name, limit in wanted.items()
+            ],
+            update_conflicts=True,
+            unique_fields=["project_id", "resource"],
+            update_fields=["limit"],
+        )
+        return limits(project_id)
+
+
+def reset_project_limits(*, project_id: str, actor: Actor) -> None:
+    """Let the defaults hold for a project again.
+
+    Raises:
+        Forbidden: only administrators do.
+        UnknownProject: there is no such project.
+    """
+    policy.require(actor, "os_compute_api:os-quota-sets:delete")
+    check_project(project_id)
+    QuotaLimit.objects.filter(project_id=project_id).delete()
+
+
+def set_class_limits(*, class_name: str, wanted: Mapping[str, int], actor: Actor) -> None:
+    """Set some of the limits of a quota class; those of `default` feed every project.
+
+    Raises:
+        Forbidden: only administrators do.
+        InvalidLimit: out of range, or too long a name.
+    """
+    policy.require(actor, "os_compute_api:os-quota-class-sets:update")
+    if len(class_name) > MAX_NAME_LENGTH:
+        raise InvalidLimit(f"The name of a quota class has at most {MAX_NAME_LENGTH} characters.")
+    _check_range(wanted)
+    QuotaDefault.objects.bulk_create(
+        [
+            QuotaDefault(class_name=class_name, resource=name, limit=limit)
+            for name, limit in wanted.items()
+        ],
+        update_conflicts=True,
+        unique_fields=["class_name", "resource"],
+        update_fields=["limit"],
+    )
+
+
+def _check_range(wanted: Mapping[str, int]) -> None:
+    for name, limit in wanted.items():
+        check_known(name)
+        if not UNLIMITED <= limit <= MAX_LIMIT:
+            raise InvalidLimit(
+                f"Invalid input received: '{name}' must be between {UNLIMITED} and {MAX_LIMIT}."
+            )
+
+
+def _check_usage(wanted: Mapping[str, int], used: Mapping[str, int]) -> None:
+    for name, limit in wanted.items():
+        if name in COUNTED and limit != UNLIMITED and limit < used[name]:
+            raise InvalidLimit(
+                f"Quota limit {limit} for {name} must be greater than or equal to "
+                f"already used and reserved {used[name]}."
+            )
