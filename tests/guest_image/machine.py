@@ -11,7 +11,7 @@ from typing import Any
 
 import pycdlib
 
-PATIENCE_S = 240
+PATIENCE_S = 120
 
 
 def write_config_drive(path: Path, files: dict[str, bytes]) -> None:
