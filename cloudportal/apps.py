@@ -7,3 +7,7 @@ class CloudportalConfig(AppConfig):
     """The project itself."""
 
     name = "cloudportal"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from cloudportal import checks  # noqa: F401 - the import is the registration

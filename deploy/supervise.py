@@ -108,7 +108,7 @@ def send(pid: int, number: int) -> None:
         return
 
 
-def check(portal: Portal) -> None:
+def check(portal: Portal) -> int:
     """Make sure that the portal can start here.
 
     Raises:
@@ -133,6 +133,7 @@ def check(portal: Portal) -> None:
                 f"does with: ss -ltnp 'sport = :{portal.port}'; or choose another port: "
                 f"CLOUDPORTAL_PORT={portal.port + 1} make run"
             ) from error
+    return 0
 
 
 def run(portal: Portal) -> int:
@@ -210,6 +211,15 @@ def _end(portal: Portal, child: subprocess.Popen[bytes]) -> None:
             say("Some do not end by themselves; they are killed.")
     end_marked(portal)
     child.wait()
+    _let_go_of_libvirt(portal)
+
+
+def _let_go_of_libvirt(portal: Portal) -> None:
+    """End the libvirt that `make run` started, where nothing else did; guests keep it running."""
+    if (portal.var / "run" / "libvirt-started").exists():
+        environment = {**os.environ, "CLOUDPORTAL_VAR": str(portal.var)}
+        command = [PROJECT / "deploy" / "libvirt.sh", "stop"]
+        subprocess.run(command, env=environment, check=False)  # noqa: S603 - our own script
 
 
 def stop(portal: Portal) -> int:
@@ -221,23 +231,20 @@ def stop(portal: Portal) -> int:
         while time.monotonic() < deadline and pid in portal.marked():
             time.sleep(0.1)
     left = end_marked(portal)
+    _let_go_of_libvirt(portal)
     say("The portal has ended." if pid is not None or left else "The portal does not run.")
     return 0
 
 
 def main() -> int:
     """Do what the word on the command line says."""
+    verbs = {"run": run, "stop": stop, "check": check}
     word = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
-        portal = Portal.from_environment()
-        if word == "run":
-            return run(portal)
-        if word == "stop":
-            return stop(portal)
-        if word == "check":
-            check(portal)
-            return 0
-        raise SuperviseError("What shall I do? run, stop or check")
+        if word not in verbs:
+            say("What shall I do? run, stop or check")
+            return 2
+        return verbs[word](Portal.from_environment())
     except SuperviseError as error:
         print(f"processes: {error}", file=sys.stderr)  # noqa: T201 - a command's own output
         return 1
