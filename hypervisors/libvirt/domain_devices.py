@@ -126,7 +126,7 @@ def _add_io_limits(disk: ET.Element, limits: IoLimits) -> None:
 
 
 def _add_controllers(devices: ET.Element, spec: GuestSpec) -> None:
-    buses = {_bus_of(spec, disk) for disk in spec.disks}
+    buses = {_bus_of(spec, _attached(spec, disk)) for disk in spec.disks}
     if "scsi" in buses:
         ET.SubElement(
             devices,

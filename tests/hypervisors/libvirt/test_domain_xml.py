@@ -45,11 +45,31 @@ def test_ide_disk_on_q35_is_refused():
 
 
 def test_cdrom_of_an_i440fx_machine_is_on_ide():
-    spec = dataclasses.replace(specs.linux(), machine="pc-i440fx-7.2")
+    cd = DiskSpec("p", "cd", "volume", device="cdrom", format="raw")
+    spec = dataclasses.replace(specs.linux(), machine="pc-i440fx-7.2", disks=(cd,))
 
     target = at(ET.fromstring(domain_xml(spec)), "devices/disk[@device='cdrom']/target")
 
     assert target.attrib == {"dev": "hda", "bus": "ide"}
+
+
+def test_config_drive_of_linux_is_a_read_only_disk_on_the_root_disks_bus():
+    disks = ET.fromstring(domain_xml(specs.linux())).findall("devices/disk")
+
+    drive = next(disk for disk in disks if at(disk, "source").get("volume") == "config")
+
+    assert drive.get("device") == "disk"
+    assert at(drive, "target").get("bus") == "virtio"
+    assert drive.find("readonly") is not None
+
+
+def test_config_drive_goes_where_the_image_wants_its_cds():
+    features = guest_features({}, {"hw_cdrom_bus": "sata"})
+    spec = dataclasses.replace(specs.linux(), features=features)
+
+    target = at(ET.fromstring(domain_xml(spec)), "devices/disk[@device='cdrom']/target")
+
+    assert target.get("bus") == "sata"
 
 
 def test_hostile_names_stay_text():
