@@ -1,0 +1,1 @@
+"""The project: settings, routes, errors and the wire kernel."""

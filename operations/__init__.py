@@ -1,0 +1,1 @@
+"""Durable operations: steps with do and undo, leases, retries, resume."""

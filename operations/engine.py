@@ -140,9 +140,7 @@ class _Worker:
         self.context.outputs[step.name] = output
         with transaction.atomic():
             self._end(record, "Success", "")
-            self._write(
-                cursor=self.operation.cursor + 1, outputs=self.context.outputs, attempt=0
-            )
+            self._write(cursor=self.operation.cursor + 1, outputs=self.context.outputs, attempt=0)
         return True
 
     def _did_not(self, step: Step, record: StepRecord, error: Exception) -> bool:
@@ -169,7 +167,7 @@ class _Worker:
     def _undo_one(self) -> bool:
         steps = self.kind.steps
         cursor = min(self.operation.cursor, len(steps) - 1)
-        if self.operation.cursor < 0 or self.context.outputs.get("undone"):
+        if self.context.outputs.get("undone"):
             self._undone()
             return self.operation.state == OperationState.RUNNING
         step = steps[cursor]
@@ -274,7 +272,7 @@ class _Worker:
 
     def _put_aside(self, seconds: float, **fields: Any) -> None:
         wake_at = timezone.now() + timedelta(seconds=seconds)
-        lease.release(self.operation.pk, self.owner, wake_at=wake_at, swept_at=wake_at, **fields)
+        lease.release(self.operation.pk, self.owner, wake_at=wake_at, is_put_aside=True, **fields)
 
     def _hand_over(self, queue: str) -> None:
         with transaction.atomic():

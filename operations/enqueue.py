@@ -86,9 +86,7 @@ def give_way(current: Operation, *, now: datetime) -> Operation:
     current.state = OperationState.CANCELLED
     current.finished_at = current.updated_at = now
     current.lease_owner, current.lease_until = "", None
-    current.save(
-        update_fields=["state", "finished_at", "updated_at", "lease_owner", "lease_until"]
-    )
+    current.save(update_fields=["state", "finished_at", "updated_at", "lease_owner", "lease_until"])
     return enqueue(
         successor["kind"],
         subject=current.subject,

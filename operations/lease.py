@@ -32,7 +32,12 @@ def acquire(operation_id: UUID, owner: str) -> bool:
     return bool(
         Operation.objects.filter(pk=operation_id, state__in=UNFINISHED, wake_at__lte=now)
         .filter(Q(lease_until=None) | Q(lease_until__lt=now))
-        .update(lease_owner=owner, lease_until=now + timedelta(seconds=LEASE_S), sweeps=0)
+        .update(
+            lease_owner=owner,
+            lease_until=now + timedelta(seconds=LEASE_S),
+            sweeps=0,
+            is_put_aside=False,
+        )
     )
 
 
@@ -74,9 +79,7 @@ def heartbeat(operation_id: UUID, owner: str, make_way: threading.Event) -> Iter
         thread.join()
 
 
-def _beat(
-    operation_id: UUID, owner: str, make_way: threading.Event, done: threading.Event
-) -> None:
+def _beat(operation_id: UUID, owner: str, make_way: threading.Event, done: threading.Event) -> None:
     try:
         while not done.wait(HEARTBEAT_S):
             try:

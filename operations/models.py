@@ -43,7 +43,9 @@ class Operation(models.Model):
     )
     attempt = models.PositiveIntegerField(default=0)
     wake_at = models.DateTimeField(default=timezone.now)
-    # When a wake-up was last sent again, and how often in a row: the pauses between grow.
+    # Put aside until `wake_at`: nobody has sent the wake-up for then yet.
+    is_put_aside = models.BooleanField(default=False, editable=False)
+    # When a wake-up was last sent, and how often again in a row: the pauses between grow.
     swept_at = models.DateTimeField(default=timezone.now, editable=False)
     sweeps = models.PositiveSmallIntegerField(default=0, editable=False)
     deadline_at = models.DateTimeField(null=True, blank=True)

@@ -20,21 +20,25 @@ def sweep(*, now: datetime) -> int:
     due = (
         Operation.objects.filter(state__in=UNFINISHED, wake_at__lte=now)
         .filter(Q(lease_until=None) | Q(lease_until__lt=now))
-        .values_list("pk", "queue", "wake_at", "swept_at", "sweeps", "lease_until")
-        .order_by("wake_at")[:BATCH]
+        .order_by("wake_at")
+        .only("queue", "is_put_aside", "swept_at", "sweeps", "lease_until")[:BATCH]
     )
     woken = 0
-    for pk, queue, wake_at, swept_at, sweeps, lease_until in due:
-        # Fresh from a pause (`swept_at` was set to its end), or orphaned: at once.
-        first = sweeps == 0 and (swept_at == wake_at and swept_at > now - timedelta(seconds=2))
-        orphaned = sweeps == 0 and lease_until is not None
-        pause = min(FIRST_PAUSE_S * 2**sweeps, PAUSE_LIMIT_S)
-        if not (first or orphaned or swept_at < now - timedelta(seconds=pause)):
+    for operation in due:
+        if not _is_due(operation, now):
             continue
-        changed = Operation.objects.filter(pk=pk, swept_at=swept_at, sweeps=sweeps).update(
-            swept_at=now, sweeps=F("sweeps") + 1
-        )
+        changed = Operation.objects.filter(
+            pk=operation.pk, swept_at=operation.swept_at, is_put_aside=operation.is_put_aside
+        ).update(swept_at=now, is_put_aside=False, sweeps=F("sweeps") + 1)
         if changed:
-            wake(pk, queue)
+            wake(operation.pk, operation.queue)
             woken += 1
     return woken
+
+
+def _is_due(operation: Operation, now: datetime) -> bool:
+    orphaned = operation.sweeps == 0 and operation.lease_until is not None
+    if operation.is_put_aside or orphaned:
+        return True
+    pause_s = min(FIRST_PAUSE_S * 2 ** min(operation.sweeps, 10), PAUSE_LIMIT_S)
+    return operation.swept_at < now - timedelta(seconds=pause_s)

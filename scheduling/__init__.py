@@ -1,0 +1,1 @@
+"""Which host takes a server: filters cut, weighers order, a claim decides."""

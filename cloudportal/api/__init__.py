@@ -1,0 +1,1 @@
+"""The wire kernel: microversions, validation, faults, paging."""

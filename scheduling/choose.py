@@ -1,0 +1,148 @@
+"""Choose hosts for a server: all filters and weighers in a few queries, however many hosts.
+
+The database cuts and orders; only the best few hosts, and the names of some that were removed,
+become Python objects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+from django.db.models import Case, CharField, Count, F, FloatField, Max, Q, QuerySet, Value, When
+
+from hypervisors.models import Hypervisor
+from scheduling.filters import Filter
+from scheduling.filters.architecture import ARCHITECTURE
+from scheduling.filters.other_servers import DIFFERENT_HOST, SAME_HOST
+from scheduling.filters.ready import READY
+from scheduling.filters.resources import CPU, DISK, RAM
+from scheduling.filters.wanted_host import WANTED_HOST
+from scheduling.filters.zone import ZONE
+from scheduling.request_spec import RequestSpec
+from scheduling.weighers import Weigher, free
+from scheduling.weighers.build_failures import BUILD_FAILURES
+from scheduling.weighers.image_cached import IMAGE_CACHED
+
+FILTERS = (READY, WANTED_HOST, ZONE, ARCHITECTURE, SAME_HOST, DIFFERENT_HOST, CPU, RAM, DISK)
+WEIGHERS = (free.RAM, free.CPU, free.DISK, IMAGE_CACHED, BUILD_FAILURES)
+# Hosts tried for a claim before the request counts as lost in a crowd, and named as removed.
+CANDIDATES = 10
+NAMED = 50
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A host that passed every filter, with its weights."""
+
+    hypervisor_id: int
+    host: str
+    total: float
+    weights: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The best hosts, best first, and what happened to the others.
+
+    `filters`: [{name, question, removed: n, hosts: [names of some of them], left: n}].
+    """
+
+    asked: int
+    candidates: list[Candidate]
+    filters: list[dict[str, Any]] = field(default_factory=list)
+
+    def refusal(self) -> str:
+        """In words, which filter removed how many hosts."""
+        if not self.asked:
+            return "No valid host was found. There is no hypervisor."
+        removed = [
+            f"{entry['name']} removed {entry['removed']}"
+            for entry in self.filters
+            if entry["removed"]
+        ]
+        reasons = ", ".join(removed) or "every claim was lost to another server"
+        return f"No valid host was found. Of {self.asked} hosts: {reasons}."
+
+
+def choose_hosts(spec: RequestSpec, *, without: list[str]) -> Choice:
+    """Filter and weigh all hosts but those in `without` (names of hosts already tried)."""
+    hosts = Hypervisor.objects.exclude(name__in=without) if without else Hypervisor.objects.all()
+    if spec.host:
+        # Forced by an administrator: no question is asked. The claim still has to fit.
+        forced = hosts.filter(name=spec.host)
+        return Choice(forced.count(), _weigh(forced, spec))
+    asked = _conditions(spec)
+    marked = hosts.annotate(removed_by=_first_refusal(asked))
+    counts = dict(
+        marked.values_list("removed_by").annotate(hosts=Count("pk")).order_by("removed_by")
+    )
+    names: dict[str, list[str]] = {}
+    if set(counts) - {""}:
+        gone = marked.exclude(removed_by="").order_by("name")
+        for host, name in gone.values_list("name", "removed_by")[:NAMED]:
+            names.setdefault(name, []).append(host)
+    total = left = sum(counts.values())
+    report = []
+    for question, _ in asked:
+        removed = counts.get(question.name, 0)
+        left -= removed
+        report.append(
+            {
+                "name": question.name,
+                "question": question.question,
+                "removed": removed,
+                "hosts": names.get(question.name, []),
+                "left": left,
+            }
+        )
+    passed = hosts.filter(reduce(lambda one, two: one & two, (q for _, q in asked)))
+    return Choice(total, _weigh(passed, spec) if left else [], report)
+
+
+def _conditions(spec: RequestSpec) -> list[tuple[Filter, Q]]:
+    found = []
+    for each in FILTERS:
+        condition = each.condition(spec)
+        if condition is not None:
+            found.append((each, condition))
+    return found
+
+
+def _first_refusal(asked: list[tuple[Filter, Q]]) -> Case:
+    """The name of the first filter that says no, or ""."""
+    return Case(
+        *(When(~condition, then=Value(each.name)) for each, condition in asked),
+        default=Value(""),
+        output_field=CharField(),
+    )
+
+
+def _weigh(hosts: QuerySet[Hypervisor], spec: RequestSpec) -> list[Candidate]:
+    named = {f"weight_{each.name}": each.value(spec) for each in WEIGHERS}
+    weighed = hosts.annotate(**named)
+    largest = weighed.aggregate(**{f"max_{name}": Max(name) for name in named})
+    ordered = weighed.annotate(
+        weight=sum(
+            (_share(each, largest) for each in WEIGHERS),
+            start=Value(0.0, output_field=FloatField()),
+        )
+    ).order_by("-weight", "name")
+    return [_candidate(host, largest) for host in ordered[:CANDIDATES]]
+
+
+def _share(each: Weigher, largest: dict[str, Any]) -> Any:
+    top = largest[f"max_weight_{each.name}"]
+    if not top:
+        return Value(0.0, output_field=FloatField())
+    return F(f"weight_{each.name}") * Value(each.multiplier / top, output_field=FloatField())
+
+
+def _candidate(host: Any, largest: dict[str, Any]) -> Candidate:
+    weights = {}
+    for each in WEIGHERS:
+        top = largest[f"max_weight_{each.name}"]
+        value = getattr(host, f"weight_{each.name}")
+        weights[each.name] = round(value / top * each.multiplier, 4) if top else 0.0
+    return Candidate(host.pk, host.name, round(host.weight, 4), weights)
