@@ -67,12 +67,10 @@ def plan_ports(*, requested: Requested, count: int, actor: Actor) -> list[Planne
     """
     if requested == "none":
         return []
-    if requested is None or requested == "auto" or not requested:
+    if requested == "auto" or not requested:
         return _choose_network(actor, must_have=requested == "auto")
-    if not isinstance(requested, str):
-        _check_repeats(requested, count)
-        return [_plan(line, actor) for line in requested]
-    raise BadNetworkRequest("Bad networks format")
+    _check_repeats(requested, count)
+    return [_plan(line, actor) for line in requested]
 
 
 def _choose_network(actor: Actor, *, must_have: bool) -> list[PlannedPort]:
@@ -255,8 +253,8 @@ def release_server_ports(*, server_id: UUID, now: datetime) -> None:
     """Delete the ports made for the server and free the others; done again it finds none."""
     with transaction.atomic():
         for port in ports_of(server_id).filter(made_for_server=True):
-            port.delete()
             release(subject=port.pk)
+            port.delete()
         ports_of(server_id).update(
             device_id="",
             device_owner="",
