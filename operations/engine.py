@@ -246,16 +246,16 @@ class _Worker:
             setattr(self.operation, name, value)
 
     def _makes_way(self) -> bool:
+        mine = Operation.objects.filter(pk=self.operation.pk, lease_owner=self.owner)
+        found = mine.values_list("successor").first()
+        if found is None:
+            raise LeaseLost
+        if found[0] is None:
+            return False
         with transaction.atomic():
-            current = (
-                Operation.objects.select_for_update()
-                .filter(pk=self.operation.pk, lease_owner=self.owner)
-                .first()
-            )
+            current = mine.select_for_update().first()
             if current is None:
                 raise LeaseLost
-            if current.successor is None:
-                return False
             enqueue.give_way(current, now=timezone.now())
             return True
 
