@@ -59,7 +59,7 @@ def default_pools(cidr: str, gateway: str | None) -> list[list[str]]:
 
 def is_in_pools(pools: Sequence[Pool], address: str) -> bool:
     """Whether one of the pools holds the address."""
-    wanted = ip_address(address)
+    wanted = IPv4Address(address)
     return any(IPv4Address(first) <= wanted <= IPv4Address(last) for first, last in pools)
 
 

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from django.db import transaction
 
+from cloudportal.errors import Conflict
 from identity.actors import Actor
 from networks.addresses import (
     allocate,
@@ -18,7 +19,6 @@ from networks.addresses import (
     save_with_mac,
 )
 from networks.errors import (
-    Conflict,
     InvalidInput,
     InvalidIpForNetwork,
     OverQuota,
@@ -57,6 +57,7 @@ class NewSubnet:
     has_dhcp: bool = True
     allocation_pools: Sequence[Sequence[str]] | None = None
     dns_nameservers: Sequence[str] = ()
+    project_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,8 @@ def create_subnet(*, wanted: NewSubnet, actor: Actor, now: datetime) -> Subnet:
     """
     require(actor, "create_subnet", actor.project_id or "")
     network = get_network(wanted.network_id, actor=actor)
+    if wanted.project_id not in (None, network.project_id):
+        raise InvalidInput("A subnet belongs to the project of its network.")
     cidr = _range(wanted.cidr)
     gateway = _gateway(wanted.gateway_ip, cidr)
     subnet = Subnet(

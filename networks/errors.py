@@ -1,4 +1,4 @@
-"""What can go wrong with networks; on the wire the class is the error's type, in the field's words."""
+"""What can go wrong with networks; the class names are the wire's error types."""
 
 from cloudportal import errors as kinds
 from cloudportal.errors import Conflict, Forbidden, Invalid, NotFound
@@ -18,6 +18,10 @@ class PortNotFound(NotFound):
 
 class SecurityGroupNotFound(NotFound):
     """No such security group, or none that the caller may see."""
+
+
+class SecurityGroupRuleNotFound(NotFound):
+    """No such rule, or none that the caller may see."""
 
 
 class InvalidInput(Invalid):

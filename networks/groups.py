@@ -78,7 +78,8 @@ def _match(rows: Sequence[SecurityGroup], text: str) -> SecurityGroup:
         raise BadNetworkRequest(f"Unable to find security_group with name or id '{text}'")
     if len(found) > 1:
         raise NoUniqueMatch(
-            f"Multiple security_group matches found for name '{text}', use an ID to be more specific."
+            f"Multiple security_group matches found for name '{text}', "
+            "use an ID to be more specific."
         )
     return found[0]
 

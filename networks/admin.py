@@ -1,0 +1,92 @@
+"""Networks in the admin: to look at and to name; what hosts rely on changes through the API."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from networks.models import FixedIP, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
+
+
+class _ReadMostly(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
+    """Rows come and go by the use cases, which check addresses and quota."""
+
+    editable: tuple[str, ...] = ("name", "description")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nothing is added past the checks."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nothing is deleted past the checks."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """All that hosts or other rows rely on."""
+        fields = self.opts.get_fields()
+        names = [each.name for each in fields if each.concrete]
+        return [name for name in names if name not in self.editable]
+
+
+class _SubnetInline(admin.TabularInline):  # type: ignore[type-arg]  # as above
+    model = Subnet
+    fields = readonly_fields = ("id", "name", "cidr", "gateway_ip", "has_dhcp")
+    extra = 0
+    can_delete = False
+    max_num = 0
+
+
+class _FixedIPInline(admin.TabularInline):  # type: ignore[type-arg]  # as above
+    model = FixedIP
+    fields = readonly_fields = ("subnet", "address")
+    extra = 0
+    can_delete = False
+    max_num = 0
+
+
+class _RuleInline(admin.TabularInline):  # type: ignore[type-arg]  # as above
+    model = SecurityGroupRule
+    fields = readonly_fields = ("direction", "ethertype", "protocol", "remote_ip_prefix")
+    extra = 0
+    can_delete = False
+    max_num = 0
+
+
+@admin.register(Network)
+class NetworkAdmin(_ReadMostly):
+    """Networks with their subnets."""
+
+    list_display = ("name", "id", "project_id", "is_shared", "mtu", "created_at")
+    list_filter = ("is_shared",)
+    search_fields = ("name", "id", "project_id")
+    inlines = (_SubnetInline,)
+
+
+@admin.register(Subnet)
+class SubnetAdmin(_ReadMostly):
+    """Subnets."""
+
+    list_display = ("name", "cidr", "network", "gateway_ip", "has_dhcp", "project_id")
+    list_select_related = ("network",)
+    search_fields = ("name", "id", "cidr", "project_id")
+
+
+@admin.register(Port)
+class PortAdmin(_ReadMostly):
+    """Ports with their addresses."""
+
+    list_display = ("id", "name", "network", "mac_address", "status", "host", "device_id")
+    list_select_related = ("network",)
+    list_filter = ("status", "host")
+    search_fields = ("name", "id", "mac_address", "device_id", "fixed_ips__address")
+    inlines = (_FixedIPInline,)
+
+
+@admin.register(SecurityGroup)
+class SecurityGroupAdmin(_ReadMostly):
+    """Security groups with their rules."""
+
+    editable = ("description",)
+    list_display = ("name", "id", "project_id", "created_at")
+    search_fields = ("name", "id", "project_id")
+    inlines = (_RuleInline,)

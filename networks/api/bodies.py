@@ -1,0 +1,194 @@
+"""Reads request bodies of the network API; a field that would have no effect is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cloudportal.api.validation import BOOLEAN, BodySchema, closed, is_true
+from cloudportal.errors import Invalid
+from networks.create import NewNetwork, NewPort, NewSubnet, WantedAddress
+from networks.errors import InvalidInput
+
+_TEXT: dict[str, Any] = {"type": "string", "maxLength": 255}
+_PROJECT: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 64}
+_ID: dict[str, Any] = {"type": "string", "maxLength": 64}
+_ADDRESS: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 64}
+_EMPTY: dict[str, Any] = {"type": "array", "maxItems": 0}
+_ON: dict[str, Any] = {"enum": [True, "true", "True", "1"]}
+_OFF: dict[str, Any] = {"enum": [False, "false", "False", "0"]}
+_OWN: dict[str, Any] = {"project_id": _PROJECT, "tenant_id": _PROJECT}
+_POOLS: dict[str, Any] = {
+    "type": "array",
+    "maxItems": 64,
+    "items": closed({"start": _ADDRESS, "end": _ADDRESS}, ["start", "end"]),
+}
+
+CREATE_NETWORK = closed(
+    {
+        **_OWN,
+        "name": _TEXT,
+        "description": _TEXT,
+        "admin_state_up": _ON,
+        "shared": BOOLEAN,
+        "router:external": _OFF,
+        "port_security_enabled": _ON,
+        "availability_zone_hints": _EMPTY,
+        "mtu": {"type": "integer", "minimum": 576, "maximum": 9000},
+    }
+)
+UPDATE_NETWORK = closed(
+    {"name": _TEXT, "description": _TEXT, "shared": BOOLEAN, "admin_state_up": _ON}
+)
+CREATE_SUBNET = closed(
+    {
+        **_OWN,
+        "network_id": _ID,
+        "name": _TEXT,
+        "description": _TEXT,
+        "cidr": _ADDRESS,
+        "ip_version": {"enum": [4, "4"]},
+        "gateway_ip": _ADDRESS,
+        "enable_dhcp": BOOLEAN,
+        "allocation_pools": _POOLS,
+        "dns_nameservers": {"type": "array", "maxItems": 5, "items": _ADDRESS},
+        "host_routes": _EMPTY,
+        "service_types": _EMPTY,
+    },
+    ["network_id", "cidr"],
+)
+UPDATE_SUBNET = closed({"name": _TEXT, "description": _TEXT, "allocation_pools": _POOLS})
+CREATE_PORT = closed(
+    {
+        **_OWN,
+        "network_id": _ID,
+        "name": _TEXT,
+        "description": _TEXT,
+        "mac_address": _ADDRESS,
+        "fixed_ips": {
+            "type": "array",
+            "maxItems": 16,
+            "items": closed({"subnet_id": _ID, "ip_address": _ADDRESS}, minProperties=1),
+        },
+        "security_groups": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 16,
+            "items": {"type": "string", "maxLength": 255},
+        },
+        "admin_state_up": _ON,
+        "port_security_enabled": _ON,
+        "allowed_address_pairs": _EMPTY,
+        "extra_dhcp_opts": _EMPTY,
+        "binding:vnic_type": {"enum": ["normal"]},
+        "device_id": {"enum": [""]},
+        "device_owner": {"enum": [""]},
+    },
+    ["network_id"],
+)
+UPDATE_PORT = closed({"name": _TEXT, "description": _TEXT, "admin_state_up": _ON})
+
+_COLUMNS = {"name": "name", "description": "description", "shared": "is_shared"}
+
+
+class Body:
+    """The schema of one resource's body, checked with the service's own words for strange keys."""
+
+    def __init__(self, name: str, plural: str, schema: dict[str, Any]) -> None:
+        self._name = name
+        self._plural = plural
+        self._known = set(schema["properties"])
+        self._schema = BodySchema(schema)
+
+    def is_bulk(self, body: Any) -> bool:
+        """Whether several are asked for at once."""
+        return isinstance(body, dict) and self._plural in body
+
+    def read(self, body: Any) -> dict[str, Any]:
+        """The one resource in its envelope.
+
+        Raises:
+            Invalid: no such envelope, or a value or key that is not accepted.
+        """
+        if not isinstance(body, dict) or set(body) != {self._name}:
+            raise Invalid(f"Unable to find '{self._name}' in request body")
+        return self._checked(body[self._name])
+
+    def read_bulk(self, body: Any) -> list[dict[str, Any]]:
+        """Several, in theirs."""
+        items = body[self._plural]
+        if set(body) != {self._plural} or not isinstance(items, list) or not 0 < len(items) <= 100:
+            raise Invalid(f"Resources required: 1 to 100 of '{self._plural}'")
+        return [self._checked(item) for item in items]
+
+    def _checked(self, fields: Any) -> dict[str, Any]:
+        if isinstance(fields, dict) and (strange := sorted(set(fields) - self._known)):
+            raise InvalidInput(f"Unrecognized or unsupported attribute(s) '{', '.join(strange)}'")
+        checked: dict[str, Any] = self._schema.check(fields)
+        return checked
+
+
+def _project(fields: Mapping[str, Any]) -> str | None:
+    given = {fields[name] for name in ("project_id", "tenant_id") if name in fields}
+    if len(given) > 1:
+        raise Invalid("'project_id' and 'tenant_id' do not match")
+    return given.pop() if given else None
+
+
+def new_network(fields: Mapping[str, Any]) -> NewNetwork:
+    """From a checked body."""
+    return NewNetwork(
+        name=fields.get("name", ""),
+        description=fields.get("description", ""),
+        project_id=_project(fields),
+        is_shared=is_true(fields.get("shared", False)),
+        mtu=fields.get("mtu", 1500),
+    )
+
+
+def new_subnet(fields: Mapping[str, Any]) -> NewSubnet:
+    """From a checked body; a subnet belongs to its network's project."""
+    return NewSubnet(
+        network_id=fields["network_id"],
+        cidr=fields["cidr"],
+        name=fields.get("name", ""),
+        description=fields.get("description", ""),
+        gateway_ip=fields.get("gateway_ip", ""),
+        has_dhcp=is_true(fields.get("enable_dhcp", True)),
+        allocation_pools=_pools(fields),
+        dns_nameservers=fields.get("dns_nameservers", ()),
+        project_id=_project(fields),
+    )
+
+
+def new_port(fields: Mapping[str, Any]) -> NewPort:
+    """From a checked body."""
+    wanted = fields.get("fixed_ips")
+    return NewPort(
+        network_id=fields["network_id"],
+        name=fields.get("name", ""),
+        description=fields.get("description", ""),
+        project_id=_project(fields),
+        mac_address=fields.get("mac_address"),
+        fixed_ips=None
+        if wanted is None
+        else [WantedAddress(each.get("subnet_id"), each.get("ip_address")) for each in wanted],
+        security_groups=fields.get("security_groups"),
+    )
+
+
+def changes(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns and values of a checked body of an update."""
+    found: dict[str, Any] = {
+        column: fields[name] for name, column in _COLUMNS.items() if name in fields
+    }
+    if "is_shared" in found:
+        found["is_shared"] = is_true(found["is_shared"])
+    if "allocation_pools" in fields:
+        found["allocation_pools"] = _pools(fields)
+    return found
+
+
+def _pools(fields: Mapping[str, Any]) -> list[list[str]] | None:
+    pools = fields.get("allocation_pools")
+    return None if pools is None else [[pool["start"], pool["end"]] for pool in pools]

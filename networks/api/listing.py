@@ -1,0 +1,149 @@
+"""Lists as the network service has them: any shown field filters, repeated values mean "or"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model, Q, QuerySet
+from django.http import QueryDict
+
+from cloudportal.api.paging import SortKey, after, next_link, parse_limit
+from cloudportal.api.validation import is_true
+from cloudportal.errors import Invalid
+from identity.actors import Actor
+from networks.lookup import find
+
+Body = dict[str, Any]
+_TRUTH = {"true", "false", "1", "0", "yes", "no", "on", "off"}
+
+
+def text(value: str) -> Any:
+    """Any text; NUL is in no column."""
+    return value.replace("\0", "")
+
+
+def identifier(value: str) -> Any:
+    """A uuid; what is none is nobody's."""
+    try:
+        return UUID(value)
+    except ValueError:
+        return UUID(int=0)
+
+
+def number(value: str) -> Any:
+    """A number; what is none, or too long for a column, equals nothing."""
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else -1
+
+
+def boolean(value: str) -> Any:
+    """A truth value.
+
+    Raises:
+        Invalid: it is none.
+    """
+    if value.lower() not in _TRUTH:
+        raise Invalid(
+            f"Invalid input for operation: '{value[:64]}' cannot be converted to boolean."
+        )
+    return is_true(value.lower())
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One kind of thing: its names, how it is shown, what filters and sorts it.
+
+    `columns`: by wire name, the column and how its values are read. `constants`: wire names whose
+    value is the same for all. `conditions`: filters that are more than one column.
+    """
+
+    name: str
+    plural: str
+    body: Callable[[Any, Actor], Body]
+    columns: Mapping[str, tuple[str, Callable[[str], Any]]]
+    constants: Mapping[str, str] = field(default_factory=dict)
+    conditions: Mapping[str, Callable[[str], Q]] = field(default_factory=dict)
+
+    def show(self, row: Model, query: QueryDict, actor: Actor) -> Body:
+        """The thing in its envelope, with the fields that are asked for."""
+        return {self.name: self._chosen(row, query, actor)}
+
+    def _chosen(self, row: Model, query: QueryDict, actor: Actor) -> Body:
+        body = self.body(row, actor)
+        fields = {str(name) for name in query.getlist("fields")}
+        return {key: body[key] for key in body if key in fields} if fields else body
+
+    def page(self, rows: QuerySet[Any], query: QueryDict, actor: Actor, url: str) -> Body:
+        """One page in its envelope, with links when a limit was asked for.
+
+        Raises:
+            Invalid: a malformed filter, sort key, marker or limit.
+        """
+        marker = self._marker(rows, query)
+        for name, values in query.lists():
+            rows = rows.filter(self._condition(name, [str(value) for value in values]))
+        limit = parse_limit(query)
+        backwards = query.get("page_reverse", "").lower() in ("true", "1")
+        found = after(rows.distinct(), self._order(query, backwards=backwards), marker, limit)
+        if backwards:
+            found.reverse()
+        body: Body = {self.plural: [self._chosen(row, query, actor) for row in found]}
+        if query.get("limit") and found:
+            body[f"{self.plural}_links"] = _links(found, limit, query, url, backwards=backwards)
+        return body
+
+    def _condition(self, name: str, values: list[str]) -> Q:
+        if name in self.columns:
+            column, read = self.columns[name]
+            return Q(**{f"{column}__in": [read(value) for value in values]})
+        if name in self.constants:
+            same = self.constants[name].lower() in [value.lower() for value in values]
+            return Q() if same else Q(pk__in=[])
+        if name in self.conditions:
+            condition = Q(pk__in=[])
+            for value in values:
+                condition |= self.conditions[name](value)
+            return condition
+        return Q()  # the service ignores what it does not know, unless it says it validates
+
+    def _marker(self, rows: QuerySet[Any], query: QueryDict) -> Any:
+        marker = query.get("marker")
+        if not marker:
+            return None
+        found = find(rows, str(marker))
+        if found is None:
+            raise Invalid(f"Marker {str(marker)[:64]} could not be found.")
+        return found
+
+    def _order(self, query: QueryDict, *, backwards: bool) -> list[SortKey]:
+        keys = [str(key) for key in query.getlist("sort_key")]
+        directions = [str(way) for way in query.getlist("sort_dir")]
+        if directions and len(directions) != len(keys):
+            raise Invalid("The number of sort_keys and sort_dirs must be same")
+        order = []
+        for position, key in enumerate(keys):
+            direction = directions[position] if directions else "asc"
+            if key not in self.columns or direction not in ("asc", "desc"):
+                raise Invalid(f"[{key[:64]!r}] is invalid attribute for sort_key, or its sort_dir.")
+            order.append(SortKey(self.columns[key][0], descending=direction == "desc"))
+        if "id" not in [key.column for key in order]:
+            order.append(SortKey("id"))
+        if not backwards:
+            return order
+        return [SortKey(key.column, descending=not key.descending) for key in order]
+
+
+def _links(
+    page: list[Any], limit: int, query: QueryDict, url: str, *, backwards: bool
+) -> list[dict[str, str]]:
+    plain = query.copy()
+    plain.pop("page_reverse", None)
+    links = []
+    if backwards or len(page) == limit:
+        links.append({"rel": "next", "href": next_link(url, plain, str(page[-1].pk))})
+    if query.get("marker") and not (backwards and len(page) < limit):
+        plain["page_reverse"] = "True"
+        links.append({"rel": "previous", "href": next_link(url, plain, str(page[0].pk))})
+    return links

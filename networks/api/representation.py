@@ -1,0 +1,140 @@
+"""How networks, subnets, ports and security groups look on the wire."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from identity.actors import Actor
+from networks.models import Network, Port, SecurityGroup, SecurityGroupRule, Subnet
+
+ZONE = "nova"
+VIF_TYPE = "bridge"
+
+
+def instant(moment: datetime) -> str:
+    """The service's form of a time: UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _common(row: Network | Subnet | Port | SecurityGroup) -> dict[str, Any]:
+    return {
+        "id": str(row.pk),
+        "name": row.name,
+        "description": row.description,
+        "tenant_id": row.project_id,
+        "project_id": row.project_id,
+        "tags": [],
+        "created_at": instant(row.created_at),
+        "updated_at": instant(row.updated_at),
+        "revision_number": row.revision,
+    }
+
+
+def network_body(network: Network, actor: Actor) -> dict[str, Any]:
+    """A network; its subnets are to be prefetched."""
+    return {
+        **_common(network),
+        "admin_state_up": network.is_up,
+        "status": "ACTIVE" if network.is_up else "DOWN",
+        "subnets": [str(subnet.pk) for subnet in network.subnets.all()],
+        "shared": network.is_shared,
+        "router:external": network.is_external,
+        "mtu": network.mtu,
+        "port_security_enabled": True,
+        "availability_zone_hints": [],
+        "availability_zones": [ZONE],
+        "ipv4_address_scope": None,
+        "ipv6_address_scope": None,
+        "is_default": False,
+        "qos_policy_id": None,
+    }
+
+
+def subnet_body(subnet: Subnet, actor: Actor) -> dict[str, Any]:
+    """A subnet."""
+    return {
+        **_common(subnet),
+        "network_id": str(subnet.network_id),
+        "ip_version": subnet.ip_version,
+        "cidr": subnet.cidr,
+        "gateway_ip": subnet.gateway_ip,
+        "enable_dhcp": subnet.has_dhcp,
+        "allocation_pools": [
+            {"start": first, "end": last} for first, last in subnet.allocation_pools
+        ],
+        "dns_nameservers": subnet.dns_nameservers,
+        "host_routes": [],
+        "ipv6_ra_mode": None,
+        "ipv6_address_mode": None,
+        "subnetpool_id": None,
+        "service_types": [],
+        "segment_id": None,
+    }
+
+
+def port_body(port: Port, actor: Actor) -> dict[str, Any]:
+    """A port, with its host only for administrators; addresses and groups are to be prefetched."""
+    body = {
+        **_common(port),
+        "network_id": str(port.network_id),
+        "mac_address": port.mac_address,
+        "fixed_ips": [
+            {"subnet_id": str(each.subnet_id), "ip_address": each.address}
+            for each in port.fixed_ips.all()
+        ],
+        "device_id": port.device_id,
+        "device_owner": port.device_owner,
+        "status": port.status,
+        "admin_state_up": port.is_up,
+        "security_groups": [str(group.pk) for group in port.security_groups.all()],
+        "port_security_enabled": port.has_port_security,
+        "allowed_address_pairs": [],
+        "extra_dhcp_opts": [],
+        "qos_policy_id": None,
+        "ip_allocation": "immediate",
+        "binding:vnic_type": "normal",
+    }
+    if actor.is_admin:
+        body |= {
+            "binding:host_id": port.host,
+            "binding:vif_type": VIF_TYPE if port.host else "unbound",
+            "binding:vif_details": {},
+            "binding:profile": {},
+        }
+    return body
+
+
+def group_body(group: SecurityGroup, actor: Actor) -> dict[str, Any]:
+    """A security group with its rules, which are to be prefetched."""
+    return {
+        **_common(group),
+        "stateful": True,
+        "shared": False,
+        "security_group_rules": [rule_body(rule, actor) for rule in group.rules.all()],
+    }
+
+
+def rule_body(rule: SecurityGroupRule, actor: Actor) -> dict[str, Any]:
+    """A rule; its group is to be fetched with it."""
+    return {
+        "id": str(rule.pk),
+        "security_group_id": str(rule.group_id),
+        "tenant_id": rule.group.project_id,
+        "project_id": rule.group.project_id,
+        "direction": rule.direction,
+        "ethertype": rule.ethertype,
+        "protocol": rule.protocol or None,
+        "port_range_min": rule.port_range_min,
+        "port_range_max": rule.port_range_max,
+        "remote_ip_prefix": rule.remote_ip_prefix or None,
+        "normalized_cidr": rule.remote_ip_prefix or None,
+        "remote_group_id": None,
+        "remote_address_group_id": None,
+        "belongs_to_default_sg": rule.group.name == "default",
+        "description": rule.description,
+        "tags": [],
+        "created_at": instant(rule.created_at),
+        "updated_at": instant(rule.created_at),
+        "revision_number": 0,
+    }

@@ -1,0 +1,110 @@
+"""The kinds of things the network API shows, and what can be asked about them."""
+
+from django.db.models import Q
+
+from networks.api.listing import Resource, boolean, identifier, number, text
+from networks.api.representation import (
+    group_body,
+    network_body,
+    port_body,
+    rule_body,
+    subnet_body,
+)
+
+_COMMON = {
+    "id": ("id", identifier),
+    "name": ("name", text),
+    "description": ("description", text),
+    "project_id": ("project_id", text),
+    "tenant_id": ("project_id", text),
+    "revision_number": ("revision", number),
+}
+
+
+def _tagged(value: str) -> Q:
+    """Nothing has tags."""
+    return Q(pk__in=[])
+
+
+def _untagged(value: str) -> Q:
+    return Q()
+
+
+_TAGS = {"tags": _tagged, "tags-any": _tagged, "not-tags": _untagged, "not-tags-any": _untagged}
+
+
+def _by_fixed_ip(value: str) -> Q:
+    """`ip_address=10.0.0.5` or `subnet_id=…`."""
+    name, _, wanted = value.partition("=")
+    if name == "ip_address":
+        return Q(fixed_ips__address=text(wanted))
+    if name == "subnet_id":
+        return Q(fixed_ips__subnet=identifier(wanted))
+    return Q(pk__in=[])
+
+
+def _by_group(value: str) -> Q:
+    return Q(security_groups=identifier(value))
+
+
+NETWORK = Resource(
+    "network",
+    "networks",
+    network_body,
+    {
+        **_COMMON,
+        "admin_state_up": ("is_up", boolean),
+        "shared": ("is_shared", boolean),
+        "router:external": ("is_external", boolean),
+        "mtu": ("mtu", number),
+    },
+    constants={"status": "ACTIVE", "port_security_enabled": "True", "is_default": "False"},
+    conditions=_TAGS,
+)
+SUBNET = Resource(
+    "subnet",
+    "subnets",
+    subnet_body,
+    {
+        **_COMMON,
+        "network_id": ("network_id", identifier),
+        "ip_version": ("ip_version", number),
+        "cidr": ("cidr", text),
+        "gateway_ip": ("gateway_ip", text),
+        "enable_dhcp": ("has_dhcp", boolean),
+    },
+    conditions=_TAGS,
+)
+PORT = Resource(
+    "port",
+    "ports",
+    port_body,
+    {
+        **_COMMON,
+        "network_id": ("network_id", identifier),
+        "mac_address": ("mac_address", str.lower),
+        "device_id": ("device_id", text),
+        "device_owner": ("device_owner", text),
+        "status": ("status", text),
+        "admin_state_up": ("is_up", boolean),
+        "binding:host_id": ("host", text),
+    },
+    constants={"port_security_enabled": "True", "binding:vnic_type": "normal"},
+    conditions={**_TAGS, "fixed_ips": _by_fixed_ip, "security_groups": _by_group},
+)
+GROUP = Resource("security_group", "security_groups", group_body, _COMMON, conditions=_TAGS)
+RULE = Resource(
+    "security_group_rule",
+    "security_group_rules",
+    rule_body,
+    {
+        "id": ("id", identifier),
+        "security_group_id": ("group_id", identifier),
+        "direction": ("direction", text),
+        "ethertype": ("ethertype", text),
+        "protocol": ("protocol", text),
+        "description": ("description", text),
+        "project_id": ("group__project_id", text),
+        "tenant_id": ("group__project_id", text),
+    },
+)
