@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 from django.db import connection
 from django.utils import timezone
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from networks.addresses import default_pools, free_address, is_in_pools, pool_address, pool_size
@@ -28,6 +28,7 @@ def pools_of(steps):
     return pools
 
 
+@settings(deadline=None)
 @given(ranges)
 def test_pool_addresses_are_distinct_and_inside(steps):
     pools = pools_of(steps)
@@ -40,6 +41,7 @@ def test_pool_addresses_are_distinct_and_inside(steps):
         pool_address(pools, pool_size(pools))
 
 
+@settings(deadline=None)
 @given(ranges, st.data())
 def test_free_address_is_found_exactly_while_there_is_one(steps, data):
     pools = pools_of(steps)
@@ -57,6 +59,7 @@ def test_free_address_is_found_exactly_while_there_is_one(steps, data):
     assert found is None or (found in everything and found not in taken)
 
 
+@settings(deadline=None)
 @given(st.integers(8, 30), st.integers(0, 2**32 - 1), st.booleans())
 def test_default_pools_are_all_hosts_but_the_gateway(length, seed, has_gateway):
     cidr = IPv4Network((seed, length), strict=False)
