@@ -56,8 +56,10 @@ def bridge_name(network_id: UUID | str) -> str:
     return f"cpb{UUID(str(network_id)).hex[:8]}"
 
 
-def wire_ports(*, hypervisor: Hypervisor, server_id: UUID, hostname: str) -> list[WiredPort]:
-    """Make network, DHCP entry and filter of each port on the host; again changes nothing.
+def wire_ports(*, hypervisor: Hypervisor, server_id: UUID) -> list[WiredPort]:
+    """Make network and filter of each port on the host; again changes nothing.
+
+    The DHCP entries are for `lease_addresses`: each takes long, and nobody asks before the boot.
 
     Raises:
         NetworkWithoutSubnet: a port's network lost its subnet.
@@ -67,10 +69,10 @@ def wire_ports(*, hypervisor: Hypervisor, server_id: UUID, hostname: str) -> lis
     networks = {port.network_id: port.network for port in ports}
     for network in networks.values():
         links.ensure_nat_network(hypervisor, _network_spec(network))
-    return [_wire(hypervisor, port, hostname) for port in ports]
+    return [_wire(hypervisor, port) for port in ports]
 
 
-def _wire(hypervisor: Hypervisor, port: Port, hostname: str) -> WiredPort:
+def _wire(hypervisor: Hypervisor, port: Port) -> WiredPort:
     name = libvirt_network_name(port.network_id)
     fixed_ips = list(port.fixed_ips.all())
     filter_name = links.ensure_port_filter(
@@ -81,16 +83,38 @@ def _wire(hypervisor: Hypervisor, port: Port, hostname: str) -> WiredPort:
             addresses=tuple(each.address for each in fixed_ips),
         ),
     )
-    for fixed_ip in fixed_ips:
-        if fixed_ip.subnet.has_dhcp:
-            links.ensure_dhcp_host(
-                hypervisor,
-                name,
-                mac=port.mac_address,
-                ip=fixed_ip.address,
-                hostname=hostname or None,
-            )
     return WiredPort(str(port.pk), port.mac_address, name, filter_name, port.network.mtu)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """An address that a network's DHCP gives one card."""
+
+    network: str
+    mac: str
+    address: str
+
+
+def leases_of(server_id: UUID) -> list[Lease]:
+    """The addresses that the server's cards ask for by DHCP."""
+    return [
+        Lease(libvirt_network_name(port.network_id), port.mac_address, fixed_ip.address)
+        for port in _with_addresses(ports_of(server_id))
+        for fixed_ip in port.fixed_ips.all()
+        if fixed_ip.subnet.has_dhcp
+    ]
+
+
+def lease_addresses(*, hypervisor: Hypervisor, leases: Iterable[Lease], hostname: str) -> None:
+    """Let the host's DHCP give the addresses; again changes nothing. Needs no database.
+
+    Raises:
+        HostUnreachable, TakenOnHost: as the host says.
+    """
+    for lease in leases:
+        links.ensure_dhcp_host(
+            hypervisor, lease.network, mac=lease.mac, ip=lease.address, hostname=hostname or None
+        )
 
 
 def _network_spec(network: Network) -> links.NatNetworkSpec:

@@ -27,7 +27,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from cloudportal.errors import CloudError
@@ -147,7 +147,7 @@ class _Worker:
         failure = _Failure(step.name, error)
         self._log(failure)
         attempt = self.operation.attempt + 1
-        retryable = isinstance(error, CloudError) and error.retryable
+        retryable = _is_retryable(error)
         if retryable and self._may_postpone(step, attempt) and self.kind.postpone_do:
             with transaction.atomic():
                 self._end(record, "Postponed", str(error))
@@ -192,7 +192,7 @@ class _Worker:
     def _did_not_undo(self, step: Step, record: StepRecord, error: Exception) -> bool:
         self._log(_Failure(step.name, error))
         attempt = self.operation.attempt + 1
-        retryable = isinstance(error, CloudError) and error.retryable
+        retryable = _is_retryable(error)
         if retryable and self._may_postpone(step, attempt):
             with transaction.atomic():
                 self._end(record, "Postponed", str(error))
@@ -315,6 +315,13 @@ class _Worker:
             facts["detail"],
             exc_info=None if known else failure.error,
         )
+
+
+def _is_retryable(error: Exception) -> bool:
+    """What may go better next time; a database that went away is that, whatever it was asked."""
+    if isinstance(error, CloudError):
+        return error.retryable
+    return isinstance(error, OperationalError | InterfaceError)
 
 
 def _pause(attempt: int, limit_s: float) -> float:

@@ -7,67 +7,124 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Timer',
+            name="Timer",
             fields=[
-                ('name', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('due_at', models.DateTimeField()),
+                ("name", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("due_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Operation',
+            name="Operation",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(max_length=64)),
-                ('subject', models.UUIDField()),
-                ('queue', models.CharField(default='default', max_length=32)),
-                ('params', models.JSONField(default=dict)),
-                ('cursor', models.PositiveIntegerField(default=0)),
-                ('outputs', models.JSONField(default=dict)),
-                ('rounds', models.JSONField(default=list)),
-                ('state', models.CharField(choices=[('pending', 'Pending'), ('running', 'Running'), ('undoing', 'Undoing'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='pending', max_length=16)),
-                ('attempt', models.PositiveIntegerField(default=0)),
-                ('wake_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('is_put_aside', models.BooleanField(default=False, editable=False)),
-                ('swept_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('sweeps', models.PositiveSmallIntegerField(default=0, editable=False)),
-                ('deadline_at', models.DateTimeField(blank=True, null=True)),
-                ('lease_owner', models.CharField(blank=True, default='', max_length=96)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('successor', models.JSONField(blank=True, null=True)),
-                ('error', models.JSONField(blank=True, null=True)),
-                ('request_id', models.CharField(blank=True, db_index=True, default='', max_length=64)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("kind", models.CharField(max_length=64)),
+                ("subject", models.UUIDField()),
+                ("queue", models.CharField(default="default", max_length=32)),
+                ("params", models.JSONField(default=dict)),
+                ("cursor", models.PositiveIntegerField(default=0)),
+                ("outputs", models.JSONField(default=dict)),
+                ("rounds", models.JSONField(default=list)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("running", "Running"),
+                            ("undoing", "Undoing"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="pending",
+                        max_length=16,
+                    ),
+                ),
+                ("attempt", models.PositiveIntegerField(default=0)),
+                ("wake_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("is_put_aside", models.BooleanField(default=False, editable=False)),
+                (
+                    "swept_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("sweeps", models.PositiveSmallIntegerField(default=0, editable=False)),
+                ("deadline_at", models.DateTimeField(blank=True, null=True)),
+                ("lease_owner", models.CharField(blank=True, default="", max_length=96)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("successor", models.JSONField(blank=True, null=True)),
+                ("error", models.JSONField(blank=True, null=True)),
+                (
+                    "request_id",
+                    models.CharField(blank=True, db_index=True, default="", max_length=64),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'ordering': ['-created_at'],
-                'indexes': [models.Index(condition=models.Q(('state__in', ['pending', 'running', 'undoing'])), fields=['wake_at'], name='operation_due'), models.Index(fields=['subject', '-created_at'], name='operation_history')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('state__in', ['pending', 'running', 'undoing'])), fields=('subject',), name='one_unfinished_operation')],
+                "ordering": ["-created_at"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__in", ["pending", "running", "undoing"])),
+                        fields=["wake_at"],
+                        name="operation_due",
+                    ),
+                    models.Index(fields=["subject", "-created_at"], name="operation_history"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ["pending", "running", "undoing"])),
+                        fields=("subject",),
+                        name="one_unfinished_operation",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='StepRecord',
+            name="StepRecord",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('step', models.CharField(max_length=64)),
-                ('direction', models.CharField(choices=[('do', 'do'), ('undo', 'undo')], max_length=4)),
-                ('started_at', models.DateTimeField()),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('result', models.CharField(blank=True, default='', max_length=16)),
-                ('message', models.TextField(blank=True, default='')),
-                ('operation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='records', to='operations.operation')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("step", models.CharField(max_length=64)),
+                (
+                    "direction",
+                    models.CharField(choices=[("do", "do"), ("undo", "undo")], max_length=4),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("result", models.CharField(blank=True, default="", max_length=16)),
+                ("message", models.TextField(blank=True, default="")),
+                (
+                    "operation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="records",
+                        to="operations.operation",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
     ]

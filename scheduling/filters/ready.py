@@ -8,7 +8,7 @@ from scheduling.request_spec import RequestSpec
 
 
 def _condition(spec: RequestSpec) -> Q:
-    return Q(state=HostState.UP, is_enabled=True, in_maintenance=False)
+    return Q(state=HostState.UP, is_enabled=True, in_maintenance=False, is_forced_down=False)
 
 
 READY = Filter("ready", "Is the host up, enabled and not in maintenance?", _condition)

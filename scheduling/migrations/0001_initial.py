@@ -7,46 +7,61 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('hypervisors', '0001_initial'),
+        ("hypervisors", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Decision',
+            name="Decision",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
-                ('server_id', models.UUIDField(db_index=True)),
-                ('operation_id', models.UUIDField(null=True)),
-                ('request_id', models.CharField(blank=True, default='', max_length=64)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('candidates', models.PositiveIntegerField(default=0)),
-                ('filters', models.JSONField(default=list)),
-                ('weights', models.JSONField(default=list)),
-                ('chosen', models.CharField(blank=True, default='', max_length=255)),
-                ('alternates', models.JSONField(default=list)),
-                ('summary', models.TextField(blank=True, default='')),
+                ("id", models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
+                ("server_id", models.UUIDField(db_index=True)),
+                ("operation_id", models.UUIDField(null=True)),
+                ("request_id", models.CharField(blank=True, default="", max_length=64)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("candidates", models.PositiveIntegerField(default=0)),
+                ("filters", models.JSONField(default=list)),
+                ("weights", models.JSONField(default=list)),
+                ("chosen", models.CharField(blank=True, default="", max_length=255)),
+                ("alternates", models.JSONField(default=list)),
+                ("summary", models.TextField(blank=True, default="")),
             ],
             options={
-                'ordering': ['-created_at'],
+                "ordering": ["-created_at"],
             },
         ),
         migrations.CreateModel(
-            name='Allocation',
+            name="Allocation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('server_id', models.UUIDField()),
-                ('vcpus', models.PositiveIntegerField()),
-                ('ram_mib', models.PositiveIntegerField()),
-                ('disk_gib', models.PositiveIntegerField()),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('hypervisor', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='allocations', to='hypervisors.hypervisor')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("server_id", models.UUIDField()),
+                ("vcpus", models.PositiveIntegerField()),
+                ("ram_mib", models.PositiveIntegerField()),
+                ("disk_gib", models.PositiveIntegerField()),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "hypervisor",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="allocations",
+                        to="hypervisors.hypervisor",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('server_id', 'hypervisor'), name='allocation_once')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("server_id", "hypervisor"), name="allocation_once"
+                    )
+                ],
             },
         ),
     ]

@@ -131,10 +131,7 @@ def _image_queue(context: Context) -> str:
 
 
 def prepare_host(context: Context) -> dict[str, Any]:
-    """Networks, DHCP entries and filters of the ports, and the disks, side by side.
-
-    A DHCP entry takes libvirt a third of a second, for it writes the network's firewall rules anew.
-    """
+    """Networks and filters of the ports, and the disks, side by side."""
     _task(context, TaskState.NETWORKING)
     server = server_of(context)
     host = _host(context)
@@ -147,7 +144,7 @@ def prepare_host(context: Context) -> dict[str, Any]:
     with ThreadPoolExecutor(1) as beside:
         # Only this one goes into the thread, since it needs no database.
         making = beside.submit(disks.create_disks, host, pool, server.pk, plan)
-        wired = wiring.wire_ports(hypervisor=host, server_id=server.pk, hostname=server.hostname)
+        wired = wiring.wire_ports(hypervisor=host, server_id=server.pk)
         made = making.result()
     return {
         "ports": [port.to_json() for port in wired],
@@ -185,8 +182,20 @@ def remove_guest(context: Context) -> None:
 
 
 def start_guest(context: Context) -> None:
-    """Start the guest; returns when libvirt says that it runs."""
-    guests.start_guest(_host(context), context.subject)
+    """Start the guest and have its addresses given by DHCP; returns when libvirt says it runs.
+
+    libvirt takes almost half a second for a DHCP entry, since it writes the network's firewall
+    rules anew; a guest that starts meanwhile asks seconds later.
+    """
+    server = server_of(context)
+    host = _host(context)
+    leases = wiring.leases_of(server.pk)
+    with ThreadPoolExecutor(1) as beside:
+        leasing = beside.submit(
+            wiring.lease_addresses, hypervisor=host, leases=leases, hostname=server.hostname
+        )
+        guests.start_guest(host, server.pk)
+        leasing.result()
 
 
 def mark_active(context: Context) -> None:
