@@ -35,7 +35,9 @@ class HypervisorQuerySet(models.QuerySet["Hypervisor"]):
 
     def ready(self) -> HypervisorQuerySet:
         """Those that may be given new servers: up, enabled, not in maintenance."""
-        return self.filter(state=HostState.UP, is_enabled=True, in_maintenance=False)
+        return self.filter(
+            state=HostState.UP, is_enabled=True, in_maintenance=False, is_forced_down=False
+        )
 
     def with_capacity(self) -> HypervisorQuerySet:
         """Annotate `vcpus_free`, `ram_mib_free`, `disk_gib_free`; ratios and reserves applied."""
@@ -70,6 +72,8 @@ class Hypervisor(models.Model):
     is_enabled = models.BooleanField("enabled", default=True)
     disabled_reason = models.CharField(max_length=255, blank=True, default="")
     in_maintenance = models.BooleanField(default=False)
+    # Told from outside that the host is dead, whatever it looks like from here.
+    is_forced_down = models.BooleanField("forced down", default=False)
     max_concurrent_builds = models.PositiveSmallIntegerField(
         default=4, validators=[MinValueValidator(1)]
     )

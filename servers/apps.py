@@ -10,8 +10,10 @@ class ServersConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the kinds of operations and the periodic work known."""
+        from hypervisors.occupants import register_occupants
         from operations.kinds import register
         from operations.timers import register_timer
+        from servers.occupants import servers_on
         from servers.operations import build, cleanup, delete, power
         from servers.power_sync import SYNC_EVERY_S, sync_power_states
 
@@ -24,4 +26,5 @@ class ServersConfig(AppConfig):
             power.REBOOT,
         ):
             register(kind)
+        register_occupants(servers_on)
         register_timer("hosts", SYNC_EVERY_S, sync_power_states)

@@ -1,0 +1,19 @@
+"""Availability zones: which host stands in which."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from hypervisors.models import DEFAULT_ZONE, Aggregate
+
+
+def zones_of(hypervisor_keys: Collection[int]) -> dict[int, str]:
+    """The zone of each host: that of its aggregates, else the default one; in one query."""
+    memberships = (
+        Aggregate.objects.filter(hypervisors__in=hypervisor_keys)
+        .exclude(availability_zone="")
+        .order_by("-pk")
+        .values_list("hypervisors", "availability_zone")
+    )
+    # Newest first, so that with several (which the aggregates' rules refuse) the oldest holds.
+    return {**dict.fromkeys(hypervisor_keys, DEFAULT_ZONE), **dict(memberships)}
