@@ -1,7 +1,7 @@
 """System checks: what must be right in the environment, and in the state folder before serving.
 
-Those of the environment run with every command. Those of the state run at the end of the set-up
-and when the web process starts, since a fresh clone has no state yet.
+Those of the environment run with every command. Those of the state do not, since a fresh clone has
+none yet; both run at the end of the set-up and when the web process starts.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ENGINES = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
 Apps = Sequence[AppConfig] | None
 
 
-@register()
+@register(STATE)
 def check_environment(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """E001: every variable with our prefix is one that we read."""
     unknown = [
@@ -52,7 +52,7 @@ def check_environment(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(STATE)
 def check_database_choice(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """E002, E003: a database that the portal knows, new enough."""
     engine = settings.DATABASES["default"]["ENGINE"]
@@ -75,7 +75,7 @@ def check_database_choice(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
     return []
 
 
-@register()
+@register(STATE)
 def check_queues(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """E004: the broker hands no job out again while it may still run."""
     base = settings.Q_CLUSTER
@@ -104,9 +104,25 @@ def refuse_unready() -> None:
     Raises:
         ImproperlyConfigured: names what is missing, with its remedy.
     """
-    found = run_checks(tags=[STATE], include_deployment_checks=True)
+    found = problems()
     if found:
-        raise ImproperlyConfigured("\n".join(f"{item.msg} {item.hint}" for item in found))
+        raise ImproperlyConfigured("\n".join(found))
+
+
+def problems() -> list[str]:
+    """What keeps the portal from serving, each with its remedy."""
+    found = run_checks(tags=[STATE], include_deployment_checks=True)
+    return [f"{item.msg} {item.hint}" for item in found]
+
+
+def missing_migrations() -> int:
+    """How many migrations the database lacks.
+
+    Raises:
+        DatabaseError: it does not answer.
+    """
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 def _folder() -> Iterator[CheckMessage]:
@@ -143,8 +159,7 @@ def _key() -> Iterator[CheckMessage]:
 
 def _database() -> Iterator[CheckMessage]:
     try:
-        executor = MigrationExecutor(connection)
-        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        missing = missing_migrations()
     except DatabaseError as error:
         yield Error(
             f"The database does not answer: {str(error).splitlines()[0]}",
@@ -154,7 +169,7 @@ def _database() -> Iterator[CheckMessage]:
         return
     if missing:
         yield Error(
-            f"The database lacks {len(missing)} migrations.",
+            f"The database lacks {missing} migrations.",
             hint="Run manage.py setup.",
             id="cloudportal.E008",
         )

@@ -30,6 +30,8 @@ def processes(*, python: Path, project: Path, bind: str, port: int) -> list[Proc
         *(str(python), "-m", "gunicorn", "cloudportal.wsgi:application"),
         *("--bind", address, "--worker-class", "gthread"),
         *("--workers", "1", "--threads", str(THREADS)),
+        # Its default path is one for all portals of a user; the supervisor does what it offers.
+        "--no-control-socket",
         # An upload or a download may be slow; what must not wait is the worker's own loop.
         *("--timeout", "120", "--graceful-timeout", "5", "--keep-alive", "75"),
         *("--worker-tmp-dir", "/dev/shm"),  # noqa: S108 - gunicorn makes an unnamed file there

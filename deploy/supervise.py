@@ -218,7 +218,7 @@ def _let_go_of_libvirt(portal: Portal) -> None:
     """End the libvirt that `make run` started, where nothing else did; guests keep it running."""
     if (portal.var / "run" / "libvirt-started").exists():
         environment = {**os.environ, "CLOUDPORTAL_VAR": str(portal.var)}
-        command = [PROJECT / "deploy" / "libvirt.sh", "stop"]
+        command = [str(PROJECT / "deploy" / "libvirt.sh"), "stop"]
         subprocess.run(command, env=environment, check=False)  # noqa: S603 - our own script
 
 

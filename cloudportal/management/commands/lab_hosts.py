@@ -15,7 +15,6 @@ from hypervisors.errors import HypervisorNotReady
 from hypervisors.models import Hypervisor
 from hypervisors.register import accept_host_key, add_hypervisor, remove_hypervisor
 
-
 _DONE = {"add": "added", "remove": "removed"}
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import run_checks
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 from django.utils import timezone
 
 from cloudportal import state
-from cloudportal.checks import STATE
+from cloudportal.checks import missing_migrations, problems
 from cloudportal.contents import ensure_flavors, ensure_image, ensure_shared_network
 from cloudportal.errors import CloudError
 from cloudportal.processes import processes, supervisor_config
@@ -48,8 +48,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Go through all parts in the order in which they need each other."""
         self._files()
-        call_command("migrate", interactive=False, verbosity=0)
-        self._say("database", "is up to date")
+        self._database()
         admin_project = self._people()
         try:
             made = ensure_flavors(now=timezone.now())
@@ -77,6 +76,18 @@ class Command(BaseCommand):
         self._say("state", f"{settings.VAR_DIR} {'made' if is_new else 'is there'}")
         # This process began without the key; what it signs from here on must be signed with it.
         settings.SECRET_KEY = state.ensure_secret_key(settings.SECRET_KEY_FILE)
+
+    def _database(self) -> None:
+        try:
+            missing = missing_migrations()
+            # Even with nothing to do the command takes a second: it compares every permission.
+            if missing:
+                call_command("migrate", interactive=False, verbosity=0)
+        except DatabaseError as error:
+            raise CommandError(
+                f"The database does not do its work: {error} See DATABASE_URL."
+            ) from error
+        self._say("database", f"{missing} migrations done" if missing else "is up to date")
 
     def _people(self) -> Project:
         bootstrap.ensure_domain_and_roles()
@@ -143,10 +154,9 @@ class Command(BaseCommand):
         state.write_private(settings.VAR_DIR / "run" / "supervisord.conf", text)
 
     def _check(self) -> None:
-        found = run_checks(include_deployment_checks=False)
-        found += run_checks(tags=[STATE], include_deployment_checks=True)
-        for message in found:
-            self._say("check", f"{message.msg} {message.hint or ''}".strip())
-        if any(message.is_serious() for message in found):
+        found = problems()
+        for words in found:
+            self._say("check", words)
+        if found:
             raise CommandError("The portal is not ready; see above.")
         self._say("set-up", "done")
