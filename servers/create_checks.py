@@ -18,9 +18,11 @@ from quotas.consume import limits
 from quotas.resources import UNLIMITED
 from servers.errors import InvalidServerRequest, TooManyItems, ZeroDiskFlavor
 from servers.models import KeyPair
+from servers.names import numbered
 from servers.wanted import CreateServers, InjectedFile
 
 MAX_AT_ONCE = 1000
+NAME_LENGTH = 255
 GIB = 1024**3
 DEFAULT_DISK_CONFIG = "MANUAL"
 
@@ -61,6 +63,9 @@ def check_counts(wanted: CreateServers) -> None:
         raise InvalidServerRequest(f"min_count must be <= {MAX_AT_ONCE}: ask several times.")
     if wanted.max_count == 1:
         return
+    longest = min(wanted.max_count, MAX_AT_ONCE)
+    if len(numbered(wanted.name, longest - 1, longest)) > NAME_LENGTH:
+        raise InvalidServerRequest("The name is too long to be numbered for several servers.")
     if wanted.hostname:
         raise InvalidServerRequest("Unable to provide a hostname for multiple servers.")
     interfaces = wanted.networks if isinstance(wanted.networks, tuple) else ()

@@ -24,11 +24,11 @@ class Address:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What belongs to some servers, by the server's id; hosts by their own."""
+    """What belongs to some servers, by the server's id as text; hosts by their own key."""
 
-    addresses: Mapping[UUID, list[Address]]
-    security_groups: Mapping[UUID, list[str]]
-    faults: Mapping[UUID, ServerFault]
+    addresses: Mapping[str, list[Address]]
+    security_groups: Mapping[str, list[str]]
+    faults: Mapping[str, ServerFault]
     hosts: Mapping[int, Hypervisor]
 
 
@@ -46,8 +46,8 @@ def surroundings_of(servers: Sequence[Server]) -> Surroundings:
     )
 
 
-def _addresses(identifiers: list[str]) -> dict[UUID, list[Address]]:
-    found: dict[UUID, list[Address]] = defaultdict(list)
+def _addresses(identifiers: list[str]) -> dict[str, list[Address]]:
+    found: dict[str, list[Address]] = defaultdict(list)
     rows = (
         FixedIP.objects.filter(port__device_id__in=identifiers)
         .order_by("port__device_index", "pk")
@@ -60,26 +60,26 @@ def _addresses(identifiers: list[str]) -> dict[UUID, list[Address]]:
         )
     )
     for device_id, network, version, address, mac_address in rows:
-        found[UUID(device_id)].append(Address(network, version, address, mac_address))
+        found[device_id].append(Address(network, version, address, mac_address))
     return found
 
 
-def _security_groups(identifiers: list[str]) -> dict[UUID, list[str]]:
-    found: dict[UUID, list[str]] = {}
+def _security_groups(identifiers: list[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
     rows = (
         Port.security_groups.through.objects.filter(port__device_id__in=identifiers)
         .order_by("port__device_index", "pk")
         .values_list("port__device_id", "securitygroup__name")
     )
     for device_id, name in rows:
-        names = found.setdefault(UUID(device_id), [])
+        names = found.setdefault(device_id, [])
         if name not in names:
             names.append(name)
     return found
 
 
-def _faults(failed: list[UUID]) -> dict[UUID, ServerFault]:
+def _faults(failed: list[UUID]) -> dict[str, ServerFault]:
     if not failed:
         return {}
     rows = ServerFault.objects.filter(server_id__in=failed).order_by("created_at", "pk")
-    return {fault.server_id: fault for fault in rows}
+    return {str(fault.server_id): fault for fault in rows}

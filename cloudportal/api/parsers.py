@@ -42,14 +42,18 @@ class WireJSONParser(BaseParser):
         kind = (media_type or "").split(";")[0].strip().lower()
         if kind not in ACCEPTED:
             raise UnsupportedMediaType(f"Unsupported Content-Type: {kind}")
-        text = stream.read()
-        if not text:
+        content = stream.read()
+        if not content:
             return None
         try:
+            text = content.decode("utf-8")
             # NaN and Infinity are not JSON, and PostgreSQL's json type refuses them; NUL neither.
             value = json.loads(text, parse_constant=_no_constant)
+            if "\\u" in text:
+                # Half of a surrogate pair is a text that no database and no answer can hold.
+                json.dumps(value, ensure_ascii=False).encode("utf-8")
         except (ValueError, RecursionError) as error:
             raise Invalid("Malformed request body", detail=str(error)[:200]) from error
-        if "\\u0000" in text.decode("utf-8", "replace").lower():
+        if "\\u0000" in text.lower():
             raise Invalid("Malformed request body", detail="a NUL character")
         return value

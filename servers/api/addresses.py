@@ -18,7 +18,7 @@ ADDRESSES = {"type": "object", "properties": {"addresses": {"type": "object"}}}
 def _addresses(request: WireRequest, server_id: str, rule: str) -> dict[str, list[dict[str, Any]]]:
     server = find_server(actor=request.actor, server_id=server_id, rule=rule)
     found: dict[str, list[dict[str, Any]]] = {}
-    for address in surroundings_of([server]).addresses.get(server.pk, ()):
+    for address in surroundings_of([server]).addresses.get(str(server.pk), ()):
         entry = {"version": address.version, "addr": address.address}
         found.setdefault(address.network, []).append(entry)
     return found

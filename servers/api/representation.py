@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Literal, get_args
 
 from cloudportal.api.microversions import Microversion
@@ -29,16 +30,38 @@ ABSENT = object()
 
 
 @dataclass(frozen=True)
+class Addresses:
+    """The web addresses that links begin with, worked out once for all servers."""
+
+    server: str
+    server_bookmark: str
+    flavor_bookmark: str
+    image_bookmark: str
+
+    @classmethod
+    def of(cls, view: ComputeView) -> Addresses:
+        """Those of a request."""
+        return cls(
+            server=view.link("servers", ""),
+            server_bookmark=view.bookmark("servers", ""),
+            flavor_bookmark=view.bookmark("flavors", ""),
+            image_bookmark=view.bookmark("images", ""),
+        )
+
+
+# Not frozen, which would triple the cost of making one, and a list makes a thousand.
+@dataclass(slots=True)
 class Shown:
     """One server with what belongs to it, for whom it is shown, at which version."""
 
+    id: str
     server: Server
     status: str
     host: Hypervisor | None
     around: Surroundings
-    view: ComputeView
+    addresses: Addresses
     for_admin: bool
-    update_before_2_75: bool
+    is_short: bool
 
 
 @dataclass(frozen=True)
@@ -71,11 +94,17 @@ class Field:
 
 
 def _of(attribute: str) -> Callable[[Shown], Any]:
-    return lambda shown: getattr(shown.server, attribute)
+    return attrgetter(f"server.{attribute}")
 
 
-def _constant(value: Any) -> Callable[[Shown], Any]:
-    return lambda shown: value
+@dataclass(frozen=True)
+class _Constant:
+    """A value that is the same for every server."""
+
+    value: Any
+
+    def __call__(self, shown: Shown) -> Any:
+        return self.value
 
 
 def instant(value: datetime) -> str:
@@ -108,9 +137,9 @@ def _addresses(shown: Shown) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     if shown.server.vm_state == VmState.BUILDING:
         return found
-    for address in shown.around.addresses.get(shown.server.pk, ()):
+    for address in shown.around.addresses.get(shown.id, ()):
         entry: dict[str, Any] = {"version": address.version, "addr": address.address}
-        if not shown.update_before_2_75:
+        if not shown.is_short:
             entry["OS-EXT-IPS:type"] = "fixed"
             entry["OS-EXT-IPS-MAC:mac_addr"] = address.mac_address
         found.setdefault(address.network, []).append(entry)
@@ -118,17 +147,24 @@ def _addresses(shown: Shown) -> dict[str, list[dict[str, Any]]]:
 
 
 def _security_groups(shown: Shown) -> Any:
-    names = shown.around.security_groups.get(shown.server.pk)
+    names = shown.around.security_groups.get(shown.id)
     return [{"name": name} for name in names] if names else ABSENT
 
 
-def _bookmark(shown: Shown, *parts: str) -> list[dict[str, str]]:
-    return [{"rel": "bookmark", "href": shown.view.bookmark(*parts)}]
+def _bookmark(href: str) -> list[dict[str, str]]:
+    return [{"rel": "bookmark", "href": href}]
+
+
+def _links(shown: Shown) -> list[dict[str, str]]:
+    return [
+        {"rel": "self", "href": shown.addresses.server + shown.id},
+        {"rel": "bookmark", "href": shown.addresses.server_bookmark + shown.id},
+    ]
 
 
 def _flavor_link(shown: Shown) -> dict[str, Any]:
     identifier = shown.server.flavor["flavorid"]
-    return {"id": identifier, "links": _bookmark(shown, "flavors", identifier)}
+    return {"id": identifier, "links": _bookmark(shown.addresses.flavor_bookmark + identifier)}
 
 
 def _flavor_embedded(shown: Shown) -> dict[str, Any]:
@@ -148,7 +184,7 @@ def _image(shown: Shown) -> Any:
     if shown.server.image_id is None:
         return ""
     identifier = str(shown.server.image_id)
-    return {"id": identifier, "links": _bookmark(shown, "images", identifier)}
+    return {"id": identifier, "links": _bookmark(shown.addresses.image_bookmark + identifier)}
 
 
 def _image_with_properties(shown: Shown) -> Any:
@@ -161,7 +197,7 @@ def _progress(shown: Shown) -> Any:
 
 
 def _fault(shown: Shown) -> Any:
-    fault = shown.around.faults.get(shown.server.pk)
+    fault = shown.around.faults.get(shown.id)
     if fault is None or shown.status not in FAULT_STATUSES:
         return ABSENT
     return fault_body(fault, for_admin=shown.for_admin)
@@ -188,9 +224,9 @@ def _text_ip(attribute: str) -> Callable[[Shown], str]:
 
 
 FIELDS = [
-    Field("id", lambda shown: str(shown.server.pk)),
+    Field("id", attrgetter("id")),
     Field("name", _of("name")),
-    Field("status", lambda shown: shown.status),
+    Field("status", attrgetter("status")),
     Field("tenant_id", _of("project_id")),
     Field("user_id", _of("user_id")),
     Field("metadata", _of("metadata")),
@@ -204,7 +240,7 @@ FIELDS = [
     Field("addresses", _addresses),
     Field("accessIPv4", _text_ip("access_ip_v4")),
     Field("accessIPv6", _text_ip("access_ip_v6")),
-    Field("links", lambda shown: shown.view.links("servers", str(shown.server.pk))),
+    Field("links", _links),
     Field("OS-DCF:diskConfig", _of("disk_config")),
     Field("progress", _progress),
     Field("fault", _fault),
@@ -229,7 +265,7 @@ FIELDS = [
     Field("OS-EXT-STS:task_state", _of("task_state"), in_short_update=False),
     Field("OS-EXT-STS:vm_state", _of("vm_state"), in_short_update=False),
     Field("OS-EXT-STS:power_state", _of("power_state"), in_short_update=False),
-    Field("os-extended-volumes:volumes_attached", _constant([]), in_short_update=False),
+    Field("os-extended-volumes:volumes_attached", _Constant([]), in_short_update=False),
     Field("OS-EXT-SRV-ATTR:host", _host_name, admin_only=True, in_short_update=False),
     Field(
         "OS-EXT-SRV-ATTR:hypervisor_hostname", _node_name, admin_only=True, in_short_update=False
@@ -247,21 +283,21 @@ FIELDS = [
     *(
         Field(f"OS-EXT-SRV-ATTR:{name}", read, since="2.3", admin_only=True, in_short_update=False)
         for name, read in {
-            "kernel_id": _constant(""),
-            "ramdisk_id": _constant(""),
+            "kernel_id": _Constant(""),
+            "ramdisk_id": _Constant(""),
             "launch_index": _of("launch_index"),
             "reservation_id": _of("reservation_id"),
             "root_device_name": _of("root_device_name"),
             "user_data": _of("user_data"),
         }.items()
     ),
-    Field("locked", _constant(False), since="2.9"),
+    Field("locked", _Constant(False), since="2.9"),
     Field("host_status", _host_status, since="2.16", admin_only=True, in_short_update=False),
     Field("description", _of("description"), since="2.19"),
     Field("tags", _of("tags"), since="2.26"),
-    Field("trusted_image_certificates", _constant(None), since="2.63"),
-    Field("server_groups", _constant([]), since="2.71", in_list=False),
-    Field("locked_reason", _constant(None), since="2.73"),
+    Field("trusted_image_certificates", _Constant(None), since="2.63"),
+    Field("server_groups", _Constant([]), since="2.71", in_list=False),
+    Field("locked_reason", _Constant(None), since="2.73"),
     Field("pinned_availability_zone", _of("pinned_zone"), since="2.96"),
     Field("scheduler_hints", _of("scheduler_hints"), since="2.100"),
 ]
@@ -310,20 +346,32 @@ class ServerForm:
     def __init__(
         self, view: ComputeView, version: Microversion, kind: Kind, *, for_admin: bool
     ) -> None:
-        self._view = view
+        self._addresses = Addresses.of(view)
         self._for_admin = for_admin
         self._is_short_update = kind == "update" and version < WHOLE_UPDATE
-        self._fields = [
+        shown = [
             (field.key, field.read)
             for field in FIELDS
             if field.is_shown(version, kind, for_admin=for_admin)
         ]
+        self._constants = {key: read.value for key, read in shown if isinstance(read, _Constant)}
+        self._fields = [each for each in shown if not isinstance(each[1], _Constant)]
 
     def render(self, server: Server, around: Surroundings) -> dict[str, Any]:
         """One server."""
-        host = around.hosts.get(server.hypervisor_id) if server.hypervisor_id else None
         shown = Shown(
-            server, server.status, host, around, self._view, self._for_admin, self._is_short_update
+            id=str(server.pk),
+            server=server,
+            status=server.status,
+            host=around.hosts.get(server.hypervisor_id) if server.hypervisor_id else None,
+            around=around,
+            addresses=self._addresses,
+            for_admin=self._for_admin,
+            is_short=self._is_short_update,
         )
-        values = ((key, read(shown)) for key, read in self._fields)
-        return {key: value for key, value in values if value is not ABSENT}
+        body = dict(self._constants)
+        for key, read in self._fields:
+            value = read(shown)
+            if value is not ABSENT:
+                body[key] = value
+        return body
