@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
+import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from uuid import UUID
+from uuid import uuid4
 
 from django.utils import timezone
 
@@ -15,6 +18,7 @@ from hypervisors.errors import HostUnreachable
 from hypervisors.host import Host
 from hypervisors.libvirt.checks import Expectation
 from hypervisors.libvirt.errors import DriverError
+from hypervisors.libvirt.errors import HostUnreachable as ConnectionLost
 from hypervisors.libvirt.network import NatNetworkSpec
 from hypervisors.libvirt.spec import HostCheck, HostInventory, PoolInfo
 from hypervisors.look import record_inventory
@@ -27,15 +31,8 @@ __all__ = ["Examination", "HostCheck", "check_hypervisor", "examine", "is_fit"]
 # Without these no server runs; what else fails is worth a word only.
 _NEEDED = ("ssh", "host key", "libvirt version", "qemu", "virt type", "pool", "network")
 _AFTER_SSH = ("libvirt version", "qemu", "virt type", "pool", "network", "time")
-# A network for a moment, to see whether the host can do NAT and DHCP. The range is kept for tests
-# of network devices (RFC 2544), so nobody's own lies there.
-_TRIAL = NatNetworkSpec(
-    name="cloudportal-check",
-    bridge="cp-check",
-    uuid=UUID("b2a6a4ee-52b1-4dc8-97a2-0f0e1d3a3d5c"),
-    cidr="198.19.255.248/29",
-    gateway="198.19.255.249",
-)
+_TRIAL_PREFIX = "cloudportal-check-"
+_TRIAL_MOST_S = 600
 _SSH_REMEDIES = (
     ("host key verification failed", "Accept the host's key, see the check of the host key."),
     ("connection refused", "Start sshd on the host, and let the portal reach its port."),
@@ -105,6 +102,8 @@ def _examine_connected(host: Host, virt_type: str) -> Examination:
     pool_failure = ""
     try:
         pool = host.ensure_pool(POOL)
+    except ConnectionLost:
+        raise
     except DriverError as error:
         pool_failure = error.text
     expected = Expectation(pool=POOL.name, virt_type=virt_type)
@@ -119,16 +118,41 @@ def _examine_connected(host: Host, virt_type: str) -> Examination:
 
 
 def _trial_network(host: Host) -> HostCheck:
+    """Make a network for a moment, to see whether the host can do NAT and DHCP."""
+    now = int(time.time())
+    for name in host.list_networks():
+        begun = name.removeprefix(_TRIAL_PREFIX).split("-")[0]
+        if name.startswith(_TRIAL_PREFIX) and now - int(begun) > _TRIAL_MOST_S:
+            host.remove_network(name)  # left by a check that was killed
+    trial = _trial_spec(now)
     try:
-        host.ensure_network(_TRIAL)
+        host.ensure_network(trial)
     finally:
-        host.remove_network(_TRIAL.name)
+        host.remove_network(trial.name)
     return HostCheck("network", True, "The host can do NAT networks with DHCP.")
+
+
+def _trial_spec(now: int) -> NatNetworkSpec:
+    """One of its own for each check, as two may look at a host at the same time.
+
+    The range is kept for tests of network devices (RFC 2544), so nobody's own network lies there.
+    """
+    uuid = uuid4()
+    network = ipaddress.IPv4Address("198.18.0.0") + secrets.randbelow(2**14) * 8
+    return NatNetworkSpec(
+        name=f"{_TRIAL_PREFIX}{now}-{uuid.hex[:8]}",
+        bridge=f"cpck{uuid.hex[:8]}",
+        uuid=uuid,
+        cidr=f"{network}/29",
+        gateway=str(network + 1),
+    )
 
 
 def _guarded(name: str, check: Callable[[], HostCheck]) -> HostCheck:
     try:
         return check()
+    except ConnectionLost:
+        raise
     except DriverError as error:
         remedy = "Install dnsmasq-base and iptables (or nftables) on the host, and load tun."
         return HostCheck(name, False, error.text, remedy)

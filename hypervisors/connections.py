@@ -85,7 +85,7 @@ def _translate(hypervisor: Hypervisor, error: driver.DriverError) -> CloudError:
     )
     detail = f"{hypervisor.name}: {error}"
     # ssh's own words; libvirt hands them on as the reason why the connection failed.
-    if "REMOTE HOST IDENTIFICATION HAS CHANGED" in error.text or "WARNING: POSSIBLE" in error.text:
+    if "has changed and you have requested strict checking" in error.text:
         logger.critical("The SSH host key of %s is not the accepted one.", hypervisor.name)
         return errors.HostKeyChanged(message, detail=detail)
     if "host key is known for" in error.text and "strict checking" in error.text:

@@ -16,7 +16,7 @@ from django.db import connection as database
 
 from cloudportal.errors import CloudError
 from hypervisors.connections import connected
-from hypervisors.errors import HostKeyChanged, HostKeyUnknown
+from hypervisors.errors import HostKeyChanged, HostKeyUnknown, NotOnHost
 from hypervisors.libvirt.spec import GuestUsage, HostInventory, HostStats, PoolInfo
 from hypervisors.models import HostState, Hypervisor, StoragePool, VirtType
 from hypervisors.pools import record_pool
@@ -119,11 +119,18 @@ def _ask(
 ) -> tuple[HostStats, list[PoolInfo], HostInventory | None]:
     known_at = hypervisor.inventory_at
     is_due = known_at is None or now - known_at >= INVENTORY_EVERY
-    names = StoragePool.objects.filter(hypervisor=hypervisor).values_list("name", flat=True)
+    known = StoragePool.objects.filter(hypervisor=hypervisor)
+    is_default = dict(known.values_list("name", "is_default"))
     with connected(hypervisor) as host:
         stats = host.stats()
-        pools = [host.pool_info(name) for name in names]
-        return stats, pools, host.inventory() if is_due else None
+        pools = [pool for pool in host.list_pools() if pool.is_active and pool.name in is_default]
+        inventory = host.inventory() if is_due else None
+    seen = {pool.name for pool in pools}
+    missing = [name for name, needed in is_default.items() if needed and name not in seen]
+    if missing:
+        # Every build there would fail.
+        raise NotOnHost(f"The host's storage pool {missing[0]} is not active.")
+    return stats, pools, inventory
 
 
 def _write(hypervisor: Hypervisor, **fields: object) -> None:

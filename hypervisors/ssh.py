@@ -54,6 +54,12 @@ Host *
     ServerAliveCountMax 3
     LogLevel ERROR
 """
+# libvirt reads at most 1,024 bytes of what ssh complains of, and of more it says nothing but "value
+# too large". ssh's words about a changed host key are longer than that; the last of them say it.
+_WRAPPER = """\
+#!/bin/sh
+{{ {ssh} "$@" 2>&1 1>&3 3>&- | tail -c 900 >&2 3>&-; }} 3>&1
+"""
 
 
 @dataclass(frozen=True)
@@ -125,8 +131,8 @@ def prepare(address: SshAddress, host_keys: str) -> Path:
         config = _CONFIG.format(folder=quoted, timeout_s=CONNECT_TIMEOUT_S)
         _put(folder / "config", config.encode(), 0o600)
         ssh = shutil.which("ssh") or "/usr/bin/ssh"
-        words = ["exec", ssh, "-F", str(folder / "config")]
-        _put(folder / "ssh", f'#!/bin/sh\n{shlex.join(words)} "$@"\n'.encode(), 0o700)
+        words = shlex.join([ssh, "-F", str(folder / "config")])
+        _put(folder / "ssh", _WRAPPER.format(ssh=words).encode(), 0o700)
         _prepared[folder] = os.getpid()
     return folder / "ssh"
 

@@ -1,11 +1,16 @@
 import dataclasses
 import hashlib
+import threading
+import time
+from contextlib import suppress
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
+from hypervisors import disks
 from hypervisors.disks import (
     BaseImage,
     DiskPlan,
@@ -26,7 +31,7 @@ from hypervisors.errors import (
 from hypervisors.libvirt import errors as driver
 from hypervisors.models import CachedImage
 from hypervisors.pools import POOL, default_pool
-from tests.hypervisors.fake_host import assert_clean_slate
+from tests.hypervisors.fake_host import assert_clean_slate, make_hypervisor
 
 CONTENT = b"QFI\xfb" + bytes(1000)
 
@@ -69,6 +74,50 @@ def test_second_build_waits_while_the_first_uploads(hypervisor, host, image):
 
     assert seen == [False]
     assert host.calls.count("upload_image") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_racing_builds_upload_once_and_all_get_the_image(hosts, image):
+    hypervisor, gate, names = make_hypervisor(hosts), threading.Barrier(6), []
+
+    def build():
+        operation = uuid4()
+        try:
+            gate.wait()
+            ends_at = time.monotonic() + 30
+            while time.monotonic() < ends_at:
+                with suppress(ImageBeingUploaded):
+                    names.append(_ensure(hypervisor, image, operation))
+                    return
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=build) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert names == [image.volume] * 6
+    assert hosts[hypervisor.name].calls.count("upload_image") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_long_upload_keeps_its_lease(hosts, image, monkeypatch):
+    monkeypatch.setattr(disks, "UPLOAD_LEASE_S", 0.2)
+    hypervisor = make_hypervisor(hosts)
+    began = timezone.now()
+
+    def wait_for_extension():
+        ends_at = time.monotonic() + 30
+        late = CachedImage.objects.filter(upload_until__gt=began + timedelta(seconds=1))
+        while not late.exists():
+            assert time.monotonic() < ends_at, "the lease was not extended"
+
+    hosts[hypervisor.name].on_upload = wait_for_extension
+    _ensure(hypervisor, image, now=began)
+
+    assert CachedImage.objects.get().is_ready
 
 
 def test_dead_uploader_is_taken_over_from_after_its_lease(hypervisor, host, image):

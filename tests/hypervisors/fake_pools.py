@@ -1,0 +1,205 @@
+"""The storage half of a fake host, and how its calls are counted and made to fail."""
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypervisors.libvirt.errors import (
+    AlreadyThere,
+    Corrupted,
+    DriverError,
+    HostUnreachable,
+    NotThere,
+    TooSmall,
+)
+from hypervisors.libvirt.spec import PoolInfo, VolumeInfo
+from hypervisors.libvirt.storage import DirPoolSpec, VolumeFormat
+
+GIB = 1024**3
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclasses.dataclass
+class FakeVolume:
+    """A volume; `content` is what was uploaded or put."""
+
+    name: str
+    format: str
+    capacity: int
+    content: bytes = b""
+    backing: str | None = None
+
+
+@dataclasses.dataclass
+class FakePool:
+    path: str
+    is_active: bool = True
+    volumes: dict[str, FakeVolume] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class Failure:
+    """What to raise: before the call has its effect, or after it, as when the answer is lost."""
+
+    error: DriverError
+    is_after: bool = False
+
+
+def counted_call(method: F) -> F:
+    """Count the call, refuse it when the host is down, fail it when that was planned."""
+
+    @functools.wraps(method)
+    def counted(self: "FakePools", *args: Any, **kwargs: Any) -> Any:
+        failure = self._begin(method.__name__)
+        if failure is not None and not failure.is_after:
+            raise failure.error
+        answer = method(self, *args, **kwargs)
+        if failure is not None:
+            raise failure.error
+        return answer
+
+    return counted  # type: ignore[return-value]  # the same signature
+
+
+class FakePools:
+    """Pools and volumes. `calls` are the names of what was asked, in order."""
+
+    def __init__(self) -> None:
+        self.is_down = False
+        self.calls: list[str] = []
+        self.pools: dict[str, FakePool] = {}
+        self.on_upload: Callable[[], None] | None = None
+        self._by_number: dict[int, Failure] = {}
+        self._by_name: dict[str, list[Failure]] = {}
+
+    def fail_at(
+        self, number: int, error: DriverError | None = None, *, after: bool = False
+    ) -> None:
+        """Let the call of this number fail, counted from 1 from now on."""
+        at = len(self.calls) + number
+        self._by_number[at] = Failure(error or DriverError("told to fail"), after)
+
+    def fail_on(
+        self, name: str, error: DriverError | None = None, *, times: int = 1, after: bool = False
+    ) -> None:
+        """Let the next calls of this method fail."""
+        failure = Failure(error or DriverError("told to fail"), after)
+        self._by_name.setdefault(name, []).extend([failure] * times)
+
+    def _begin(self, name: str) -> Failure | None:
+        self.calls.append(name)
+        if self.is_down:
+            raise HostUnreachable("The host did not answer within 10 s.")
+        planned = self._by_name.get(name)
+        if planned:
+            return planned.pop(0)
+        return self._by_number.pop(len(self.calls), None)
+
+    @counted_call
+    def ensure_pool(self, spec: DirPoolSpec) -> PoolInfo:
+        pool = self.pools.setdefault(spec.name, FakePool(spec.path))
+        if pool.path != spec.path:
+            raise AlreadyThere(f"A storage pool {spec.name} exists at {pool.path}.")
+        return self._pool_info(spec.name)
+
+    @counted_call
+    def pool_info(self, name: str) -> PoolInfo:
+        return self._pool_info(name)
+
+    @counted_call
+    def list_pools(self) -> list[PoolInfo]:
+        return [self._pool_info(name) for name in sorted(self.pools)]
+
+    @counted_call
+    def list_volumes(self, pool: str, prefix: str = "") -> list[VolumeInfo]:
+        volumes = self._pool(pool).volumes
+        names = sorted(name for name in volumes if name.startswith(prefix))
+        return [self._volume_info(pool, name) for name in names]
+
+    @counted_call
+    def is_verified(self, pool: str, name: str) -> bool:
+        volumes = self.pools[pool].volumes if pool in self.pools else {}
+        return name in volumes and f"{name}.verified" in volumes
+
+    @counted_call
+    def upload_image(
+        self, pool: str, name: str, source: Path, *, kind: VolumeFormat, sha256: str | None
+    ) -> VolumeInfo:
+        volumes = self._pool(pool).volumes
+        if name in volumes and f"{name}.verified" in volumes:
+            return self._volume_info(pool, name)
+        content = source.read_bytes()
+        # Half of it is there before anybody notices that something is wrong.
+        volumes[name] = FakeVolume(name, kind, len(content), content[: len(content) // 2])
+        if self.on_upload is not None:
+            self.on_upload()
+        if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+            raise Corrupted(f"The file for volume {name} does not have the checksum {sha256}.")
+        volumes[name].content = content
+        volumes[f"{name}.verified"] = FakeVolume(f"{name}.verified", "raw", 0)
+        return self._volume_info(pool, name)
+
+    @counted_call
+    def create_overlay(self, pool: str, name: str, backing: str, size_gib: int) -> VolumeInfo:
+        volumes = self._pool(pool).volumes
+        if backing not in volumes:
+            raise NotThere(f"no storage vol with matching name '{backing}'")
+        size = size_gib * GIB or volumes[backing].capacity
+        if size < volumes[backing].capacity:
+            raise TooSmall(f"{size} bytes are too small.")
+        volume = volumes.setdefault(name, FakeVolume(name, "qcow2", size, backing=backing))
+        if volume.backing != backing:
+            raise AlreadyThere(f"The volume {name} lies over {volume.backing}.")
+        return self._volume_info(pool, name)
+
+    @counted_call
+    def create_blank(self, pool: str, name: str, size_bytes: int, kind: VolumeFormat) -> VolumeInfo:
+        self._pool(pool).volumes.setdefault(name, FakeVolume(name, kind, size_bytes))
+        return self._volume_info(pool, name)
+
+    @counted_call
+    def put_content(self, pool: str, name: str, content: bytes) -> VolumeInfo:
+        self._pool(pool).volumes[name] = FakeVolume(name, "raw", len(content), content)
+        return self._volume_info(pool, name)
+
+    @counted_call
+    def get_content(self, pool: str, name: str) -> bytes:
+        return self._volume(pool, name).content
+
+    @counted_call
+    def delete_volume(self, pool: str, name: str) -> None:
+        if pool in self.pools:
+            self.pools[pool].volumes.pop(f"{name}.verified", None)
+            self.pools[pool].volumes.pop(name, None)
+
+    def _pool(self, name: str) -> FakePool:
+        if name not in self.pools:
+            raise NotThere(f"no storage pool with matching name '{name}'")
+        return self.pools[name]
+
+    def _volume(self, pool: str, name: str) -> FakeVolume:
+        volumes = self._pool(pool).volumes
+        if name not in volumes:
+            raise NotThere(f"no storage vol with matching name '{name}'")
+        return volumes[name]
+
+    def _pool_info(self, name: str) -> PoolInfo:
+        pool = self._pool(name)
+        used = sum(len(volume.content) for volume in pool.volumes.values())
+        size = 200 * GIB
+        return PoolInfo(name, "dir", pool.is_active, True, pool.path, size, used, size - used)
+
+    def _volume_info(self, pool: str, name: str) -> VolumeInfo:
+        volume = self._volume(pool, name)
+        path = self._pool(pool).path
+        return VolumeInfo(
+            name=name,
+            path=f"{path}/{name}",
+            format=volume.format,
+            capacity_bytes=volume.capacity,
+            allocation_bytes=len(volume.content),
+            backing_path=f"{path}/{volume.backing}" if volume.backing else None,
+        )

@@ -1,0 +1,121 @@
+import pytest
+from django.contrib.messages import get_messages
+from django.urls import reverse
+
+from hypervisors.libvirt import errors as driver
+from hypervisors.models import Aggregate, HostState, Hypervisor
+from identity.models import Domain, User
+from tests.hypervisors.test_register import URI
+from tests.hypervisors.test_register import shown as shown
+from tests.hypervisors.test_ssh import ED25519
+
+
+@pytest.fixture
+def admin(client, db):
+    """A client logged in to the admin."""
+    Domain.objects.get_or_create(id="default", defaults={"name": "Default"})
+    user = User.objects.create_superuser("root")
+    client.force_login(user)
+    return client
+
+
+FORM = {
+    "name": "host9", "uri": URI, "virt_type": "auto", "cpu_ratio": "4", "ram_ratio": "1",
+    "disk_ratio": "1", "reserved_vcpus": "0", "reserved_ram_mib": "512", "reserved_disk_gib": "0",
+    "is_enabled": "on", "max_concurrent_builds": "4", "labels": "{}",
+    "pools-TOTAL_FORMS": "0", "pools-INITIAL_FORMS": "0",
+}  # fmt: skip
+
+
+def _messages(response):
+    return [str(message) for message in get_messages(response.wsgi_request)]
+
+
+def _act(admin, action, *hosts):
+    data = {"action": action, "_selected_action": [host.pk for host in hosts]}
+    return admin.post(reverse("admin:hypervisors_hypervisor_changelist"), data)
+
+
+def test_adding_first_shows_the_host_key_and_saves_nothing(admin, hosts, shown):
+    answer = admin.post(reverse("admin:hypervisors_hypervisor_add"), FORM)
+
+    assert ED25519.fingerprint in answer.content.decode()
+    assert not Hypervisor.objects.exists()
+
+
+def test_adding_with_the_accepted_key_checks_and_saves(admin, hosts, shown):
+    form = {**FORM, "accepted_fingerprint": ED25519.fingerprint}
+
+    answer = admin.post(reverse("admin:hypervisors_hypervisor_add"), form)
+
+    assert answer.status_code == 302, answer.content.decode()
+    host = Hypervisor.objects.get()
+    assert (host.state, host.vcpus, host.pools.count()) == (HostState.UP, 8, 1)
+    assert ED25519.text in host.host_keys
+    assert any("NAT networks" in text for text in _messages(answer))
+
+
+def test_adding_an_unfit_host_says_what_is_missing(admin, hosts, shown):
+    hosts["host9"].fail_on("ensure_network", driver.DriverError("no <dnsmasq>"))
+    form = {**FORM, "accepted_fingerprint": ED25519.fingerprint}
+
+    answer = admin.post(reverse("admin:hypervisors_hypervisor_add"), form).content.decode()
+
+    assert "no &lt;dnsmasq&gt;" in answer
+    assert not Hypervisor.objects.exists()
+
+
+def test_changing_a_ratio_asks_no_host(admin, hosts, hypervisor, ssh_dir):
+    hosts[hypervisor.name].is_down = True
+    form = {**FORM, "name": hypervisor.name, "uri": hypervisor.uri, "cpu_ratio": "2",
+            "pools-INITIAL_FORMS": "1", "pools-TOTAL_FORMS": "1",
+            "pools-0-id": hypervisor.pools.get().pk, "pools-0-hypervisor": hypervisor.pk,
+            "pools-0-is_default": "on"}  # fmt: skip
+    url = reverse("admin:hypervisors_hypervisor_change", args=[hypervisor.pk])
+
+    answer = admin.post(url, form)
+
+    assert answer.status_code == 302, answer.content.decode()
+    hypervisor.refresh_from_db()
+    assert hypervisor.cpu_ratio == 2
+    assert admin.get(url).status_code == 200
+
+
+def test_list_shows_state_zone_and_claims_without_a_query_a_row(
+    admin, hosts, hypervisor, django_assert_max_num_queries
+):
+    zone = Aggregate.objects.create(name="west", availability_zone="west")
+    for number in range(10):
+        zone.hypervisors.add(Hypervisor.objects.create(name=f"h{number}", uri=f"u{number}"))
+
+    with django_assert_max_num_queries(14):
+        text = admin.get(reverse("admin:hypervisors_hypervisor_changelist")).content.decode()
+
+    assert "0 of 32" in text
+    assert "west" in text
+
+
+def test_actions_switch_hosts_off_and_on(admin, hypervisor):
+    for action, field, value in [
+        ("disable", "is_enabled", False),
+        ("enable", "is_enabled", True),
+        ("begin_maintenance", "in_maintenance", True),
+        ("end_maintenance", "in_maintenance", False),
+    ]:
+        _act(admin, action, hypervisor)
+
+        hypervisor.refresh_from_db()
+        assert getattr(hypervisor, field) is value
+
+
+def test_actions_check_and_look(admin, hosts, hypervisor, shown):
+    Hypervisor.objects.update(host_keys=f"host1 {ED25519.kind} {ED25519.text}\n")
+
+    assert any("NAT networks" in text for text in _messages(_act(admin, "check_now", hypervisor)))
+    hosts[hypervisor.name].is_down = True
+    assert "host1: The host does not answer." in _messages(_act(admin, "look", hypervisor))
+
+
+@pytest.mark.parametrize("name", ["aggregate", "cachedimage"])
+def test_zones_and_cached_images_are_listed(admin, name):
+    assert admin.get(reverse(f"admin:hypervisors_{name}_changelist")).status_code == 200

@@ -1,0 +1,120 @@
+import io
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from hypervisors import ssh
+from hypervisors.libvirt.spec import HostCheck
+from hypervisors.management.commands import hypervisor as command
+from hypervisors.models import Hypervisor
+from tests.hypervisors.test_register import OTHER, URI
+from tests.hypervisors.test_register import shown as shown
+from tests.hypervisors.test_ssh import ED25519
+
+
+class _Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def _run(*words):
+    out = io.StringIO()
+    call_command("hypervisor", *words, stdout=out)
+    return out.getvalue()
+
+
+def test_add_with_the_accepted_fingerprint_prints_the_checks(db, hosts, shown):
+    said = _run("add", "host9", URI, "--accept-host-key", ED25519.fingerprint)
+
+    assert "CHECK" in said
+    assert f"The accepted ssh-ed25519: {ED25519.fingerprint}" in said
+    assert "The hypervisor host9 is up: 8 vCPUs, 16384 MiB RAM, 200 GiB disk." in said
+
+
+def test_add_without_a_terminal_shows_the_key_and_refuses(db, hosts, shown, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+    with pytest.raises(CommandError, match="--accept-host-key SHA256:"):
+        _run("add", "host9", URI)
+
+    assert not Hypervisor.objects.exists()
+
+
+def test_add_at_a_terminal_asks(db, hosts, shown, monkeypatch):
+    monkeypatch.setattr("sys.stdin", _Terminal("yes\n"))
+
+    _run("add", "host9", URI)
+
+    assert Hypervisor.objects.exists()
+
+
+@pytest.mark.parametrize("answer", ["y", "no", ""])
+def test_anything_but_yes_at_a_terminal_refuses(db, hosts, shown, monkeypatch, answer):
+    monkeypatch.setattr("sys.stdin", _Terminal(f"{answer}\n"))
+
+    with pytest.raises(CommandError, match="not accepted"):
+        _run("add", "host9", URI)
+
+    assert not Hypervisor.objects.exists()
+
+
+def test_yes_accepts_what_is_shown(db, hosts, shown):
+    assert f"Accepted, as told to: {ED25519.fingerprint}" in _run("add", "host9", URI, "--yes")
+
+
+def test_exist_ok_adds_once(db, hosts, shown):
+    for _ in range(2):
+        said = _run("add", "host9", URI, "--yes", "--exist-ok")
+
+    assert "is there already" in said
+    with pytest.raises(CommandError, match="has that name or URI"):
+        _run("add", "host9", URI, "--yes")
+
+
+def test_unfit_host_is_told_how_to_mend_it(db, hosts, shown, capsys):
+    hosts["host9"].found_checks = [
+        HostCheck("ssh", True, "Fine."),
+        HostCheck("qemu", False, "There is no QEMU.", "Install qemu-system on the host."),
+    ]
+    out = io.StringIO()
+
+    with pytest.raises(CommandError, match="not ready"):
+        call_command("hypervisor", "add", "host9", URI, "--yes", stdout=out)
+
+    assert "MISSING  qemu" in out.getvalue()
+    assert "To mend qemu: Install qemu-system on the host." in out.getvalue()
+
+
+def test_check_list_accept_and_remove(db, hosts, shown):
+    _run("add", "host9", URI, "--yes")
+
+    assert "NAT networks" in _run("check", "host9")
+    assert "host9  up     yes" in _run("list")
+    shown[:] = [OTHER]
+    with pytest.raises(CommandError, match="not ready"):
+        _run("check", "host9")
+    assert OTHER.fingerprint in _run("accept-key", "host9", "--yes")
+    assert "NAT networks" in _run("check", "host9")
+    assert "forgotten" in _run("remove", "host9")
+    with pytest.raises(CommandError, match="There is no hypervisor host9"):
+        _run("check", "host9")
+
+
+def test_bad_uri_is_refused_in_words(db, hosts, ssh_dir):
+    with pytest.raises(CommandError, match="no_verify is not allowed"):
+        _run("add", "x", "qemu+ssh://root@h/system?no_verify=1", "--yes")
+
+
+def test_key_is_the_portals_own(db, ssh_dir):
+    assert _run("key").strip() == ssh.public_key()
+
+
+def test_accept_key_of_this_machine_is_refused(hosts, db):
+    Hypervisor.objects.create(name="local", uri="qemu:///system")
+
+    with pytest.raises(CommandError, match="no SSH key"):
+        _run("accept-key", "local", "--yes")
+
+
+def test_marks_cover_all_answers_of_a_check():
+    assert set(command._MARKS) == {True, False, None}

@@ -1,0 +1,150 @@
+import datetime
+from uuid import uuid4
+
+import pytest
+
+from hypervisors import guests
+from hypervisors.errors import (
+    GuestNotFound,
+    GuestPropertyRefused,
+    HostCannot,
+    HostRefused,
+    HostUnreachable,
+    WrongGuestState,
+)
+from hypervisors.guests import DiskSpec, FlavorRecord, GuestFeatures, GuestMetadata, GuestSpec
+from hypervisors.libvirt import errors as driver
+from hypervisors.pools import POOL
+from tests.hypervisors.fake_host import assert_clean_slate
+
+
+def guest_spec(**fields):
+    """A guest with a root disk in the portal's pool."""
+    uuid = uuid4()
+    known = {
+        "uuid": uuid,
+        "name": f"server-{uuid}",
+        "title": "one",
+        "vcpus": 1,
+        "ram_mib": 128,
+        "machine": "pc-q35-7.2",
+        "disks": (DiskSpec(POOL.name, f"{uuid}-root", "root"),),
+        "metadata": GuestMetadata(
+            server_id=str(uuid), name="one", project_id="p", project_name="demo", user_id="u",
+            user_name="demo", flavor=FlavorRecord("1", "m1.tiny", 1, 128, 1), hostname="one",
+            availability_zone="nova",
+            created_at=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+        ),
+    }  # fmt: skip
+    return GuestSpec(**{**known, **fields})
+
+
+@pytest.fixture
+def spec(hypervisor, host):
+    """A guest that is defined, with its disk."""
+    made = guest_spec()
+    host.create_blank(POOL.name, made.disks[0].volume, 1024, "qcow2")
+    guests.define_guest(hypervisor, made)
+    return made
+
+
+def test_defined_guest_logs_its_console_into_the_pool_of_its_disk(hypervisor, host, spec):
+    kept = host.guests[spec.uuid].spec
+
+    assert kept.console_log_path == f"{POOL.path}/{spec.uuid}_console.log"
+
+
+def test_start_stop_and_reboot_lead_to_their_states(hypervisor, spec):
+    def state():
+        info = guests.guest_info(hypervisor, spec.uuid)
+        return info and info.power_state
+
+    guests.start_guest(hypervisor, spec.uuid)
+    assert state() == "running"
+    assert guests.stop_guest(hypervisor, spec.uuid, 5)
+    assert state() == "shutdown"
+    assert guests.reboot_guest(hypervisor, spec.uuid, hard=False)
+    assert state() == "running"
+    assert not guests.stop_guest(hypervisor, spec.uuid, 0)
+    assert state() == "shutdown"
+
+
+def test_soft_reboot_of_a_deaf_guest_becomes_a_hard_one(hypervisor, host, spec):
+    guests.start_guest(hypervisor, spec.uuid)
+    host.heeds_power_button = False
+
+    assert not guests.reboot_guest(hypervisor, spec.uuid, hard=False)
+
+    assert host.calls[-2:] == ["reboot_soft", "reboot_hard"]
+
+
+def test_removed_guest_leaves_nothing_and_may_be_removed_again(hypervisor, host, spec):
+    host.delete_volume(POOL.name, spec.disks[0].volume)
+
+    guests.remove_guest(hypervisor, spec.uuid)
+    guests.remove_guest(hypervisor, spec.uuid)
+
+    assert guests.guest_info(hypervisor, spec.uuid) is None
+    assert_clean_slate(hypervisor)
+
+
+def test_guest_that_is_not_there_is_named_so(hypervisor):
+    for act in (guests.start_guest, guests.screenshot):
+        with pytest.raises(GuestNotFound):
+            act(hypervisor, uuid4())
+    with pytest.raises(GuestNotFound):
+        guests.stop_guest(hypervisor, uuid4(), 0)
+
+
+def test_console_is_the_end_of_the_log_and_never_fails_on_bytes(hypervisor, host, spec):
+    host.console_text[spec.uuid] = b"first\nlast \xff\n"
+
+    assert guests.read_console(hypervisor, spec.uuid) == "first\nlast �\n"
+    assert guests.read_console(hypervisor, spec.uuid, max_bytes=7) == "last �\n"
+    assert guests.read_console(hypervisor, uuid4()) == ""
+
+
+def test_screenshot_of_a_stopped_guest_is_refused(hypervisor, spec):
+    with pytest.raises(WrongGuestState):
+        guests.screenshot(hypervisor, spec.uuid)
+
+
+def test_unknown_error_of_the_host_stays_unknown_and_is_kept_in_the_detail(hypervisor, host, spec):
+    host.fail_on("start_guest", driver.DriverError("internal error: qemu said no", code=1))
+
+    with pytest.raises(HostRefused) as caught:
+        guests.start_guest(hypervisor, spec.uuid)
+
+    assert "qemu" not in str(caught.value)
+    assert "qemu said no (libvirt error 1)" in caught.value.detail
+    assert not caught.value.retryable
+
+
+def test_host_that_does_not_answer_is_worth_another_try(hypervisor, host, spec):
+    host.is_down = True
+
+    with pytest.raises(HostUnreachable) as caught:
+        guests.start_guest(hypervisor, spec.uuid)
+
+    assert caught.value.retryable
+
+
+def test_platform_is_the_hosts_with_a_versioned_machine(hypervisor):
+    platform = guests.platform_of(hypervisor, GuestFeatures())
+
+    assert platform == guests.Platform("x86_64", "qemu", "qemu64", "pc-q35-7.2")
+
+
+@pytest.mark.parametrize(
+    "features", [GuestFeatures(machine_type="pc-i440fx-99"), GuestFeatures(firmware="uefi")]
+)
+def test_platform_the_host_does_not_have_is_refused(hypervisor, features):
+    hypervisor.capabilities["has_uefi"] = False
+
+    with pytest.raises(HostCannot):
+        guests.platform_of(hypervisor, features)
+
+
+def test_extra_spec_that_cannot_be_honoured_is_refused():
+    with pytest.raises(GuestPropertyRefused, match="hw:mem_encryption"):
+        guests.guest_features({"hw:mem_encryption": "true"}, {})
