@@ -3,6 +3,8 @@
 from django.db import models
 from django.utils import timezone
 
+from identity.models import Project
+
 
 class ProjectLedger(models.Model):
     """The row that is locked while a project's usage is compared with its limits."""
@@ -68,3 +70,12 @@ class QuotaDefault(models.Model):
 
     def __str__(self) -> str:
         return f"{self.class_name}.{self.resource}: {self.limit}"
+
+
+class ProjectQuota(Project):
+    """A project seen as what it may take and has taken, for the admin's pages."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "quota of a project"
+        verbose_name_plural = "quotas of projects"

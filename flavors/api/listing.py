@@ -96,7 +96,7 @@ def _marker(query: QueryDict, actor: Actor) -> Flavor | None:
 
 
 def _parse_minimum(query: QueryDict, key: str) -> int:
-    text = query[key]
+    text = query.get(key, "")
     try:
         value = int(text)
     except ValueError:

@@ -8,45 +8,117 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Flavor',
+            name="Flavor",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('flavorid', models.CharField(default=flavors.models.new_flavor_id, max_length=255, unique=True, verbose_name='id')),
-                ('name', models.CharField(max_length=255, unique=True)),
-                ('description', models.TextField(blank=True, max_length=65535, null=True)),
-                ('vcpus', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(2147483647)])),
-                ('ram_mib', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(2147483647)], verbose_name='RAM (MiB)')),
-                ('disk_gib', models.PositiveIntegerField(validators=[django.core.validators.MaxValueValidator(2147483647)], verbose_name='disk (GiB)')),
-                ('ephemeral_gib', models.PositiveIntegerField(default=0, validators=[django.core.validators.MaxValueValidator(2147483647)], verbose_name='ephemeral disk (GiB)')),
-                ('swap_mib', models.PositiveIntegerField(default=0, validators=[django.core.validators.MaxValueValidator(2147483647)], verbose_name='swap (MiB)')),
-                ('rxtx_factor', models.FloatField(default=1.0)),
-                ('is_public', models.BooleanField(default=True)),
-                ('is_disabled', models.BooleanField(default=False)),
-                ('extra_specs', models.JSONField(blank=True, default=dict)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "flavorid",
+                    models.CharField(
+                        default=flavors.models.new_flavor_id,
+                        max_length=255,
+                        unique=True,
+                        verbose_name="id",
+                    ),
+                ),
+                ("name", models.CharField(max_length=255, unique=True)),
+                ("description", models.TextField(blank=True, max_length=65535, null=True)),
+                (
+                    "vcpus",
+                    models.PositiveIntegerField(
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(2147483647),
+                        ]
+                    ),
+                ),
+                (
+                    "ram_mib",
+                    models.PositiveIntegerField(
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(2147483647),
+                        ],
+                        verbose_name="RAM (MiB)",
+                    ),
+                ),
+                (
+                    "disk_gib",
+                    models.PositiveIntegerField(
+                        validators=[django.core.validators.MaxValueValidator(2147483647)],
+                        verbose_name="disk (GiB)",
+                    ),
+                ),
+                (
+                    "ephemeral_gib",
+                    models.PositiveIntegerField(
+                        default=0,
+                        validators=[django.core.validators.MaxValueValidator(2147483647)],
+                        verbose_name="ephemeral disk (GiB)",
+                    ),
+                ),
+                (
+                    "swap_mib",
+                    models.PositiveIntegerField(
+                        default=0,
+                        validators=[django.core.validators.MaxValueValidator(2147483647)],
+                        verbose_name="swap (MiB)",
+                    ),
+                ),
+                ("rxtx_factor", models.FloatField(default=1.0)),
+                ("is_public", models.BooleanField(default=True)),
+                ("is_disabled", models.BooleanField(default=False)),
+                ("extra_specs", models.JSONField(blank=True, default=dict)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
             ],
             options={
-                'ordering': ['flavorid'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('ram_mib__gte', 1), ('vcpus__gte', 1)), name='flavor_has_cpu_and_ram')],
+                "ordering": ["flavorid"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("ram_mib__gte", 1), ("vcpus__gte", 1)),
+                        name="flavor_has_cpu_and_ram",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='FlavorAccess',
+            name="FlavorAccess",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('project_id', models.CharField(db_index=True, max_length=64)),
-                ('flavor', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='access', to='flavors.flavor')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("project_id", models.CharField(db_index=True, max_length=64)),
+                (
+                    "flavor",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="access",
+                        to="flavors.flavor",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('flavor', 'project_id'), name='flavor_access_once')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("flavor", "project_id"), name="flavor_access_once"
+                    )
+                ],
             },
         ),
     ]
