@@ -1,0 +1,1 @@
+"""Brings the portal onto a machine, and runs its processes."""
