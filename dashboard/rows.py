@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from cloudportal.errors import Invalid
 from dashboard.power import PowerButton, buttons_for
+from dashboard.states import task_words
 from identity.actors import Actor
 from images.models import Image
 from operations.models import UNFINISHED, StepRecord
@@ -38,6 +39,12 @@ class ServerRow:
     def is_changing(self) -> bool:
         """Whether something is being done to it, so that a second look soon is worth it."""
         return is_changing(self.server)
+
+    @property
+    def task_note(self) -> str:
+        """What is being done to it in words, unless the status says the same."""
+        says_it = self.server.status in {"REBOOT", "HARD_REBOOT"}
+        return "" if says_it else task_words(self.server.task_state)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ VENDOR = {
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 KIB = 1024
 NOTHING = "\N{EN DASH}"
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 @register.simple_tag
@@ -87,8 +88,8 @@ def mib(amount: int) -> str:
     if amount < 0:
         return "∞"
     if amount >= KIB and amount % 128 == 0:
-        return f"{amount / KIB:g} GiB"
-    return f"{amount} MiB"
+        return f"{amount / KIB:g}{NO_BREAK}GiB"
+    return f"{amount}{NO_BREAK}MiB"
 
 
 @register.filter
@@ -101,7 +102,7 @@ def file_size(size_bytes: int | None) -> str:
         if size < KIB:
             break
         size, unit = size / KIB, larger
-    return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
+    return f"{size:.{0 if size >= 10 or unit == 'B' else 1}f}{NO_BREAK}{unit}"
 
 
 @register.filter
@@ -112,28 +113,36 @@ def seconds(duration: timedelta | None) -> str:
 
 @register.filter
 def age(moment: datetime | None) -> SafeString | str:
-    """How long ago a moment was, with the exact time to hover over."""
-    if moment is None:
-        return NOTHING
-    past_s = max((timezone.now() - moment).total_seconds(), 0)
+    """How old something is, with the exact time to hover over."""
+    return NOTHING if moment is None else _time(moment, "%s")
+
+
+@register.filter
+def ago(moment: datetime | None) -> SafeString | str:
+    """How long ago something was, with the exact time to hover over."""
+    return NOTHING if moment is None else _time(moment, _("%s ago"))
+
+
+def _time(moment: datetime, words: str) -> SafeString:
+    past_s = float(int(max((timezone.now() - moment).total_seconds(), 0)))
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         moment.isoformat(),
         moment.strftime("%Y-%m-%d %H:%M:%S %Z"),
-        _("just now") if past_s < 1 else _span(float(int(past_s))),
+        words % _span(past_s) if past_s else _("just now"),
     )
 
 
 def _span(total_s: float) -> str:
     if total_s < 10:
-        return f"{total_s:.2g} s" if total_s >= 0.01 else "0 s"
+        return f"{total_s:.2g}{NO_BREAK}s" if total_s >= 0.01 else f"0{NO_BREAK}s"
     if total_s < MINUTE_S:
-        return f"{total_s:.0f} s"
+        return f"{total_s:.0f}{NO_BREAK}s"
     if total_s < HOUR_S:
-        return f"{total_s // MINUTE_S:.0f} min"
+        return f"{total_s // MINUTE_S:.0f}{NO_BREAK}min"
     if total_s < 2 * DAY_S:
-        return f"{total_s // HOUR_S:.0f} h"
-    return f"{total_s // DAY_S:.0f} d"
+        return f"{total_s // HOUR_S:.0f}{NO_BREAK}h"
+    return f"{total_s // DAY_S:.0f}{NO_BREAK}d"
 
 
 @register.inclusion_tag("dashboard/parts/field.html")

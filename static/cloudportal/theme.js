@@ -1,10 +1,12 @@
-// Sets light or dark before the first paint: what was chosen here, else what the system prefers.
+// Sets light or dark before the first paint: what was chosen, else what the system prefers.
+// The key and its values are those of Django's admin, so that both follow one choice.
 (() => {
   const system = matchMedia("(prefers-color-scheme: dark)");
+  const preferred = () => (system.matches ? "dark" : "light");
   const apply = () => {
     const chosen = localStorage.getItem("theme");
-    const theme = chosen ?? (system.matches ? "dark" : "light");
-    document.documentElement.dataset.bsTheme = theme;
+    const isChosen = chosen === "light" || chosen === "dark";
+    document.documentElement.dataset.bsTheme = isChosen ? chosen : preferred();
   };
   apply();
   system.addEventListener("change", apply);
@@ -12,8 +14,7 @@
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-switch-theme]")) return;
     const wanted = document.documentElement.dataset.bsTheme === "dark" ? "light" : "dark";
-    if (wanted === (system.matches ? "dark" : "light")) localStorage.removeItem("theme");
-    else localStorage.setItem("theme", wanted);
+    localStorage.setItem("theme", wanted === preferred() ? "auto" : wanted);
     apply();
   });
 })();

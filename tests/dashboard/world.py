@@ -1,4 +1,4 @@
-"""A small cloud in the database for the pages to show: projects, people, and servers in all states."""
+"""A small cloud in the database for the pages to show: people, and servers in all states."""
 
 from __future__ import annotations
 
@@ -24,6 +24,31 @@ PUBLIC_KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKlGpEmWeJqtGJmqcnpMUnA2oX1s2ZyJc6j5S2Sm1z5F demo@laptop"
 )
 MIB = 1024**2
+DECISION = {
+    "candidates": 3,
+    "chosen": "alpha",
+    "alternates": ["beta"],
+    "request_id": "req-0f0f0f0f-1111-2222-3333-444444444444",
+    "summary": "3 hosts asked, 1 removed by resources; alpha has the most memory free.",
+    "filters": [
+        {
+            "name": "up_and_enabled",
+            "question": "Does the host answer, and is it enabled?",
+            "removed": {},
+            "left": 3,
+        },
+        {
+            "name": "resources",
+            "question": "Are enough vCPUs, memory and disk free?",
+            "removed": {"gamma": "1024 MiB of memory wanted, 512 free"},
+            "left": 2,
+        },
+    ],
+    "weights": [
+        {"host": "alpha", "total": 2.0, "weights": {"ram": 1.0, "cpu": 1.0}},
+        {"host": "beta", "total": 0.75, "weights": {"ram": 0.25, "cpu": 0.5}},
+    ],
+}
 
 
 @dataclass
@@ -152,7 +177,7 @@ def fill(world: World) -> dict[str, Server]:
             tags=["production", "eu"],
         ),
         "web-2": world.server(
-            "web-2", flavor=small, image_id=debian.pk, created_at=now - timedelta(days=12, minutes=1)
+            "web-2", flavor=small, image_id=debian.pk, created_at=now - timedelta(days=13)
         ),
         "database": world.server(
             "database", flavor=medium, image_id=debian.pk, task_state=TaskState.REBOOTING,
@@ -186,18 +211,7 @@ def fill(world: World) -> dict[str, Server]:
             ]
         )
         _record_build(world, server, now)
-    Decision.objects.create(
-        server_id=made["web-1"].pk, candidates=3, chosen="alpha", alternates=["beta"],
-        request_id=f"req-{uuid.uuid4()}", summary="3 hosts asked, 1 removed by resources; alpha has the most memory free.",
-        filters=[
-            {"name": "up_and_enabled", "question": "Does the host answer, and is it enabled?", "removed": {}, "left": 3},
-            {"name": "resources", "question": "Are enough vCPUs, memory and disk free?", "removed": {"gamma": "1024 MiB of memory wanted, 512 free"}, "left": 2},
-        ],
-        weights=[
-            {"host": "alpha", "total": 2.0, "weights": {"ram": 1.0, "cpu": 1.0, "image_cached": 0.0}},
-            {"host": "beta", "total": 1.25, "weights": {"ram": 0.25, "cpu": 0.5, "image_cached": 0.5}},
-        ],
-    )  # fmt: skip
+    Decision.objects.create(server_id=made["web-1"].pk, **DECISION)
     return made
 
 
