@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,10 +16,22 @@ from images.models import ImageStatus, Visibility
 _MINORS = (7, 6, 5, 4, 3, 2, 1, 0)
 
 
+class OneForm(DefaultContentNegotiation):
+    """Answers in the one form there is, whatever `Accept` says: clients ask for data as octets."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """The first renderer."""
+        first: BaseRenderer = renderers[0]
+        return first, first.media_type or "application/json"
+
+
 class ImageView(WireView):
     """A view of the image API."""
 
     service = "image"
+    content_negotiation_class = OneForm
 
 
 class Versions(ImageView):

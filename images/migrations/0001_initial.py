@@ -6,40 +6,84 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Image',
+            name="Image",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
-                ('name', models.CharField(blank=True, max_length=255, null=True)),
-                ('owner', models.CharField(db_index=True, max_length=64, verbose_name='owning project')),
-                ('status', models.CharField(choices=[('queued', 'Queued'), ('saving', 'Saving'), ('active', 'Active'), ('deactivated', 'Deactivated'), ('killed', 'Killed'), ('deleted', 'Deleted')], default='queued', max_length=16)),
-                ('visibility', models.CharField(choices=[('public', 'Public'), ('private', 'Private'), ('shared', 'Shared'), ('community', 'Community')], default='shared', max_length=16)),
-                ('is_protected', models.BooleanField(default=False)),
-                ('is_hidden', models.BooleanField(default=False)),
-                ('disk_format', models.CharField(blank=True, default='', max_length=16)),
-                ('container_format', models.CharField(blank=True, default='', max_length=16)),
-                ('min_ram_mib', models.PositiveIntegerField(default=0)),
-                ('min_disk_gib', models.PositiveIntegerField(default=0)),
-                ('size', models.PositiveBigIntegerField(blank=True, null=True)),
-                ('virtual_size', models.PositiveBigIntegerField(blank=True, null=True)),
-                ('checksum', models.CharField(blank=True, default='', max_length=32, verbose_name='MD5')),
-                ('sha256', models.CharField(blank=True, default='', max_length=64, verbose_name='SHA-256')),
-                ('sha512', models.CharField(blank=True, default='', max_length=128, verbose_name='SHA-512')),
-                ('tags', models.JSONField(blank=True, default=list)),
-                ('properties', models.JSONField(blank=True, default=dict)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("id", models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
+                ("name", models.CharField(blank=True, max_length=255, null=True)),
+                (
+                    "owner",
+                    models.CharField(db_index=True, max_length=64, verbose_name="owning project"),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("saving", "Saving"),
+                            ("active", "Active"),
+                            ("deactivated", "Deactivated"),
+                            ("killed", "Killed"),
+                            ("deleted", "Deleted"),
+                        ],
+                        default="queued",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "visibility",
+                    models.CharField(
+                        choices=[
+                            ("public", "Public"),
+                            ("private", "Private"),
+                            ("shared", "Shared"),
+                            ("community", "Community"),
+                        ],
+                        default="shared",
+                        max_length=16,
+                    ),
+                ),
+                ("is_protected", models.BooleanField(default=False)),
+                ("is_hidden", models.BooleanField(default=False)),
+                ("disk_format", models.CharField(blank=True, default="", max_length=16)),
+                ("container_format", models.CharField(blank=True, default="", max_length=16)),
+                ("min_ram_mib", models.PositiveIntegerField(default=0)),
+                ("min_disk_gib", models.PositiveIntegerField(default=0)),
+                ("size", models.PositiveBigIntegerField(blank=True, null=True)),
+                ("virtual_size", models.PositiveBigIntegerField(blank=True, null=True)),
+                (
+                    "checksum",
+                    models.CharField(blank=True, default="", max_length=32, verbose_name="MD5"),
+                ),
+                (
+                    "sha256",
+                    models.CharField(blank=True, default="", max_length=64, verbose_name="SHA-256"),
+                ),
+                (
+                    "sha512",
+                    models.CharField(
+                        blank=True, default="", max_length=128, verbose_name="SHA-512"
+                    ),
+                ),
+                ("tags", models.JSONField(blank=True, default=list)),
+                ("properties", models.JSONField(blank=True, default=dict)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-id'],
-                'indexes': [models.Index(fields=['-created_at', '-id'], name='image_newest')],
+                "ordering": ["-created_at", "-id"],
+                "indexes": [models.Index(fields=["-created_at", "-id"], name="image_newest")],
             },
         ),
     ]

@@ -17,21 +17,25 @@ from networks.models import SecurityGroup
 from quotas.consume import default_limits, limits, usage
 from quotas.resources import UNLIMITED
 
+# By alias the name and what it is; clients look extensions up by both.
 _EXTENSIONS = {
-    "security-group": "The security groups extension, to be read.",
-    "binding": "Where a port's server runs.",
-    "quotas": "Quota management, to be read.",
-    "quota_details": "Limits beside what is used.",
-    "project-id": "project_id beside tenant_id.",
-    "net-mtu": "The MTU of a network.",
-    "availability_zone": "Availability zones.",
-    "network_availability_zone": "Availability zones of networks.",
-    "auto-allocated-topology": "The network that a project gets without asking.",
-    "standard-attr-description": "A description of everything.",
-    "standard-attr-timestamp": "When something was made and changed.",
-    "standard-attr-revisions": "How often something was changed.",
-    "pagination": "Pages of lists.",
-    "sorting": "Order of lists.",
+    "security-group": ("security-group", "The security groups extension, to be read."),
+    "binding": ("Port Binding", "Where a port's server runs."),
+    "quotas": ("Quota management support", "Limits of projects, to be read."),
+    "quota_details": ("Quota details management support", "Limits beside what is used."),
+    "project-id": ("project_id field enabled", "project_id beside tenant_id."),
+    "net-mtu": ("Network MTU", "The MTU of a network."),
+    "availability_zone": ("Availability Zone", "Availability zones."),
+    "network_availability_zone": ("Network Availability Zone", "Zones of networks."),
+    "auto-allocated-topology": (
+        "Auto Allocated Topology Services",
+        "The network that a project gets without asking.",
+    ),
+    "standard-attr-description": ("standard-attr-description", "A description of everything."),
+    "standard-attr-timestamp": ("standard-attr-timestamp", "When things were made and changed."),
+    "standard-attr-revisions": ("standard-attr-revisions", "How often things were changed."),
+    "pagination": ("Pagination support", "Pages of lists."),
+    "sorting": ("Sorting support", "Order of lists."),
 }
 _UPDATED = "2026-01-01T00:00:00-00:00"
 _RESOURCES = ("network", "subnet", "port", "security-group", "security-group-rule", "quota")
@@ -75,8 +79,8 @@ class Resources(NetworkView):
 def _extension(alias: str) -> dict[str, Any]:
     return {
         "alias": alias,
-        "name": alias,
-        "description": _EXTENSIONS[alias],
+        "name": _EXTENSIONS[alias][0],
+        "description": _EXTENSIONS[alias][1],
         "updated": _UPDATED,
         "links": [],
     }

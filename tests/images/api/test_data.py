@@ -121,3 +121,12 @@ def test_connection_that_breaks_is_no_end():
 
     with pytest.raises(IncompleteUpload):
         list(body_chunks(environ))
+
+
+@pytest.mark.parametrize("accept", ["", "application/octet-stream", "*/*", "text/html"])
+def test_answer_comes_whatever_form_the_client_accepts(client_for, queued, member, accept):
+    image = queued(member)
+    client = client_for(member)
+
+    assert put(client, image, HTTP_ACCEPT=accept).status_code == 204
+    assert client.get(f"/image/v2/images/{image.pk}", HTTP_ACCEPT=accept).status_code == 200
