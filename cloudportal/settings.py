@@ -164,6 +164,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["cloudportal.api.permissions.IsAuthenticatedActor"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["cloudportal.api.parsers.WireJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "cloudportal.api.negotiation.WireNegotiation",
     "DEFAULT_SCHEMA_CLASS": "cloudportal.api.openapi.WireAutoSchema",
     "EXCEPTION_HANDLER": "cloudportal.api.faults.wire_exception_handler",
     "UNAUTHENTICATED_USER": None,

@@ -1,0 +1,27 @@
+"""Which form an answer has: JSON, whatever the Accept header says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+
+class WireNegotiation(BaseContentNegotiation):
+    """Takes the view's own parser and renderer; real clients send empty Accept headers."""
+
+    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser:
+        """The first one; it refuses media types that it does not read."""
+        return parsers[0]
+
+    def select_renderer(
+        self,
+        request: Request,
+        renderers: Sequence[BaseRenderer],
+        format_suffix: str | None = None,
+    ) -> tuple[BaseRenderer, str]:
+        """The first one."""
+        return renderers[0], renderers[0].media_type or ""
