@@ -17,7 +17,10 @@ from tests.identity.conftest import PASSWORD
 pytestmark = [
     pytest.mark.wire,
     pytest.mark.django_db(transaction=True),
+    # The client's own, about itself.
     pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK60Warning"),
+    pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning"),
+    pytest.mark.filterwarnings("ignore::openstack.warnings.OpenStackDeprecationWarning"),
 ]
 OPENSTACK = Path(sys.executable).with_name("openstack")
 
@@ -83,7 +86,7 @@ def test_keystoneauth_rescopes_a_token(cloud, demo):
     first = v3.Password(
         auth_url=cloud, username="mia", password=PASSWORD, user_domain_id="default", unscoped=True
     )
-    token = first.get_token(session.Session())
+    token = first.get_token(session.Session()) or ""
     second = v3.Token(auth_url=cloud, token=token, project_id=demo.id)
 
     assert second.get_access(session.Session()).role_names == ["member", "reader"]
@@ -126,7 +129,7 @@ def test_a_member_reads_its_own_project_and_user_by_the_sdk(cloud, member, demo)
 
     assert identity.get_project(demo.id).name == "demo"
     assert identity.get_user(member.id).name == "mia"
-    assert [project.name for project in identity.user_projects(member)] == ["demo"]
+    assert [project.name for project in identity.user_projects(member.id)] == ["demo"]
     with pytest.raises(openstack.exceptions.ForbiddenException):
         list(identity.users())
 
