@@ -1,4 +1,4 @@
-"""However many requests race for a project's quota, exactly as many servers are made as it allows."""
+"""However many requests race for a quota, exactly as many servers are made as it allows."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
