@@ -11,6 +11,7 @@ from drf_spectacular.views import (
     SpectacularRedocView,
     SpectacularSwaggerView,
 )
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -43,6 +44,8 @@ class SchemaView(SpectacularAPIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    # The wire APIs answer JSON whatever is accepted; here the caller chooses.
+    content_negotiation_class = DefaultContentNegotiation
     renderer_classes = [JSONRenderer, OpenApiJsonRenderer, OpenApiYamlRenderer]
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
