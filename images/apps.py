@@ -11,3 +11,7 @@ class ImagesConfig(AppConfig):
     def ready(self) -> None:
         """Register what others find by name."""
         from images import queries, rules  # noqa: F401 - registers lookups and policy rules
+        from images.sweep import SWEEP_EVERY_S, remove_stray_files
+        from operations.timers import register_timer
+
+        register_timer("images.stray_files", SWEEP_EVERY_S, remove_stray_files)

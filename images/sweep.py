@@ -13,6 +13,7 @@ from images.storage import PART_SUFFIX, image_path
 
 # An upload writes all the time; a part file untouched for so long belongs to nobody.
 STALE_AFTER = timedelta(minutes=15)
+SWEEP_EVERY_S = 300.0
 _WITH_DATA = (ImageStatus.ACTIVE, ImageStatus.DEACTIVATED)
 
 

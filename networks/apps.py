@@ -11,3 +11,7 @@ class NetworksConfig(AppConfig):
     def ready(self) -> None:
         """Register what others find by name."""
         from networks import rules  # noqa: F401 - registers the policy rules
+        from networks.operations.remove_network import REMOVE
+        from operations.kinds import register
+
+        register(REMOVE)

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from uuid import uuid5
+
 from django.db import transaction
 from django.db.models import ProtectedError
 
+from hypervisors.models import Hypervisor
 from identity.actors import Actor
 from networks.errors import NetworkInUse, PortInUse, SubnetInUse
 from networks.lookup import require
 from networks.models import Network, Port, Subnet
+from operations.enqueue import enqueue
 from quotas.consume import release
 
+REMOVE_NETWORK = "network.remove"
 
-def delete_network(*, network: Network, actor: Actor) -> None:
-    """Delete a network without ports, and its subnets.
+
+def delete_network(*, network: Network, actor: Actor, now: datetime) -> None:
+    """Delete a network without ports, and its subnets; hosts forget it a little later.
 
     Raises:
         PolicyNotAuthorized: the actor may not delete it.
         NetworkInUse: it has ports.
     """
     require(actor, "delete_network", network.project_id)
+    network_id = network.pk
     with transaction.atomic():
-        subjects = [network.pk, *network.subnets.values_list("pk", flat=True)]
+        subjects = [network_id, *network.subnets.values_list("pk", flat=True)]
         try:
             network.delete()
         except ProtectedError:
@@ -31,6 +39,14 @@ def delete_network(*, network: Network, actor: Actor) -> None:
             ) from None
         for subject in subjects:
             release(subject=subject)
+        for hypervisor_id in Hypervisor.objects.values_list("pk", flat=True):
+            enqueue(
+                REMOVE_NETWORK,
+                subject=uuid5(network_id, f"hypervisor {hypervisor_id}"),
+                params={"network": str(network_id), "hypervisor": hypervisor_id},
+                request_id=actor.request_id,
+                now=now,
+            )
 
 
 def delete_subnet(*, subnet: Subnet, actor: Actor) -> None:

@@ -167,7 +167,9 @@ class OneNetwork(ItemView):
 
     def delete(self, request: Request, pk: str) -> Response:
         """Delete it."""
-        delete.delete_network(network=self.row(request, pk), actor=actor_of(request))
+        delete.delete_network(
+            network=self.row(request, pk), actor=actor_of(request), now=timezone.now()
+        )
         return Response(status=204)
 
 

@@ -1,0 +1,1 @@
+"""What the networks app does on hosts by itself."""
