@@ -20,6 +20,9 @@ class Process:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    # Whether it starts with the supervisor. The others are started once the portal answers: at the
+    # start, processors are what is short, and users wait for the pages first.
+    is_first: bool = False
 
 
 def processes(*, python: Path, project: Path, bind: str, port: int) -> list[Process]:
@@ -37,7 +40,7 @@ def processes(*, python: Path, project: Path, bind: str, port: int) -> list[Proc
         *("--worker-tmp-dir", "/dev/shm"),  # noqa: S108 - gunicorn makes an unnamed file there
     ]
     return [
-        Process("web", web),
+        Process("web", web, is_first=True),
         Process("worker", [*manage, "qcluster"]),
         # django-q2 reads a named cluster's settings when it is imported: before its own option.
         Process("transfer", [*manage, "qcluster"], {"Q_CLUSTER_NAME": "transfer"}),
@@ -85,6 +88,7 @@ def _program(var: Path, project: Path, program: Process, priority: int) -> dict[
         "command": shlex.join(program.command),
         "directory": str(project),
         "priority": str(priority),
+        "autostart": "true" if program.is_first else "false",
         "autorestart": "true",
         "startsecs": "1",
         "startretries": "30",

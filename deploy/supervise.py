@@ -16,13 +16,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import xmlrpc.client
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 MARK = "CLOUDPORTAL_RUN"
-READY_S = 60.0
+READY_S = 120.0
 STOP_S = 30.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -161,6 +162,7 @@ def run(portal: Portal) -> int:
     try:
         _wait_until_ready(portal, child, told)
         if not told:
+            _start_others(portal)
             _announce(portal)
         while not told and child.poll() is None:
             time.sleep(0.2)
@@ -182,6 +184,16 @@ def _wait_until_ready(portal: Portal, child: subprocess.Popen[bytes], told: list
         if _is_healthy(portal):
             return
         time.sleep(0.1)
+
+
+def _start_others(portal: Portal) -> None:
+    # Here, since only the environment that runs the portal has it; stopping needs no environment.
+    from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]  # has no stubs
+
+    transport = SupervisorTransport("", "", f"unix://{portal.var / 'run' / 'supervisor.sock'}")
+    server = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+    is_to_wait = False
+    server.supervisor.startAllProcesses(is_to_wait)
 
 
 def _is_healthy(portal: Portal) -> bool:
