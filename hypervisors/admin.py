@@ -44,7 +44,8 @@ class HypervisorForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic a
         fields = (
             *("name", "uri", "virt_type", "cpu_ratio", "ram_ratio", "disk_ratio"),
             *("reserved_vcpus", "reserved_ram_mib", "reserved_disk_gib", "is_enabled"),
-            *("disabled_reason", "in_maintenance", "max_concurrent_builds", "labels"),
+            *("disabled_reason", "in_maintenance", "is_forced_down", "max_concurrent_builds"),
+            "labels",
         )
 
     def clean(self) -> dict[str, Any]:
@@ -101,7 +102,15 @@ class HypervisorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
     form = HypervisorForm
     inlines = (StoragePoolInline,)
     list_display = (
-        *("name", "state", "is_enabled", "in_maintenance", "zones", "domain_type"),
+        *(
+            "name",
+            "state",
+            "is_enabled",
+            "in_maintenance",
+            "is_forced_down",
+            "zones",
+            "domain_type",
+        ),
         *("vcpus_claimed", "ram_claimed", "disk_claimed", "running_servers", "last_seen_at"),
     )
     list_filter = ("state", "is_enabled", "in_maintenance", "domain_type", "aggregates")

@@ -80,8 +80,9 @@ def examine(hypervisor: Hypervisor) -> Examination:
         key_check = _host_key(address, hypervisor.host_keys)
         if key_check.ok is not True:
             words = "Not checked: the portal does not connect to a host it does not know."
-            is_silent = key_check.name == "ssh"
-            rest = ("host key", *_AFTER_SSH) if is_silent else ("ssh", *_AFTER_SSH)
+            rest = ("ssh", *_AFTER_SSH)
+            if key_check.name == "ssh":
+                words, rest = "Not checked: no connection.", ("host key", *_AFTER_SSH)
             return Examination([key_check, *(HostCheck(name, None, words) for name in rest)])
         key_checks = [key_check]
     forget(hypervisor)  # a failure of a moment ago is asked for anew
