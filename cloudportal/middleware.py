@@ -10,7 +10,8 @@ from cloudportal.logs import logged_as
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
-WIRE_PREFIXES = ("/identity", "/compute", "/image", "/network", "/volume")
+# With their slash: the pages have /images/ and /networks/.
+WIRE_PREFIXES = ("/identity/", "/compute/", "/image/", "/network/", "/volume/")
 _GLOBAL_REQUEST_ID = re.compile(r"req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -37,7 +38,7 @@ class RequestIdMiddleware:
 
 
 class WirePathMiddleware:
-    """Take one trailing slash off wire paths: real clients send both forms and follow no redirect."""
+    """Take slashes off the end of wire paths: real clients send both forms, follow no redirect."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
