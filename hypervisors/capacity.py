@@ -70,3 +70,9 @@ def take_build_slot(*, hypervisor_id: int, operation_id: UUID, now: datetime) ->
 def free_build_slot(*, operation_id: UUID) -> None:
     """Give the operation's slot back; having none is fine."""
     BuildSlot.objects.filter(operation=operation_id).delete()
+
+
+def free_build_slots_of(*, subject: UUID) -> None:
+    """Give back the slots of all operations on a subject, also of those that had to make way."""
+    operations = Operation.objects.filter(subject=subject).values("id")
+    BuildSlot.objects.filter(operation__in=operations).delete()

@@ -56,7 +56,7 @@ class Choice:
     def refusal(self) -> str:
         """In words, which filter removed how many hosts."""
         if not self.asked:
-            return "No valid host was found. There is no hypervisor."
+            return "No valid host was found. There is no hypervisor left to ask."
         removed = [
             f"{entry['name']} removed {entry['removed']}"
             for entry in self.filters

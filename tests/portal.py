@@ -17,19 +17,11 @@ from typing import Any, TypeVar
 
 import openstack
 
+from cloudportal.processes import processes
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 T = TypeVar("T")
-
-PROCESSES = {
-    "web": [
-        str(BIN / "gunicorn"), "cloudportal.wsgi:application", "--worker-class", "gthread",
-        "--workers", "1", "--threads", "8", "--log-level", "warning",
-    ],
-    "worker": [sys.executable, "manage.py", "qcluster"],
-    "transfer": [sys.executable, "manage.py", "qcluster"],
-    "keeper": [sys.executable, "manage.py", "keeper"],
-}  # fmt: skip
 
 
 def eventually(look: Callable[[], T], *, within_s: float = 120, what: str = "") -> T:
@@ -62,6 +54,11 @@ class Portal:
         self.var = var
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        # The same programs that `make run` puts under its supervisor.
+        found = processes(
+            python=Path(sys.executable), project=ROOT, bind="127.0.0.1", port=self.port
+        )
+        self.programs = {each.name: each for each in found}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("OS_")},
@@ -94,17 +91,12 @@ class Portal:
 
     def start(self, name: str) -> None:
         """Start one of the portal's processes, in a process group of its own."""
-        command = list(PROCESSES[name])
-        if name == "web":
-            command += ["--bind", f"127.0.0.1:{self.port}"]
-        environment = dict(self.environment)
-        if name == "transfer":
-            environment["Q_CLUSTER_NAME"] = "transfer"
+        program = self.programs[name]
         with (self.var / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                command,
+                program.command,
                 cwd=ROOT,
-                env=environment,
+                env={**self.environment, **program.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -113,7 +105,7 @@ class Portal:
 
     def start_all(self) -> None:
         """Start everything and wait until the web process answers."""
-        for name in PROCESSES:
+        for name in self.programs:
             self.start(name)
         eventually(self.is_healthy, within_s=60, what="the portal answers")
 

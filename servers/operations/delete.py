@@ -89,7 +89,7 @@ def forget(context: Context) -> None:
         server_ports.release_server_ports(server_id=context.subject, now=now)
         release(subject=context.subject)
         # A build that made way for this may have held a slot.
-        capacity.free_build_slot(operation_id=context.operation_id)
+        capacity.free_build_slots_of(subject=context.subject)
         Server.objects.change(
             context.subject,
             vm_state=VmState.DELETED,

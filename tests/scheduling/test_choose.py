@@ -163,7 +163,7 @@ def test_the_refusal_says_which_filter_removed_how_many_and_which_hosts():
 
 
 def test_without_hypervisors_the_refusal_says_so():
-    assert "There is no hypervisor" in choose_hosts(spec(), without=[]).refusal()
+    assert "There is no hypervisor left" in choose_hosts(spec(), without=[]).refusal()
 
 
 def test_the_number_of_queries_does_not_grow_with_the_hosts(django_assert_num_queries):

@@ -1,0 +1,85 @@
+"""A host that is away keeps nobody waiting; what it owes is done when it is back."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone
+
+from hypervisors.libvirt.errors import HostUnreachable
+from hypervisors.models import Hypervisor
+from operations.models import Operation, OperationState
+from scheduling.models import Allocation
+from servers.delete import delete_server
+from servers.models import Server
+from servers.states import VmState
+from tests.authorisation import actor_named
+from tests.hypervisors.fake_host import make_hypervisor
+from tests.servers.operations.conftest import assert_nothing_left
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def delete(server: Server) -> None:
+    delete_server(server=server, actor=actor_named("member"), now=timezone.now())
+
+
+def test_a_server_on_a_host_that_is_away_is_deleted_at_once(one_host, hosts, create, work):
+    server = create(config_drive=True)
+    work(server.pk)
+    hosts["host1"].is_down = True
+
+    delete(Server.objects.get(pk=server.pk))
+    work(server.pk)
+
+    server.refresh_from_db()
+    assert server.vm_state == VmState.DELETED
+    # The guest may still run there: its room is not free yet.
+    assert Allocation.objects.filter(server_id=server.pk).exists()
+    debt = Operation.objects.get(kind="server.cleanup")
+    work(debt.subject, wake_ups=3)
+    assert len(hosts["host1"].guests) == 1
+
+    hosts["host1"].is_down = False
+    work(debt.subject)
+
+    assert Operation.objects.get(pk=debt.pk).state == OperationState.DONE
+    assert_nothing_left(hosts)
+
+
+def test_a_build_goes_on_elsewhere_when_its_host_goes_away(one_host, hosts, create, work):
+    make_hypervisor(hosts, "host2", ram_mib=1024)
+    server = create()
+    host = hosts["host1"]
+    original = host.define_guest
+
+    def define(spec):
+        original(spec)
+        host.is_down = True
+        raise HostUnreachable("away")
+
+    host.define_guest = define
+
+    work(server.pk)
+
+    server.refresh_from_db()
+    assert server.vm_state == VmState.ACTIVE
+    assert server.hypervisor.name == "host2"
+    debt = Operation.objects.get(kind="server.cleanup")
+    host.is_down = False
+    work(debt.subject)
+    assert host.is_clean()
+    assert [each.hypervisor.name for each in Allocation.objects.all()] == ["host2"]
+
+
+def test_a_debt_on_a_host_that_was_removed_ends(one_host, hosts, create, work):
+    server = create()
+    work(server.pk)
+    hosts["host1"].is_down = True
+    delete(Server.objects.get(pk=server.pk))
+    work(server.pk)
+    debt = Operation.objects.get(kind="server.cleanup")
+    Allocation.objects.all().delete()
+    Server.objects.update(hypervisor=None)
+    Hypervisor.objects.all().delete()
+
+    assert work(debt.subject).state == OperationState.DONE
