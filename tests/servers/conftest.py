@@ -8,6 +8,10 @@ from flavors.models import Flavor
 from hypervisors.models import HostState, Hypervisor
 from images.models import Image, ImageStatus, Visibility
 from networks.models import Network, Subnet
+from operations.models import Operation
+from servers.create import create_servers
+from servers.models import Server
+from servers.states import VmState
 from servers.wanted import CreateServers
 from tests.authorisation import FOREIGN_PROJECT, OWN_PROJECT, actor_named, client_as
 
@@ -121,3 +125,18 @@ def post(db):
         return client_as(who, version).post("/compute/v2.1/servers", body, format="json")
 
     return call
+
+
+@pytest.fixture
+def active(wanted, now, host):
+    """An active server of the project, as its build leaves it; keywords are its own fields."""
+
+    def make(name="web", **fields):
+        server = create_servers(wanted=wanted(name=name), actor=actor_named("owner"), now=now)[0]
+        Operation.objects.all().delete()
+        state = {"vm_state": VmState.ACTIVE, "task_state": None, "power_state": 1}
+        placed = {"hypervisor": host, "availability_zone": "nova", "launched_at": now}
+        Server.objects.filter(pk=server.pk).update(**{**state, **placed, **fields})
+        return Server.objects.get(pk=server.pk)
+
+    return make
