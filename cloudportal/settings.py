@@ -114,16 +114,18 @@ if _database["ENGINE"].endswith("sqlite3"):
     # django-q2's broker asks for obsolete connections to be closed at every poll; one that lives
     # long spares it the opening.
     _database["CONN_MAX_AGE"] = 3600
-    _database["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 30,
-        "init_command": (
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=134217728;"
-            "PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY"
-        ),
-    }
+    _database.setdefault("OPTIONS", {}).update(
+        {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 30,
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=134217728;"
+                "PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY"
+            ),
+        }
+    )
 else:
-    _database["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 12, "timeout": 30}}
+    _database.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 12, "timeout": 30}
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

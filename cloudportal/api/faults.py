@@ -73,7 +73,7 @@ def status_for(error: errors.CloudError, service: str) -> int:
 def fault_body(service: str, status: int, message: str, kind: str = "") -> dict[str, Any]:
     """The error envelope of a service: compute and volume, identity, network or image."""
     # A 401 comes from the identity service's middleware in front of every API.
-    if service == "identity" or (status == 401 and service != "network"):  # noqa: PLR2004 - HTTP status
+    if service == "identity" or (status == 401 and service != "network"):
         title = TITLES.get(status, "Error")
         return {"error": {"code": status, "message": message, "title": title}}
     if service == "network":
@@ -96,7 +96,9 @@ def _understood(error: Exception, service: str) -> tuple[int, str] | None:
         return 401, LOGIN_NEEDED
     if isinstance(error, drf.MethodNotAllowed):
         # The compute router knows no such route at all; the other services answer 405.
-        return (404, "The resource could not be found.") if service == "compute" else (405, str(error))
+        return (
+            (404, "The resource could not be found.") if service == "compute" else (405, str(error))
+        )
     if isinstance(error, drf.APIException):
         return error.status_code, str(error.detail)
     return None
@@ -109,16 +111,19 @@ def wire_exception_handler(error: Exception, context: dict[str, Any]) -> Respons
     if understood is None:
         logger.error("Unexpected failure in the %s API.", service, exc_info=error)
         identifier = getattr(context.get("request"), "request_id", "")
-        understood = 500, (
-            "Unexpected API Error. Please report it to the administrator with the request id "
-            f"{identifier}."
+        understood = (
+            500,
+            (
+                "Unexpected API Error. Please report it to the administrator with the request id "
+                f"{identifier}."
+            ),
         )
     status, message = understood
     if isinstance(error, errors.CloudError) and error.detail:
         logger.info("%s answered %s: %s", service, status, error.detail)
     response = Response(fault_body(service, status, message, type(error).__name__), status=status)
-    if status == 401:  # noqa: PLR2004 - HTTP status
+    if status == 401:
         response["WWW-Authenticate"] = 'Keystone uri="/identity"'
-    if status == 413 and isinstance(error, errors.OverQuota):  # noqa: PLR2004 - HTTP status
+    if status == 413 and isinstance(error, errors.OverQuota):
         response["Retry-After"] = "0"
     return response

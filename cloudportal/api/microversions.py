@@ -79,7 +79,7 @@ class VersionRange:
     def _asked(self, headers: Mapping[str, str]) -> str:
         for entry in headers.get("OpenStack-API-Version", "").split(","):
             words = entry.split()
-            if len(words) == 2 and words[0].lower() == self.service:  # noqa: PLR2004 - service, version
+            if len(words) == 2 and words[0].lower() == self.service:
                 return words[1].lower()
         if self.legacy_header:
             return headers.get(self.legacy_header, "").strip().lower()

@@ -47,9 +47,7 @@ def parse_limit(query: QueryDict, maximum: int = MAX_LIMIT) -> int:
     return min(limit, maximum)
 
 
-def after(
-    queryset: QuerySet[M], order: Sequence[SortKey], marker: M | None, limit: int
-) -> list[M]:
+def after(queryset: QuerySet[M], order: Sequence[SortKey], marker: M | None, limit: int) -> list[M]:
     """The next `limit` rows behind `marker`; the order must end in a unique column.
 
     Null values sort as the database does it; pass only columns without nulls, or annotate them

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.conf import settings
 from django.http import HttpResponseBase
 from django.utils.cache import patch_vary_headers
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -21,14 +20,6 @@ if TYPE_CHECKING:
 COMPUTE = VersionRange(
     "compute", Microversion(2, 1), Microversion(2, 104), "X-OpenStack-Nova-API-Version"
 )
-
-
-class IsAuthenticatedActor(BasePermission):
-    """A valid token is needed; what it may do is decided by the policy in the use case."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        """Whether somebody is known to be asking."""
-        return bool(request.user)
 
 
 class WireRequest(Request):
@@ -51,6 +42,8 @@ class WireView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Negotiate, authenticate, then compare the project in the URL with the token's."""
+        if "%00" in request.get_full_path():
+            raise Invalid("Malformed request URL", detail="a NUL in the address")
         if self.versions is not None:
             request.microversion = self.versions.negotiate(request.headers)  # type: ignore[attr-defined]  # our addition
         super().initial(request, *args, **kwargs)
@@ -59,8 +52,8 @@ class WireView(APIView):
         actor: Any = request.user
         if asked is not None and actor and asked != (actor.project_id or ""):
             raise Invalid(
-                "Malformed request URL: URL's project_id '%s' doesn't match Context's "
-                "project_id '%s'" % (asked, actor.project_id)
+                f"Malformed request URL: URL's project_id '{asked}' doesn't match Context's "
+                f"project_id '{actor.project_id}'"
             )
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -82,7 +75,7 @@ class WireView(APIView):
                 answer["OpenStack-API-Version"] = f"{self.versions.service} {version}"
                 if self.versions.legacy_header:
                     answer[self.versions.legacy_header] = str(version)
-        return answer  # type: ignore[no-any-return]  # the stubs leave the answer open
+        return answer
 
     @property
     def base_url(self) -> str:
