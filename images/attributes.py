@@ -149,7 +149,7 @@ def check_tag(tag: Any) -> str:
     Raises:
         Invalid: it is no string of 1 to 255 characters.
     """
-    if not isinstance(tag, str) or not 0 < len(tag) <= MAX_TEXT:
+    if not isinstance(tag, str) or not 0 < len(tag) <= MAX_TEXT or "\0" in tag:
         raise Invalid("A tag is a string of 1 to 255 characters.")
     return tag
 

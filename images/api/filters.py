@@ -63,6 +63,9 @@ def filtered(images: ImageQuerySet, query: QueryDict, actor: Actor) -> ImageQuer
         if name in _PAGING or name in ("visibility", "os_hidden"):
             continue
         for value in values:
+            # PostgreSQL's text has no NUL, so no image has one either.
+            if "\0" in f"{name}{value}":
+                raise Invalid("Invalid filter: a NUL character")
             images = images.filter(_condition(name, str(value)))
     return images
 
@@ -137,14 +140,9 @@ def _when(name: str, value: str) -> Q:
     operator, colon, text = value.partition(":")
     if not colon or operator not in (*_COMPARISONS, "neq"):
         operator, text = "eq", value
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None:
+    aware = _instant(text)
+    if aware is None:
         raise Invalid(f"Invalid time for {name}: {value[:64]!r}")
-    # A plus sign that nobody escaped arrives as a blank, and then as no zone at all.
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if operator == "neq":
         return ~_same_second(name, aware)
     return (
@@ -152,6 +150,17 @@ def _when(name: str, value: str) -> Q:
         if operator == "eq"
         else Q(**{f"{name}__{_COMPARISONS[operator]}": aware})
     )
+
+
+def _instant(text: str) -> datetime | None:
+    """The time that a text is, in UTC, where it is taken to be without a zone."""
+    try:
+        moment = parse_datetime(text)
+        if moment is None:
+            return None
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _same_second(name: str, moment: datetime) -> Q:
@@ -168,8 +177,8 @@ def _member_status(name: str, value: str) -> Q:
 
 
 def _property(name: str, value: str) -> Q:
-    if not name or "\0" in name + value:
-        raise Invalid("Invalid filter")
+    if not name:
+        raise Invalid("Invalid filter: it has no name")
     return Q(properties__has_pair=(name, value))
 
 

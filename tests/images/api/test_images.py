@@ -247,6 +247,11 @@ def test_list_shows_what_is_asked_for(client_for, queued, member, admin, query, 
         "size_min=x",
         "created_at=gt:yesterday",
         "created_at=2020-99-99T00:00:00Z",
+        "created_at=gt:9999-12-31T23:59:59-23:00",
+        "name=%00",
+        "tag=%00",
+        "x%00=y",
+        "=y",
         "changes-since=2020-01-01",
         "member_status=x",
         'name=in:"x',
@@ -354,6 +359,13 @@ def test_formats_are_fixed_once_there_is_data(client_for, queued, member):
     store_image_data(image=image, chunks=[b"x" * 512], actor=member, now=timezone.now())
 
     assert patch(client_for(member), image.pk, change).status_code == 403
+
+
+def test_tag_that_no_database_holds_is_refused(client_for, queued, member):
+    address = f"/image/v2/images/{queued(member).pk}/tags"
+
+    assert client_for(member).put(f"{address}/%00").status_code == 400
+    assert client_for(member).put(f"{address}/{'x' * 256}").status_code == 400
 
 
 def test_protected_image_is_not_deleted(client_for, queued, member):
