@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from networks.wiring import WiredPort
-
 from hypervisors.disks import DiskPlan
 from hypervisors.guests import (
     DiskRecord,
@@ -23,6 +21,7 @@ from hypervisors.guests import (
 from hypervisors.models import Hypervisor
 from identity.models import Project, User
 from networks.models import Port
+from networks.wiring import WiredPort
 from servers.models import Server
 
 _MIB_PER_GIB = 1024

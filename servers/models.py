@@ -102,9 +102,7 @@ class Server(models.Model):
     # The zone asked for at creation (pinned), and the one it is in.
     pinned_zone = models.CharField(max_length=255, null=True)  # noqa: DJ001 - null is shown as null
     availability_zone = models.CharField(max_length=255, blank=True, default="")
-    hypervisor = models.ForeignKey(
-        Hypervisor, models.PROTECT, null=True, related_name="servers"
-    )
+    hypervisor = models.ForeignKey(Hypervisor, models.PROTECT, null=True, related_name="servers")
     # Everything placement needs, frozen at creation; see scheduling/request_spec.py.
     request_spec = models.JSONField(default=dict)
     scheduler_hints = models.JSONField(default=dict)
@@ -143,7 +141,7 @@ class Server(models.Model):
 
     @property
     def host_id(self) -> str:
-        """The host, hidden from tenants: SHA-224 hex of project id and host name, "" if unplaced."""
+        """The host, hidden from tenants: SHA-224 hex of project id and host name, or ""."""
         if self.hypervisor is None:
             return ""
         text = self.project_id + self.hypervisor.name
@@ -188,7 +186,9 @@ class ServerAction(models.Model):
         ordering = ["-started_at", "-id"]
         indexes = [models.Index(fields=["server_id", "-started_at"], name="action_newest")]
         constraints = [
-            models.UniqueConstraint(fields=["server_id", "request_id", "action"], name="action_once"),
+            models.UniqueConstraint(
+                fields=["server_id", "request_id", "action"], name="action_once"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -196,7 +196,7 @@ class ServerAction(models.Model):
 
 
 class ServerEvent(models.Model):
-    """A part of an action, from its start to its end; `result` is Success, Error or "" meanwhile."""
+    """A part of an action, from start to end; `result` is Success, Error, or "" meanwhile."""
 
     action = models.ForeignKey(ServerAction, models.CASCADE, related_name="events")
     event = models.CharField(max_length=128)

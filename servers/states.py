@@ -73,7 +73,7 @@ def status_of(vm_state: str, task_state: str | None) -> str:
 
 
 def states_of(status: str) -> list[tuple[str, set[str] | None]] | None:
-    """The (vm_state, task_states or None for any) pairs that show as a status; None: no such status.
+    """The (vm_state, task_states or None for any) pairs that show as a status, or None.
 
     A pair of ACTIVE and None still includes the rebooting task states: `status_of` decides.
     """
