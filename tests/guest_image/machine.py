@@ -5,13 +5,13 @@ import json
 import socket
 import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pycdlib
 
-PATIENCE_S = 120
+PATIENCE_S = 240
 
 
 def write_config_drive(path: Path, files: dict[str, bytes]) -> None:
@@ -74,6 +74,7 @@ class Machine:
         if drive is not None:
             self._command += ["-drive", f"file={drive},if=virtio,format=raw,readonly=on"]
         self._stack = ExitStack()
+        self._console: socket.socket | None = None
 
     def __enter__(self) -> "Machine":
         self._process = self._stack.enter_context(subprocess.Popen(self._command))
@@ -99,9 +100,32 @@ class Machine:
         self._qmp("system_powerdown")
 
     def type(self, line: str) -> None:
-        with socket.socket(socket.AF_UNIX) as console:
-            console.connect(str(self._console_path))
-            console.sendall(line.encode() + b"\n")
+        # The connection stays: what the guest has not read yet is lost when it closes.
+        if self._console is None:
+            self._console = self._stack.enter_context(socket.socket(socket.AF_UNIX))
+            self._console.connect(str(self._console_path))
+        self._console.sendall(line.encode() + b"\n")
+
+    def _drain(self) -> None:
+        """Read what the console sends, for QEMU waits for a reader; the log has it all."""
+        if self._console is not None:
+            with suppress(BlockingIOError):
+                self._console.recv(65536, socket.MSG_DONTWAIT)
+
+    def type_until(self, line: str, words: str) -> None:
+        """Type a line until the console shows these words: login drops what comes too early."""
+        typed_at = 0.0
+
+        def answered() -> bool:
+            nonlocal typed_at
+            if words in self.text:
+                return True
+            if time.monotonic() - typed_at > 5:
+                typed_at = time.monotonic()
+                self.type(line)
+            return False
+
+        self._wait(answered, f"{words!r} after typing")
 
     def _qmp(self, command: str) -> None:
         with socket.socket(socket.AF_UNIX) as monitor:
@@ -118,6 +142,7 @@ class Machine:
         while not condition():
             if time.monotonic() > deadline:
                 raise AssertionError(f"waited {PATIENCE_S} s for {what}; console:\n{self.text}")
+            self._drain()
             time.sleep(0.1)
 
 

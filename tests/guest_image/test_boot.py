@@ -95,10 +95,8 @@ def test_a_first_boot_does_what_the_config_drive_says(image, tmp_path, key, mach
         machine.wait_for("ssh host key SHA256:")
         inside = ssh(machine, key, "hostname; cat /proc/mounts")
         machine.wait_for("one login:")
-        machine.type("root")
-        machine.wait_for("Password:")
-        machine.type("s3cret'x")
-        machine.wait_for("root@one:")
+        machine.type_until("root", "Password:")
+        machine.type_until("s3cret'x", "root@one:")
         machine.press_power_button()
         machine.wait_until_off()
 
