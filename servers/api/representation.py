@@ -128,6 +128,8 @@ def _host_status(shown: Shown) -> str:
     host = shown.host
     if host is None:
         return ""
+    if host.is_forced_down:
+        return "DOWN"
     if host.in_maintenance or not host.is_enabled:
         return "MAINTENANCE"
     return {HostState.UP.value: "UP", HostState.DOWN.value: "DOWN"}.get(host.state, "UNKNOWN")
@@ -223,6 +225,14 @@ def _text_ip(attribute: str) -> Callable[[Shown], str]:
     return lambda shown: getattr(shown.server, attribute) or ""
 
 
+_MORE_FOR_ADMIN: dict[str, Callable[[Shown], Any]] = {
+    "kernel_id": _Constant(""),
+    "ramdisk_id": _Constant(""),
+    "launch_index": _of("launch_index"),
+    "reservation_id": _of("reservation_id"),
+    "root_device_name": _of("root_device_name"),
+    "user_data": _of("user_data"),
+}
 FIELDS = [
     Field("id", attrgetter("id")),
     Field("name", _of("name")),
@@ -282,14 +292,7 @@ FIELDS = [
     ),
     *(
         Field(f"OS-EXT-SRV-ATTR:{name}", read, since="2.3", admin_only=True, in_short_update=False)
-        for name, read in {
-            "kernel_id": _Constant(""),
-            "ramdisk_id": _Constant(""),
-            "launch_index": _of("launch_index"),
-            "reservation_id": _of("reservation_id"),
-            "root_device_name": _of("root_device_name"),
-            "user_data": _of("user_data"),
-        }.items()
+        for name, read in _MORE_FOR_ADMIN.items()
     ),
     Field("locked", _Constant(False), since="2.9"),
     Field("host_status", _host_status, since="2.16", admin_only=True, in_short_update=False),
