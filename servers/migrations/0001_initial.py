@@ -7,143 +7,259 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('hypervisors', '0001_initial'),
+        ("hypervisors", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='KeyPair',
+            name="KeyPair",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('user_id', models.CharField(max_length=64)),
-                ('name', models.CharField(max_length=255)),
-                ('type', models.CharField(choices=[('ssh', 'ssh'), ('x509', 'x509')], default='ssh', max_length=8)),
-                ('public_key', models.TextField(max_length=16384)),
-                ('fingerprint', models.CharField(max_length=255)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("user_id", models.CharField(max_length=64)),
+                ("name", models.CharField(max_length=255)),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[("ssh", "ssh"), ("x509", "x509")], default="ssh", max_length=8
+                    ),
+                ),
+                ("public_key", models.TextField(max_length=16384)),
+                ("fingerprint", models.CharField(max_length=255)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
             ],
             options={
-                'ordering': ['name'],
-                'constraints': [models.UniqueConstraint(fields=('user_id', 'name'), name='key_pair_name_of_user')],
+                "ordering": ["name"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("user_id", "name"), name="key_pair_name_of_user"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Server',
+            name="Server",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
-                ('project_id', models.CharField(max_length=64)),
-                ('user_id', models.CharField(max_length=64)),
-                ('name', models.CharField(max_length=255)),
-                ('hostname', models.CharField(max_length=255)),
-                ('description', models.CharField(max_length=255, null=True)),
-                ('vm_state', models.CharField(choices=[('active', 'Active'), ('building', 'Building'), ('stopped', 'Stopped'), ('error', 'Error'), ('deleted', 'Deleted')], default='building', max_length=32)),
-                ('task_state', models.CharField(choices=[('scheduling', 'Scheduling'), ('networking', 'Networking'), ('block_device_mapping', 'Block Device Mapping'), ('spawning', 'Spawning'), ('powering-off', 'Powering Off'), ('powering-on', 'Powering On'), ('rebooting', 'Rebooting'), ('reboot_pending', 'Reboot Pending'), ('reboot_started', 'Reboot Started'), ('rebooting_hard', 'Rebooting Hard'), ('reboot_pending_hard', 'Reboot Pending Hard'), ('reboot_started_hard', 'Reboot Started Hard'), ('deleting', 'Deleting')], max_length=40, null=True)),
-                ('power_state', models.PositiveSmallIntegerField(choices=[(0, 'Nostate'), (1, 'Running'), (3, 'Paused'), (4, 'Shutdown'), (6, 'Crashed'), (7, 'Suspended')], default=0)),
-                ('progress', models.PositiveSmallIntegerField(default=0)),
-                ('flavor', models.JSONField()),
-                ('image_id', models.UUIDField(null=True)),
-                ('image_properties', models.JSONField(default=dict)),
-                ('key_name', models.CharField(max_length=255, null=True)),
-                ('public_key', models.TextField(blank=True, default='')),
-                ('user_data', models.TextField(null=True)),
-                ('personality', models.JSONField(default=list)),
-                ('has_config_drive', models.BooleanField(default=False)),
-                ('metadata', models.JSONField(default=dict)),
-                ('tags', models.JSONField(default=list)),
-                ('disk_config', models.CharField(default='MANUAL', max_length=8)),
-                ('access_ip_v4', models.GenericIPAddressField(null=True, protocol='IPv4')),
-                ('access_ip_v6', models.GenericIPAddressField(null=True, protocol='IPv6')),
-                ('pinned_zone', models.CharField(max_length=255, null=True)),
-                ('availability_zone', models.CharField(blank=True, default='', max_length=255)),
-                ('request_spec', models.JSONField(default=dict)),
-                ('scheduler_hints', models.JSONField(default=dict)),
-                ('reservation_id', models.CharField(max_length=32)),
-                ('launch_index', models.PositiveIntegerField(default=0)),
-                ('root_device_name', models.CharField(blank=True, default='/dev/vda', max_length=32)),
-                ('generation', models.PositiveIntegerField(default=1)),
-                ('sealed_admin_password', models.TextField(blank=True, default='')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('launched_at', models.DateTimeField(null=True)),
-                ('terminated_at', models.DateTimeField(null=True)),
-                ('deleted_at', models.DateTimeField(null=True)),
-                ('hypervisor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='servers', to='hypervisors.hypervisor')),
+                ("id", models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
+                ("project_id", models.CharField(max_length=64)),
+                ("user_id", models.CharField(max_length=64)),
+                ("name", models.CharField(max_length=255)),
+                ("hostname", models.CharField(max_length=255)),
+                ("description", models.CharField(max_length=255, null=True)),
+                (
+                    "vm_state",
+                    models.CharField(
+                        choices=[
+                            ("active", "Active"),
+                            ("building", "Building"),
+                            ("stopped", "Stopped"),
+                            ("error", "Error"),
+                            ("deleted", "Deleted"),
+                        ],
+                        default="building",
+                        max_length=32,
+                    ),
+                ),
+                (
+                    "task_state",
+                    models.CharField(
+                        choices=[
+                            ("scheduling", "Scheduling"),
+                            ("networking", "Networking"),
+                            ("block_device_mapping", "Block Device Mapping"),
+                            ("spawning", "Spawning"),
+                            ("powering-off", "Powering Off"),
+                            ("powering-on", "Powering On"),
+                            ("rebooting", "Rebooting"),
+                            ("reboot_pending", "Reboot Pending"),
+                            ("reboot_started", "Reboot Started"),
+                            ("rebooting_hard", "Rebooting Hard"),
+                            ("reboot_pending_hard", "Reboot Pending Hard"),
+                            ("reboot_started_hard", "Reboot Started Hard"),
+                            ("deleting", "Deleting"),
+                        ],
+                        max_length=40,
+                        null=True,
+                    ),
+                ),
+                (
+                    "power_state",
+                    models.PositiveSmallIntegerField(
+                        choices=[
+                            (0, "Nostate"),
+                            (1, "Running"),
+                            (3, "Paused"),
+                            (4, "Shutdown"),
+                            (6, "Crashed"),
+                            (7, "Suspended"),
+                        ],
+                        default=0,
+                    ),
+                ),
+                ("progress", models.PositiveSmallIntegerField(default=0)),
+                ("flavor", models.JSONField()),
+                ("image_id", models.UUIDField(null=True)),
+                ("image_properties", models.JSONField(default=dict)),
+                ("key_name", models.CharField(max_length=255, null=True)),
+                ("public_key", models.TextField(blank=True, default="")),
+                ("user_data", models.TextField(null=True)),
+                ("personality", models.JSONField(default=list)),
+                ("has_config_drive", models.BooleanField(default=False)),
+                ("metadata", models.JSONField(default=dict)),
+                ("tags", models.JSONField(default=list)),
+                ("disk_config", models.CharField(default="MANUAL", max_length=8)),
+                ("access_ip_v4", models.GenericIPAddressField(null=True, protocol="IPv4")),
+                ("access_ip_v6", models.GenericIPAddressField(null=True, protocol="IPv6")),
+                ("pinned_zone", models.CharField(max_length=255, null=True)),
+                ("availability_zone", models.CharField(blank=True, default="", max_length=255)),
+                ("request_spec", models.JSONField(default=dict)),
+                ("scheduler_hints", models.JSONField(default=dict)),
+                ("reservation_id", models.CharField(max_length=32)),
+                ("launch_index", models.PositiveIntegerField(default=0)),
+                (
+                    "root_device_name",
+                    models.CharField(blank=True, default="/dev/vda", max_length=32),
+                ),
+                ("generation", models.PositiveIntegerField(default=1)),
+                ("sealed_admin_password", models.TextField(blank=True, default="")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("launched_at", models.DateTimeField(null=True)),
+                ("terminated_at", models.DateTimeField(null=True)),
+                ("deleted_at", models.DateTimeField(null=True)),
+                (
+                    "hypervisor",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="servers",
+                        to="hypervisors.hypervisor",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-id'],
+                "ordering": ["-created_at", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='ServerAction',
+            name="ServerAction",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('server_id', models.UUIDField()),
-                ('action', models.CharField(max_length=64)),
-                ('request_id', models.CharField(max_length=64)),
-                ('user_id', models.CharField(max_length=64)),
-                ('project_id', models.CharField(max_length=64)),
-                ('message', models.CharField(blank=True, default='', max_length=255)),
-                ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("server_id", models.UUIDField()),
+                ("action", models.CharField(max_length=64)),
+                ("request_id", models.CharField(max_length=64)),
+                ("user_id", models.CharField(max_length=64)),
+                ("project_id", models.CharField(max_length=64)),
+                ("message", models.CharField(blank=True, default="", max_length=255)),
+                ("started_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'ordering': ['-started_at', '-id'],
-                'indexes': [models.Index(fields=['server_id', '-started_at'], name='action_newest')],
-                'constraints': [models.UniqueConstraint(fields=('server_id', 'request_id', 'action'), name='action_once')],
+                "ordering": ["-started_at", "-id"],
+                "indexes": [
+                    models.Index(fields=["server_id", "-started_at"], name="action_newest")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("server_id", "request_id", "action"), name="action_once"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ServerEvent',
+            name="ServerEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event', models.CharField(max_length=128)),
-                ('host', models.CharField(blank=True, default='', max_length=255)),
-                ('started_at', models.DateTimeField()),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('result', models.CharField(blank=True, default='', max_length=16)),
-                ('details', models.TextField(blank=True, default='')),
-                ('action', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='servers.serveraction')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("event", models.CharField(max_length=128)),
+                ("host", models.CharField(blank=True, default="", max_length=255)),
+                ("started_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(null=True)),
+                ("result", models.CharField(blank=True, default="", max_length=16)),
+                ("details", models.TextField(blank=True, default="")),
+                (
+                    "action",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="servers.serveraction",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='ServerFault',
+            name="ServerFault",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.PositiveSmallIntegerField(default=500)),
-                ('message', models.CharField(max_length=255)),
-                ('details', models.TextField(blank=True, default='')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('server', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='faults', to='servers.server')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("code", models.PositiveSmallIntegerField(default=500)),
+                ("message", models.CharField(max_length=255)),
+                ("details", models.TextField(blank=True, default="")),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "server",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="faults",
+                        to="servers.server",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-id'],
+                "ordering": ["-created_at", "-id"],
             },
         ),
         migrations.AddIndex(
-            model_name='server',
-            index=models.Index(fields=['project_id', '-created_at', '-id'], name='server_of_project'),
+            model_name="server",
+            index=models.Index(
+                fields=["project_id", "-created_at", "-id"], name="server_of_project"
+            ),
         ),
         migrations.AddIndex(
-            model_name='server',
-            index=models.Index(fields=['-created_at', '-id'], name='server_newest'),
+            model_name="server",
+            index=models.Index(fields=["-created_at", "-id"], name="server_newest"),
         ),
         migrations.AddIndex(
-            model_name='server',
-            index=models.Index(fields=['updated_at'], name='server_changed'),
+            model_name="server",
+            index=models.Index(fields=["updated_at"], name="server_changed"),
         ),
         migrations.AddConstraint(
-            model_name='serverevent',
-            constraint=models.UniqueConstraint(fields=('action', 'event', 'host'), name='event_once'),
+            model_name="serverevent",
+            constraint=models.UniqueConstraint(
+                fields=("action", "event", "host"), name="event_once"
+            ),
         ),
         migrations.AddIndex(
-            model_name='serverfault',
-            index=models.Index(fields=['server', '-created_at'], name='fault_newest'),
+            model_name="serverfault",
+            index=models.Index(fields=["server", "-created_at"], name="fault_newest"),
         ),
     ]
