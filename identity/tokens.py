@@ -1,13 +1,13 @@
 """Tokens: signed, not stored; the database says at every use whether they still hold.
 
-A token is a signed list, so issuing one writes nothing. Reading one costs two queries: the user
-with the revocations, and the user's roles in the project.
+A token is a signed list, so issuing one writes nothing. Reading one costs one query: the user's
+roles in the project with user, project and revocation, or the user alone without a project.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -100,10 +100,22 @@ def read_token(text: str, *, now: datetime) -> ValidToken:
     token = _decoded(text)
     if now >= token.expires_at:
         raise TokenRefused("the token has expired")
-    user = _user_of(token)
+    revoked = RevokedToken.objects.filter(audit_id=token.audit_ids[0])
     if token.project_id is None:
-        return ValidToken(token, user, None, frozenset())
-    project, roles = scope_of(user, token.project_id)
+        users = User.objects.filter(pk=token.user_id).select_related("domain")
+        alone = users.annotate(is_revoked=Exists(revoked)).first()
+        if alone is None:
+            raise TokenRefused("the token's user is gone")
+        _check_user(token, alone, is_revoked=alone.is_revoked)
+        return ValidToken(token, alone, None, frozenset())
+    assignments = list(
+        RoleAssignment.objects.filter(user_id=token.user_id, project_id=token.project_id)
+        .select_related("role", "user__domain", "project__domain")
+        .annotate(is_revoked=Exists(revoked))
+    )
+    project, roles = _scope_in(assignments)
+    user = assignments[0].user
+    _check_user(token, user, is_revoked=assignments[0].is_revoked)
     return ValidToken(token, user, project, roles)
 
 
@@ -125,6 +137,10 @@ def scope_of(user: User, project_id: str) -> tuple[Project, frozenset[str]]:
             "role", "project__domain"
         )
     )
+    return _scope_in(assignments)
+
+
+def _scope_in(assignments: Sequence[RoleAssignment]) -> tuple[Project, frozenset[str]]:
     if not assignments:
         raise TokenRefused("the user has no role in the project")
     project = assignments[0].project
@@ -150,18 +166,10 @@ def _decoded(text: str) -> Token:
     )
 
 
-def _user_of(token: Token) -> User:
-    revoked = RevokedToken.objects.filter(audit_id=token.audit_ids[0])
-    user = (
-        User.objects.filter(pk=token.user_id)
-        .select_related("domain")
-        .annotate(is_revoked=Exists(revoked))
-        .first()
-    )
-    if user is None or not user.is_active or not user.domain.enabled:
-        raise TokenRefused("the token's user is gone or disabled")
-    if user.is_revoked:
+def _check_user(token: Token, user: User, *, is_revoked: bool) -> None:
+    if is_revoked:
         raise TokenRefused("the token was revoked")
+    if not (user.is_active and user.domain.enabled):
+        raise TokenRefused("the token's user or its domain is disabled")
     if token.issued_at < user.tokens_valid_from:
         raise TokenRefused("the token is older than the user's last password change")
-    return user

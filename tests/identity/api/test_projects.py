@@ -55,7 +55,6 @@ def test_admin_lists_projects_by_name(by_admin, demo, other):
     [
         ("name=demo", ["demo"]),
         ("name=nothing", []),
-        ("name=%00", []),
         ("domain_id=default", ["demo", "other"]),
         ("domain_id=x", []),
         ("parent_id=default", ["demo", "other"]),
@@ -79,7 +78,7 @@ def test_the_list_is_narrowed_by_exact_values(by_admin, demo, other, query, name
 def test_the_list_takes_a_constant_number_of_queries(by_admin, domain, django_assert_num_queries):
     Project.objects.bulk_create(Project(name=f"p{n}", domain=domain) for n in range(50))
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         assert len(by_admin.get(PROJECTS).json()["projects"]) == 51
 
 

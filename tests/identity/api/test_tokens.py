@@ -316,10 +316,10 @@ def test_a_token_ends_with_what_it_stands_on(member, demo, domain, client_of, ch
     assert client.get("/identity/v3/auth/projects").status_code == 401
 
 
-def test_authentication_takes_two_queries(member, client_of, django_assert_num_queries):
+def test_authentication_takes_one_query(member, client_of, django_assert_num_queries):
     client = client_of(member)
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         client.get("/identity/v3/auth/catalog")
 
 
