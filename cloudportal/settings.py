@@ -157,6 +157,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
+# Vendored files lie under their version, so browsers may keep them for ever.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"/vendor/[^/]+/\d+(\.\d+)+/"
 
 # Image uploads are streamed by their own view; everything else is small.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024

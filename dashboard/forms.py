@@ -22,7 +22,9 @@ MOST_AT_ONCE = 100
 class ServerForm(forms.Form):
     """What a new server shall be; choices are what the project may use."""
 
-    name = forms.CharField(label=_("Name"), max_length=255)
+    name = forms.CharField(
+        label=_("Name"), max_length=255, error_messages={"required": _("Give it a name.")}
+    )
     image = forms.ChoiceField(
         label=_("Image"), error_messages={"required": _("Choose an image to boot from.")}
     )

@@ -1,5 +1,6 @@
 """Overview, key pairs, images, networks, and what all pages have in common."""
 
+import gzip
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -184,6 +185,29 @@ def test_vendored_packages_have_their_licence_and_a_line_in_the_list():
         assert f"| {package.name} |" in listed, package
     for address in portal.VENDOR.values():
         assert (STATIC / address).is_dir(), address
+
+
+def test_compressed_files_are_those_beside_them():
+    compressed = list((STATIC / "vendor").rglob("*.gz"))
+
+    assert {path.name for path in compressed} == {
+        "htmx.min.js.gz",
+        "tabler.min.css.gz",
+        "tabler.min.js.gz",
+    }
+    for path in compressed:
+        assert gzip.decompress(path.read_bytes()) == path.with_suffix("").read_bytes(), path
+
+
+def test_vendored_files_are_sent_compressed_and_kept_for_ever(client):
+    answer = client.get(
+        f"/static/{portal.VENDOR['tabler']}/tabler.min.css", headers={"Accept-Encoding": "gzip"}
+    )
+
+    answer.close()
+
+    assert answer["Content-Encoding"] == "gzip"
+    assert "immutable" in answer["Cache-Control"]
 
 
 def test_every_icon_in_use_is_here():
