@@ -41,7 +41,7 @@ def surroundings_of(servers: Sequence[Server]) -> Surroundings:
         security_groups=_security_groups(identifiers),
         faults=_faults(failed),
         hosts=Hypervisor.objects.only(
-            "name", "hostname", "state", "is_enabled", "in_maintenance"
+            "name", "hostname", "state", "is_enabled", "in_maintenance", "is_forced_down"
         ).in_bulk({server.hypervisor_id for server in servers if server.hypervisor_id}),
     )
 

@@ -42,7 +42,7 @@ def test_action_is_accepted_and_enqueued(active, state, body, kind, params, task
     assert (answer.status_code, answer.content) == (202, b"")
     assert (operation.kind, operation.params, operation.subject) == (kind, params, server.pk)
     assert Server.objects.get().task_state == task
-    newest = ServerAction.objects.first()
+    newest = ServerAction.objects.all()[0]
     assert (newest.action, newest.request_id) == (kind.removeprefix("server."), "req-test")
 
 

@@ -1,6 +1,7 @@
 """What a create request is answered with: accepted bodies, and the words of every refusal."""
 
 import uuid
+from typing import Any
 
 import pytest
 
@@ -110,7 +111,7 @@ def test_networks_are_required_since_2_37(post, body):
     assert "'networks' is a required property" in answer.json()["badRequest"]["message"]
 
 
-REFUSALS = [
+REFUSALS: list[tuple[int, dict[str, Any], str]] = [
     (400, {"flavorRef": "nope"}, "Flavor nope could not be found."),
     (400, {"imageRef": NOBODY}, "Can not find requested image"),
     (400, {"imageRef": ...}, "Missing imageRef attribute"),

@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rest_framework.test import APIClient
 
 from cloudportal.api.microversions import Microversion
 from servers.api.schemas import CREATE
@@ -81,7 +82,7 @@ NEARLY_RIGHT = {
 }
 VALUES = {name: NEARLY_RIGHT.get(name, JSON) | JSON for name in FIELDS} | {"unknown": JSON}
 # One odd field in an otherwise right body gets further in than many at once.
-ONE_FIELD = st.one_of(st.fixed_dictionaries({name: value}) for name, value in VALUES.items())
+ONE_FIELD = st.one_of(*(st.fixed_dictionaries({name: value}) for name, value in VALUES.items()))
 SERVER = ONE_FIELD | st.fixed_dictionaries({}, optional=VALUES)
 REQUIRED = ["name", "flavorRef", "imageRef", "networks"]
 
@@ -125,7 +126,7 @@ def test_bytes_that_are_no_request_are_refused(data):
     _check(answer)
 
 
-_clients = {}
+_clients: dict[str, APIClient] = {}
 
 
 def client_for(version):

@@ -1,6 +1,7 @@
 """How a server looks, at which microversion, to whom."""
 
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_whole_body_at_2_1(active):
     }
 
 
-ADDED = {
+ADDED: dict[str, dict[str, Any]] = {
     "2.9": {"locked": False},
     "2.19": {"description": None},
     "2.26": {"tags": []},
@@ -80,7 +81,7 @@ ADDED = {
     "2.96": {"pinned_availability_zone": None},
     "2.100": {"scheduler_hints": {}},
 }
-ADDED_FOR_ADMIN = {
+ADDED_FOR_ADMIN: dict[str, dict[str, Any]] = {
     "2.1": {
         "OS-EXT-SRV-ATTR:host": "alpha",
         "OS-EXT-SRV-ATTR:hypervisor_hostname": "alpha.lab",
