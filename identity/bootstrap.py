@@ -49,3 +49,9 @@ def make_staff(user: User) -> None:
     if not (user.is_staff and user.is_superuser):
         user.is_staff = user.is_superuser = True
         user.save(update_fields=["is_staff", "is_superuser"])
+
+
+def reset_password(user: User, password: str) -> None:
+    """Give the user another password; what was issued under the old one ends."""
+    user.set_password(password)
+    user.save()

@@ -14,7 +14,7 @@ COUNT = 20
 def small_flavor(cloud):
     """So small that twenty fit the limits; they are not asked to boot."""
     admin = cloud.portal.connection("cloudportal-admin")
-    flavor = admin.compute.create_flavor(name="m1.nano-test", ram=64, vcpus=1, disk=1)
+    flavor = admin.compute.create_flavor(name="m1.nano-test", ram=128, vcpus=1, disk=1)
     project = admin.identity.find_project("demo")
     admin.compute.update_quota_set(project.id, instances=COUNT + 5, cores=COUNT + 5)
     yield flavor

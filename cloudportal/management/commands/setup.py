@@ -11,13 +11,14 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from cloudportal import state
 from cloudportal.checks import missing_migrations, problems
 from cloudportal.contents import ensure_flavors, ensure_image, ensure_shared_network
 from cloudportal.errors import CloudError
+from cloudportal.free_range import free_range
 from cloudportal.processes import processes, supervisor_config
 from hypervisors.errors import HypervisorNotReady
 from hypervisors.models import Hypervisor
@@ -27,7 +28,7 @@ from identity.catalog import REGION
 from identity.models import Project
 
 LOCAL_URI = "qemu:///system"
-NETWORK = ("default", "10.77.0.0/24")
+NETWORK = "default"
 IMAGE = "tiny"
 
 
@@ -53,11 +54,11 @@ class Command(BaseCommand):
         try:
             made = ensure_flavors(now=timezone.now())
             self._say("flavors", f"{made} made" if made else "are there")
-            name, cidr = NETWORK
+            cidr = free_range()
             is_new = ensure_shared_network(
-                name=name, cidr=cidr, project_id=admin_project.id, now=timezone.now()
+                name=NETWORK, cidr=cidr, project_id=admin_project.id, now=timezone.now()
             )
-            self._say("network", f"{name} ({cidr}) {'made' if is_new else 'is there'}")
+            self._say("network", f"{NETWORK} ({cidr}) made" if is_new else f"{NETWORK} is there")
             if options["image"]:
                 self._image(options["image"], admin_project)
             if not options["no_hypervisor"]:
@@ -93,15 +94,25 @@ class Command(BaseCommand):
         bootstrap.ensure_domain_and_roles()
         admin_project = bootstrap.ensure_project("admin", "Administers the cloud.")
         demo_project = bootstrap.ensure_project("demo", "To try things out.")
-        passwords = state.ensure_passwords(settings.VAR_DIR / "credentials", ("admin", "demo"))
-        admin, is_new = bootstrap.ensure_user("admin", passwords["admin"], project=admin_project)
-        demo, _ = bootstrap.ensure_user("demo", passwords["demo"], project=demo_project)
-        if is_new:
-            bootstrap.make_staff(admin)
-            bootstrap.ensure_grant(admin, "admin", admin_project)
-            bootstrap.ensure_grant(admin, "admin", demo_project)
-            bootstrap.ensure_grant(demo, "member", demo_project)
-        self._say("people", f"admin and demo {'made' if is_new else 'are there'}")
+        credentials = settings.VAR_DIR / "credentials"
+        is_lost = not credentials.is_file()
+        passwords = state.ensure_passwords(credentials, ("admin", "demo"))
+        # All or nobody: a user without the roles would never get them from a later run.
+        with transaction.atomic():
+            admin, is_new = bootstrap.ensure_user(
+                "admin", passwords["admin"], project=admin_project
+            )
+            demo, _ = bootstrap.ensure_user("demo", passwords["demo"], project=demo_project)
+            if is_new:
+                bootstrap.make_staff(admin)
+                bootstrap.ensure_grant(admin, "admin", admin_project)
+                bootstrap.ensure_grant(admin, "admin", demo_project)
+                bootstrap.ensure_grant(demo, "member", demo_project)
+            elif is_lost:
+                bootstrap.reset_password(admin, passwords["admin"])
+                bootstrap.reset_password(demo, passwords["demo"])
+        words = "made" if is_new else "have new passwords" if is_lost else "are there"
+        self._say("people", f"admin and demo {words}")
         state.write_clouds(
             settings.VAR_DIR / "clouds.yaml",
             f"{settings.PUBLIC_URL}/identity",
