@@ -6,8 +6,6 @@ import re
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
 from django import template
 from django.conf import settings
 from django.templatetags.static import static
@@ -143,9 +141,3 @@ def _span(total_s: float) -> str:
     if total_s < 2 * DAY_S:
         return f"{total_s // HOUR_S:.0f}{NO_BREAK}h"
     return f"{total_s // DAY_S:.0f}{NO_BREAK}d"
-
-
-@register.inclusion_tag("dashboard/parts/field.html")
-def field(bound: Any, hint: str = "") -> dict[str, Any]:
-    """A form field with its label, help and errors, tied together for screen readers."""
-    return {"field": bound, "hint": hint or bound.help_text}

@@ -79,7 +79,7 @@ def test_fields_reach_the_use_case(member, world, filled):
     server = Server.objects.get()
     assert server.key_name == "mine"
     assert server.public_key == PUBLIC_KEY
-    assert base64.b64decode(server.user_data) == b"#!/bin/sh\necho hello\n"
+    assert base64.b64decode(server.user_data or "") == b"#!/bin/sh\necho hello\n"
 
 
 def test_config_drive_can_be_left_out(member, filled):

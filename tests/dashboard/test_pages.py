@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.urls import reverse
 
+from dashboard.power import ACTIONS
 from dashboard.templatetags import portal
 from images.models import Image, ImageStatus
 from networks.models import Network
@@ -204,9 +205,10 @@ def test_vendored_files_are_sent_compressed_and_kept_for_ever(client):
         f"/static/{portal.VENDOR['tabler']}/tabler.min.css", headers={"Accept-Encoding": "gzip"}
     )
 
-    answer.close()
+    sent = b"".join(answer.streaming_content)
 
     assert answer["Content-Encoding"] == "gzip"
+    assert len(sent) < 100_000
     assert "immutable" in answer["Cache-Control"]
 
 
@@ -219,8 +221,11 @@ def test_every_icon_in_use_is_here():
         + re.findall(r"""image="([a-z0-9-]+)\"""", path.read_text())
     }
 
-    assert names
-    assert all(portal.icon(name) for name in names)
+    names |= {action.icon for action in ACTIONS.values()}
+
+    drawings = Path(settings.BASE_DIR, "static", portal.VENDOR["tabler-icons"]).glob("*.svg")
+    assert {path.stem for path in drawings} == names
+    assert all("<path" in portal.icon(name) for name in names)
 
 
 @pytest.mark.parametrize(
