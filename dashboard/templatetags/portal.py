@@ -6,6 +6,7 @@ import re
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+
 from django import template
 from django.conf import settings
 from django.templatetags.static import static
