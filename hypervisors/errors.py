@@ -18,6 +18,10 @@ class HypervisorNotFound(NotFound):
     """No such hypervisor."""
 
 
+class AggregateNotFound(NotFound):
+    """No such aggregate."""
+
+
 class HypervisorExists(Conflict):
     """The name or the URI is taken by another hypervisor."""
 

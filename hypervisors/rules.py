@@ -13,6 +13,8 @@ declare(
         "os_compute_api:os-hypervisors:servers": Mark.ADMIN,
         "os_compute_api:os-services:list": Mark.ADMIN,
         "os_compute_api:os-services:update": Mark.ADMIN,
+        "os_compute_api:os-aggregates:index": Mark.ADMIN,
+        "os_compute_api:os-aggregates:show": Mark.ADMIN,
         "os_compute_api:os-availability-zone:list": Mark.ANY,
         "os_compute_api:os-availability-zone:detail": Mark.ADMIN,
     }

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from hypervisors.api import availability_zones, hypervisors, services
+from hypervisors.api import aggregates, availability_zones, hypervisors, services
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("os-hypervisors", hypervisors.HypervisorsView.as_view()),
@@ -14,6 +14,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("os-hypervisors/<str:pattern>/servers", hypervisors.ServersView.as_view()),
     path("os-services", services.ServicesView.as_view()),
     path("os-services/<str:name>", services.ServiceView.as_view()),
+    path("os-aggregates", aggregates.AggregatesView.as_view()),
+    path("os-aggregates/<str:aggregate_id>", aggregates.AggregateView.as_view()),
     path("os-availability-zone", availability_zones.AvailabilityZonesView.as_view()),
     path("os-availability-zone/detail", availability_zones.AvailabilityZonesDetailView.as_view()),
 ]
