@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 import yaml
 from django.test import Client
 from django.urls import reverse
@@ -157,3 +158,11 @@ def test_pages_may_load_from_this_origin_only(member, admin):
     assert Client().get(LOGIN)["Content-Security-Policy"] == POLICY
     assert admin.get(reverse("admin:index"))["Content-Security-Policy"] == POLICY
     assert "unsafe" not in POLICY
+
+
+@pytest.mark.parametrize("path", ["/api/docs/", "/api/docs/redoc/"])
+def test_documentation_loads_from_this_origin_only_too(client, path):
+    policy = client.get(path)["Content-Security-Policy"]
+
+    assert "default-src 'none'" in policy
+    assert "http" not in policy
