@@ -117,7 +117,8 @@ if _database["ENGINE"].endswith("sqlite3"):
     _database.setdefault("OPTIONS", {}).update(
         {
             "transaction_mode": "IMMEDIATE",
-            "timeout": 30,
+            # Writers wait in no order for the one lock: in a crowd the last one waits long.
+            "timeout": 60,
             "init_command": (
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=134217728;"
                 "PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY"
