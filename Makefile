@@ -36,7 +36,7 @@ test: ## everything, with real hosts, clients and a browser
 	@deploy/system.sh --dev
 	@deploy/environment.sh --dev
 	@deploy/libvirt.sh start
-	$(VENV)/pytest $(PYTEST_ARGS)
+	@tests/run
 
 lab: ## simulated hosts (LAB_HOSTS=3), registered in the portal that runs here
 	@deploy/system.sh --dev
