@@ -1,0 +1,1 @@
+"""The measured work: `python -m bench` prints one JSON line a figure."""

@@ -1,0 +1,22 @@
+"""Measure everything, on a portal and a simulated host of its own; at rest, or it says little."""
+
+from bench.api import measure_creates, measure_lists
+from bench.cloud import bench_cloud
+from bench.figures import emit_machine
+from bench.first_line import measure_first_line
+from bench.rest import measure_rest
+
+
+def main() -> None:
+    """Print the figures, one a line."""
+    emit_machine()
+    with bench_cloud() as bench:
+        measure_first_line(bench)
+        measure_rest(bench)
+        measure_creates(bench)
+        # Last, since its rows are of servers that no host has.
+        measure_lists(bench)
+
+
+if __name__ == "__main__":
+    main()
