@@ -10,8 +10,11 @@ class ImagesConfig(AppConfig):
 
     def ready(self) -> None:
         """Register what others find by name."""
+        from identity.delete import keep_project_while
         from images import queries, rules  # noqa: F401 - registers lookups and policy rules
+        from images.lookup import images_held_by
         from images.sweep import SWEEP_EVERY_S, remove_stray_files
         from operations.timers import register_timer
 
+        keep_project_while(images_held_by)
         register_timer("images.stray_files", SWEEP_EVERY_S, remove_stray_files)

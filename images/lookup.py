@@ -39,3 +39,9 @@ def get_image(image_id: str | UUID, *, actor: Actor, for_update: bool = False) -
     if found is None:
         raise ImageNotFound(f"No image found with ID {image_id}")
     return found
+
+
+def images_held_by(project_id: str) -> str:
+    """In words how many images a project has; "" when none."""
+    count = Image.objects.filter(owner=project_id).exclude(status=ImageStatus.DELETED).count()
+    return f"{count} images" if count else ""

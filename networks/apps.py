@@ -10,8 +10,11 @@ class NetworksConfig(AppConfig):
 
     def ready(self) -> None:
         """Register what others find by name."""
+        from identity.delete import keep_project_while
         from networks import rules  # noqa: F401 - registers the policy rules
+        from networks.lookup import networks_held_by
         from networks.operations.remove_network import REMOVE
         from operations.kinds import register
 
         register(REMOVE)
+        keep_project_while(networks_held_by)

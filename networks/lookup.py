@@ -127,3 +127,11 @@ def require(actor: Actor, rule: str, owner: str) -> None:
     """
     if not policy.allows(actor, rule, project_id=owner):
         raise PolicyNotAuthorized(f"rule:{rule} is disallowed by policy")
+
+
+def networks_held_by(project_id: str) -> str:
+    """In words what a project has of networks and ports; "" when nothing."""
+    networks = Network.objects.filter(project_id=project_id).count()
+    ports = Port.objects.filter(project_id=project_id).count()
+    held = [f"{networks} networks" if networks else "", f"{ports} ports" if ports else ""]
+    return ", ".join(filter(None, held))

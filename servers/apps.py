@@ -11,8 +11,10 @@ class ServersConfig(AppConfig):
     def ready(self) -> None:
         """Make the kinds of operations and the periodic work known."""
         from hypervisors.occupants import register_occupants
+        from identity.delete import keep_project_while
         from operations.kinds import register
         from operations.timers import register_timer
+        from servers.find import servers_held_by
         from servers.occupants import servers_on
         from servers.operations import build, cleanup, delete, power
         from servers.power_sync import SYNC_EVERY_S, sync_power_states
@@ -27,4 +29,5 @@ class ServersConfig(AppConfig):
         ):
             register(kind)
         register_occupants(servers_on)
+        keep_project_while(servers_held_by)
         register_timer("hosts", SYNC_EVERY_S, sync_power_states)

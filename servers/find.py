@@ -44,3 +44,9 @@ def _as_uuid(text: str | UUID) -> UUID | None:
         return UUID(str(text))
     except ValueError:
         return None
+
+
+def servers_held_by(project_id: str) -> str:
+    """In words how many servers a project has; "" when none."""
+    count = Server.objects.alive().filter(project_id=project_id).count()
+    return f"{count} servers" if count else ""

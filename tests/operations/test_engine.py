@@ -12,75 +12,13 @@ from django_q.models import OrmQ
 
 from cloudportal.errors import Conflict, Unavailable
 from operations import engine, lease
-from operations.enqueue import AlreadyAtWork, enqueue, supersede
+from operations.enqueue import AlreadyAtWork, supersede
 from operations.errors import Superseded, Wait
 from operations.kinds import TRANSFER_QUEUE, Kind, Step, register
 from operations.models import Operation, OperationState, StepRecord
-from operations.sweep import sweep
+from tests.operations.world import run, start
 
 pytestmark = pytest.mark.django_db
-
-
-class World:
-    """Things that exist, and what should go wrong when."""
-
-    def __init__(self):
-        self.things: list[str] = []
-        self.log: list[str] = []
-        self.troubles: dict[str, list[Exception]] = {}
-
-    def trouble(self, call: str, *errors: BaseException):
-        self.troubles[call] = list(errors)
-
-    def _met(self, call: str):
-        self.log.append(call)
-        if self.troubles.get(call):
-            raise self.troubles[call].pop(0)
-
-    def step(self, name: str, **options) -> Step:
-        def do(context):
-            if name not in self.things:
-                self.things.append(name)
-            self._met(f"do {name}")
-            return {"made": name}
-
-        def undo(context):
-            self._met(f"undo {name}")
-            if name in self.things:
-                self.things.remove(name)
-
-        return Step(name, do, undo, **options)
-
-
-@pytest.fixture
-def world():
-    return World()
-
-
-@pytest.fixture
-def kind(world):
-    name = f"test.{uuid.uuid4().hex}"
-    return register(Kind(name, [world.step(letter) for letter in "abc"]))
-
-
-def start(kind: Kind, subject=None, **fields) -> Operation:
-    operation = enqueue(
-        kind.name,
-        subject=subject or uuid.uuid4(),
-        params={},
-        request_id="req-1",
-        now=timezone.now(),
-    )
-    Operation.objects.filter(pk=operation.pk).update(**fields)
-    return operation
-
-
-def run(operation: Operation, queue="default") -> Operation:
-    """One wake-up, as if every pause had passed."""
-    Operation.objects.filter(pk=operation.pk).update(wake_at=timezone.now())
-    engine.run(operation.pk, queue=queue)
-    operation.refresh_from_db()
-    return operation
 
 
 def test_steps_run_in_order_and_their_outputs_are_kept(world, kind):
@@ -528,55 +466,3 @@ def test_superseded_of_a_stolen_operation_ends_quietly(world):
     run(operation)
 
     assert operation.lease_owner == "thief"
-
-
-class TestSweep:
-    """Lost and late wake-ups."""
-
-    @pytest.fixture(autouse=True)
-    def _empty_queue(self):
-        OrmQ.objects.all().delete()
-
-    def test_a_fresh_operation_is_not_woken_twice(self, kind):
-        start(kind)
-
-        assert sweep(now=timezone.now()) == 0
-
-    def test_a_lost_wake_up_is_sent_again_with_growing_pauses(self, kind):
-        start(kind)
-        now = timezone.now()
-
-        assert sweep(now=now + timedelta(seconds=6)) == 1
-        assert sweep(now=now + timedelta(seconds=12)) == 0
-        assert sweep(now=now + timedelta(seconds=17)) == 1
-
-    def test_a_pause_that_ended_is_woken_at_once_and_once(self, world, kind):
-        world.trouble("do a", Wait("soon", seconds=0.5))
-        operation = run(start(kind))
-
-        assert sweep(now=timezone.now()) == 0
-        assert sweep(now=operation.wake_at + timedelta(milliseconds=1)) == 1
-        assert sweep(now=operation.wake_at + timedelta(milliseconds=2)) == 0
-
-    def test_an_orphan_is_woken_when_its_lease_runs_out(self, kind):
-        now = timezone.now()
-        operation = start(
-            kind, lease_owner="dead", lease_until=now + timedelta(seconds=9), state="running"
-        )
-
-        assert sweep(now=now + timedelta(seconds=8)) == 0
-        assert sweep(now=now + timedelta(seconds=10)) == 1
-        assert OrmQ.objects.count() == 2
-        assert run_late(operation).state == OperationState.DONE
-
-    def test_finished_operations_are_left_alone(self, kind):
-        run(start(kind))
-
-        assert sweep(now=timezone.now() + timedelta(days=1)) == 0
-
-
-def run_late(operation: Operation) -> Operation:
-    Operation.objects.filter(pk=operation.pk).update(
-        lease_until=timezone.now() - timedelta(seconds=1)
-    )
-    return run(operation)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from operations import jobs, lease
 from operations.kinds import Kind, Step, register
 from operations.models import Operation, OperationState
-from tests.operations.test_engine import start
+from tests.operations.world import start
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
