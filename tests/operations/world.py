@@ -18,7 +18,7 @@ class World:
     def __init__(self):
         self.things: list[str] = []
         self.log: list[str] = []
-        self.troubles: dict[str, list[Exception]] = {}
+        self.troubles: dict[str, list[BaseException]] = {}
 
     def trouble(self, call: str, *errors: BaseException):
         self.troubles[call] = list(errors)

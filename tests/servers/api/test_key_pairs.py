@@ -219,12 +219,12 @@ def test_pages_since_2_35():
     def names(answer):
         return [entry["keypair"]["name"] for entry in answer.json()["keypairs"]]
 
-    first = new.get(URL, {"limit": 2})
+    first = new.get(URL, {"limit": "2"})
     assert names(first) == ["a", "b"]
     assert "marker=b" in first.json()["keypairs_links"][0]["href"]
-    assert names(new.get(URL, {"limit": 2, "marker": "b"})) == ["c"]
+    assert names(new.get(URL, {"limit": "2", "marker": "b"})) == ["c"]
     assert new.get(URL, {"marker": "nowhere"}).status_code == 400
-    assert names(old.get(URL, {"limit": 1, "marker": "b"})) == ["a", "b", "c"]
+    assert names(old.get(URL, {"limit": "1", "marker": "b"})) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(("microversion", "status"), [("2.74", 200), ("2.75", 400)])
