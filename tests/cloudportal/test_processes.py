@@ -43,7 +43,7 @@ def test_the_transfer_queue_has_a_cluster_of_its_own():
     found = processes(python=Path("/p"), project=Path("/srv"), bind="127.0.0.1", port=8000)
 
     assert [program.name for program in found] == ["web", "worker", "transfer", "keeper"]
-    assert found[2].environment == {"Q_CLUSTER_NAME": "transfer"}
+    assert found[2].environment["Q_CLUSTER_NAME"] == "transfer"
 
 
 @pytest.mark.parametrize(
