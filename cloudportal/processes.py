@@ -31,6 +31,9 @@ class Process:
 def processes(*, python: Path, project: Path, bind: str, port: int) -> list[Process]:
     """All of them; `python` is the environment's interpreter, whose folder has the programs."""
     manage = [str(python), str(project / "manage.py")]
+    # The web process has checked everything before these are started; the checks would load all
+    # pages and APIs into each of them, a fifth of the portal's memory.
+    unchecked = ["--skip-checks"]
     address = f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"
     web = [
         *(str(python), "-m", "gunicorn", "cloudportal.wsgi:application"),
@@ -42,12 +45,13 @@ def processes(*, python: Path, project: Path, bind: str, port: int) -> list[Proc
         *("--timeout", "120", "--graceful-timeout", "5", "--keep-alive", "75"),
         *("--worker-tmp-dir", "/dev/shm"),  # noqa: S108 - gunicorn makes an unnamed file there
     ]
+    # django-q2 reads a named cluster's settings when it is imported: before its own option.
+    named = {"Q_CLUSTER_NAME": "transfer"}
     return [
         Process("web", web, MEMORY, is_first=True),
-        Process("worker", [*manage, "qcluster"], MEMORY),
-        # django-q2 reads a named cluster's settings when it is imported: before its own option.
-        Process("transfer", [*manage, "qcluster"], {"Q_CLUSTER_NAME": "transfer", **MEMORY}),
-        Process("keeper", [*manage, "keeper"], MEMORY),
+        Process("worker", [*manage, "qcluster", *unchecked], MEMORY),
+        Process("transfer", [*manage, "qcluster", *unchecked], named | MEMORY),
+        Process("keeper", [*manage, "keeper", *unchecked], MEMORY),
     ]
 
 
