@@ -10,7 +10,19 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
-from django.db.models import Case, CharField, Count, F, FloatField, Max, Q, QuerySet, Value, When
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    F,
+    FloatField,
+    Max,
+    Min,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
 
 from hypervisors.models import Hypervisor
 from scheduling.filters import Filter
@@ -122,27 +134,34 @@ def _first_refusal(asked: list[tuple[Filter, Q]]) -> Case:
 def _weigh(hosts: QuerySet[Hypervisor], spec: RequestSpec) -> list[Candidate]:
     named = {f"weight_{each.name}": each.value(spec) for each in WEIGHERS}
     weighed = hosts.annotate(**named)
-    largest = weighed.aggregate(**{f"max_{name}": Max(name) for name in named})
+    extremes = weighed.aggregate(
+        **{f"max_{name}": Max(name) for name in named},
+        **{f"min_{name}": Min(name) for name in named},
+    )
     ordered = weighed.annotate(
         weight=sum(
-            (_share(each, largest) for each in WEIGHERS),
+            (_share(each, extremes) for each in WEIGHERS),
             start=Value(0.0, output_field=FloatField()),
         )
     ).order_by("-weight", "name")
-    return [_candidate(host, largest) for host in ordered[:CANDIDATES]]
+    return [_candidate(host, extremes) for host in ordered[:CANDIDATES]]
 
 
-def _share(each: Weigher, largest: dict[str, Any]) -> Any:
-    top = largest[f"max_weight_{each.name}"]
-    if not top:
-        return Value(0.0, output_field=FloatField())
-    return F(f"weight_{each.name}") * Value(each.multiplier / top, output_field=FloatField())
+def _scale(each: Weigher, extremes: dict[str, Any]) -> tuple[float, float]:
+    """The least value, and what a step above it weighs; no step where all hosts are alike."""
+    least, most = (extremes[f"{end}_weight_{each.name}"] or 0.0 for end in ("min", "max"))
+    return least, each.multiplier / (most - least) if most > least else 0.0
 
 
-def _candidate(host: Any, largest: dict[str, Any]) -> Candidate:
+def _share(each: Weigher, extremes: dict[str, Any]) -> Any:
+    least, step = _scale(each, extremes)
+    above = F(f"weight_{each.name}") - Value(least, output_field=FloatField())
+    return above * Value(step, output_field=FloatField())
+
+
+def _candidate(host: Any, extremes: dict[str, Any]) -> Candidate:
     weights = {}
     for each in WEIGHERS:
-        top = largest[f"max_weight_{each.name}"]
-        value = getattr(host, f"weight_{each.name}")
-        weights[each.name] = round(value / top * each.multiplier, 4) if top else 0.0
+        least, step = _scale(each, extremes)
+        weights[each.name] = round((getattr(host, f"weight_{each.name}") - least) * step, 4)
     return Candidate(host.pk, host.name, round(host.weight, 4), weights)

@@ -1,7 +1,7 @@
 """Weighers: each says how good a host is, as an expression that the database computes.
 
-A weigher's value is divided by the largest among the hosts left, so all weigh between 0 and 1
-before their multiplier.
+A weigher's values are stretched over the hosts left: the worst gets 0, the best its multiplier, and
+all of them 0 when they are alike. So a small difference spreads servers too.
 """
 
 from __future__ import annotations

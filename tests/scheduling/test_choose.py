@@ -127,7 +127,16 @@ def test_more_free_room_weighs_more():
 
     assert names(choice) == [empty.name, full.name]
     assert choice.candidates[0].weights["ram"] == 1.0
-    assert choice.candidates[1].weights["ram"] == 0.5
+    assert choice.candidates[1].weights["ram"] == 0.0
+
+
+def test_a_small_difference_outweighs_a_cached_image_so_that_servers_spread():
+    used, fresh = make_host(ram_mib_used=256), make_host()
+    image = uuid.uuid4()
+    pool = StoragePool.objects.create(hypervisor=used, name="cloudportal")
+    CachedImage.objects.create(pool=pool, image_id=image, volume="base", is_ready=True)
+
+    assert names(choose_hosts(spec(image_id=str(image)), without=[])) == [fresh.name, used.name]
 
 
 def test_a_cached_image_decides_between_equals_only():
