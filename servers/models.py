@@ -102,7 +102,8 @@ class Server(models.Model):
     # The zone asked for at creation (pinned), and the one it is in.
     pinned_zone = models.CharField(max_length=255, null=True)  # noqa: DJ001 - null is shown as null
     availability_zone = models.CharField(max_length=255, blank=True, default="")
-    hypervisor = models.ForeignKey(Hypervisor, models.PROTECT, null=True, related_name="servers")
+    # A host is kept while servers hold an allocation there; those that are gone do not keep it.
+    hypervisor = models.ForeignKey(Hypervisor, models.SET_NULL, null=True, related_name="servers")
     # Everything placement needs, frozen at creation; see scheduling/request_spec.py.
     request_spec = models.JSONField(default=dict)
     scheduler_hints = models.JSONField(default=dict)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
+from hypervisors.errors import HypervisorInUse
 from hypervisors.libvirt.errors import HostUnreachable
 from hypervisors.models import Hypervisor
+from hypervisors.register import remove_hypervisor
 from operations.models import Operation, OperationState
 from scheduling.models import Allocation
 from servers.delete import delete_server
@@ -83,3 +85,19 @@ def test_a_debt_on_a_host_that_was_removed_ends(one_host, hosts, create, work):
     Hypervisor.objects.all().delete()
 
     assert work(debt.subject).state == OperationState.DONE
+
+
+def test_a_host_is_kept_while_servers_are_there_and_not_by_those_that_are_gone(
+    one_host, hosts, create, work
+):
+    server = create()
+    work(server.pk)
+    with pytest.raises(HypervisorInUse):
+        remove_hypervisor(hypervisor=one_host)
+
+    delete(Server.objects.get(pk=server.pk))
+    work(server.pk)
+    remove_hypervisor(hypervisor=one_host)
+
+    server.refresh_from_db()
+    assert server.hypervisor is None
