@@ -167,7 +167,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["identity.api.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["cloudportal.api.permissions.IsAuthenticatedActor"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["cloudportal.api.renderers.WireJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["cloudportal.api.parsers.WireJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "cloudportal.api.negotiation.WireNegotiation",
     "DEFAULT_SCHEMA_CLASS": "cloudportal.api.openapi.WireAutoSchema",
