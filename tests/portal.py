@@ -61,7 +61,11 @@ class Portal:
         self.programs = {each.name: each for each in found}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("OS_")},
+            **{
+                key: value
+                for key, value in os.environ.items()
+                if not key.startswith(("OS_", "CLOUDPORTAL_"))
+            },
             "CLOUDPORTAL_VAR": str(var),
             "CLOUDPORTAL_PORT": str(self.port),
             "CLOUDPORTAL_HEARTBEAT_S": "3",

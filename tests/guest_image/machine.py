@@ -93,11 +93,22 @@ class Machine:
         self._wait(lambda: self.text.count(words) >= times, f"{words!r} on the console")
         return self.text
 
-    def wait_until_off(self) -> None:
-        self._wait(lambda: self._process.poll() is not None, "power off")
+    def power_off_by_button(self) -> None:
+        """Press the button until the machine is off, as one does when nothing seems to happen."""
+        pressed_at = 0.0
 
-    def press_power_button(self) -> None:
-        self._qmp("system_powerdown")
+        def is_off() -> bool:
+            nonlocal pressed_at
+            if self._process.poll() is not None:
+                return True
+            if time.monotonic() - pressed_at > 10:
+                pressed_at = time.monotonic()
+                # It may switch itself off at just this moment.
+                with suppress(OSError):
+                    self._qmp("system_powerdown")
+            return False
+
+        self._wait(is_off, "power off")
 
     def type(self, line: str) -> None:
         # The connection stays: what the guest has not read yet is lost when it closes.
