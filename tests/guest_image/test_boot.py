@@ -97,8 +97,7 @@ def test_a_first_boot_does_what_the_config_drive_says(image, tmp_path, key, mach
         machine.wait_for("one login:")
         machine.type_until("root", "Password:")
         machine.type_until("s3cret'x", "root@one:")
-        machine.press_power_button()
-        machine.wait_until_off()
+        machine.power_off_by_button()
 
     assert "cloudportal-tiny: hostname one" in console
     assert "cloudportal-tiny: address eth0 10.0.2.15/24" in console
