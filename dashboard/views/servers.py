@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -65,7 +66,7 @@ def _list_address(**query: str) -> str:
     return f"{address}?{urlencode(wanted)}" if wanted else address
 
 
-class OneServer(MemberPage):
+class OneServer(MemberPage, ABC):
     """What the pages of one server share: its head, which is live, and the tabs."""
 
     section = "servers"
@@ -84,9 +85,9 @@ class OneServer(MemberPage):
         context = {**self._head(server), **self.content(server)}
         return self.render(f"dashboard/servers/{name}", context)
 
+    @abstractmethod
     def content(self, server: Server) -> dict[str, Any]:
         """What the tab shows."""
-        raise NotImplementedError
 
     def _head(self, server: Server) -> dict[str, Any]:
         return {

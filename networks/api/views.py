@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
@@ -41,14 +42,14 @@ def actor_of(request: Request) -> Actor:
     return cast(WireRequest, request).actor
 
 
-class ListView(NetworkView):
+class ListView(NetworkView, ABC):
     """All of one kind that the caller sees."""
 
     resource: ClassVar[Resource]
 
+    @abstractmethod
     def rows(self, actor: Actor) -> QuerySet[Any]:
         """What the caller sees, with all that is shown of it."""
-        raise NotImplementedError
 
     def get(self, request: Request) -> Response:
         """One page of what the query asks for."""
@@ -57,16 +58,16 @@ class ListView(NetworkView):
         return Response(self.resource.page(self.rows(actor), request.query_params, actor, url))
 
 
-class ItemView(NetworkView):
+class ItemView(NetworkView, ABC):
     """One thing."""
 
     resource: ClassVar[Resource]
     not_found: ClassVar[type[NotFound]]
     label: ClassVar[str]
 
+    @abstractmethod
     def rows(self, actor: Actor) -> QuerySet[Any]:
         """What the caller sees, with all that is shown of it."""
-        raise NotImplementedError
 
     def row(self, request: Request, pk: str) -> Any:
         """The thing, if the caller sees it."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from tests.portal import eventually
 
 pytestmark = [pytest.mark.lab, pytest.mark.wire]
+
+
+def is_active(connection, server_id: str) -> bool:
+    return connection.compute.get_server(server_id).status == "ACTIVE"
 
 
 def test_builds_survive_the_death_of_all_workers(empty_cloud):
@@ -30,7 +36,7 @@ def test_builds_survive_the_death_of_all_workers(empty_cloud):
 
     for server in servers:
         eventually(
-            lambda: demo.compute.get_server(server.id).status == "ACTIVE",  # noqa: B023 - at once
+            partial(is_active, demo, server.id),
             within_s=180,
             what="the server is active",
         )
