@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lab import network
 from lab.commands import LabError, run, succeeds
-from lab.plan import HostPlan
+from lab.plan import HostPlan, MachinePlan
 
 PATIENCE_S = 60.0
 SHARED = ("var/lib/libvirt", "var/log/libvirt", "var/cache/libvirt", "etc/libvirt")
@@ -34,6 +34,9 @@ for folder in var/lib/libvirt var/log/libvirt var/cache/libvirt etc/libvirt; do
     mkdir -p "/$folder"
     mount --bind "$2/$folder" "/$folder"
 done
+if [ -f "$2/pool.ext4" ]; then
+    mount -o loop "$2/pool.ext4" /var/lib/libvirt/images
+fi
 mount --bind "$2/etc/shadow" /etc/shadow
 mount --bind "$2/etc/hosts" /etc/hosts
 mount --bind "$2/etc/hostname" /etc/hostname
@@ -70,6 +73,22 @@ def prepare_folders(host: HostPlan, *, authorized_key: str, capabilities: Path) 
     own = host.folder / "var/cache/libvirt/qemu/capabilities"
     if capabilities.exists() and not own.exists():
         shutil.copytree(capabilities, own)
+
+
+def limit_pool(host: HostPlan, mib: int) -> None:
+    """Give the host's images a file system of this size; one that is there stays as it is.
+
+    It is mounted by the host's first process alone, so it goes with the host and is kept by its
+    disk, as a real one is.
+    """
+    if host.pool_file.exists():
+        return
+    partial = host.pool_file.with_suffix(".part")
+    with partial.open("wb") as file:
+        file.truncate(mib * 1024**2)
+    # A journal and reserved blocks would only take room of what is to be filled.
+    run("mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", partial)
+    partial.rename(host.pool_file)
 
 
 def _copy_layout(source: Path, target: Path) -> None:
@@ -190,16 +209,16 @@ def holder(host: HostPlan) -> int | None:
         pid = int((host.folder / "holder").read_text())
     except (FileNotFoundError, ValueError):
         return None
-    return pid if pid in network.processes_in(host) and _name_of(pid) == "sleep" else None
+    return pid if pid in network.processes_in(host) and name_of(pid) == "sleep" else None
 
 
 def daemon(host: HostPlan, name: str) -> int | None:
     """Return the host's process of this name that the others descend from, when it lives."""
-    pids = [pid for pid in network.processes_in(host) if _name_of(pid) == name]
+    pids = [pid for pid in network.processes_in(host) if name_of(pid) == name]
     return next((pid for pid in pids if _parent_of(pid) not in pids), None)
 
 
-def kill(host: HostPlan) -> None:
+def kill(host: MachinePlan) -> None:
     """Cut the host's power: every process in its namespace ends at once, guests too."""
 
     def all_gone() -> bool:
@@ -212,7 +231,7 @@ def kill(host: HostPlan) -> None:
     wait_until(all_gone, f"the processes of {host.name} end")
 
 
-def remove(host: HostPlan) -> None:
+def remove(host: MachinePlan) -> None:
     """Take the host away with all it stored."""
     kill(host)
     network.disconnect(host)
@@ -239,7 +258,8 @@ def _inside(host: HostPlan) -> list[str]:
     return ["nsenter", "-t", str(pid), "-n", "-m", "-u", "--"]
 
 
-def _name_of(pid: int) -> str:
+def name_of(pid: int) -> str:
+    """Return the name of a process's program; none when it has ended."""
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except (FileNotFoundError, ProcessLookupError):

@@ -20,29 +20,44 @@ from pathlib import Path
 if __package__ in {None, ""}:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from lab import harm, network
 from lab import host as hosts
-from lab import network
 from lab.commands import LabError
 from lab.plan import HostPlan, LabPlan
 
+HARMS = {
+    "freeze-host": (harm.freeze, "let a host accept connections and answer nothing"),
+    "thaw-host": (harm.thaw, "let a frozen host go on"),
+    "cut-link": (harm.cut_link, "pull a host's cable"),
+    "join-link": (harm.join_link, "put a host's cable in again"),
+    "fill-pool": (harm.fill_pool, "leave no room in a host's pool (see up --pool-size)"),
+    "empty-pool": (harm.empty_pool, "give the room back"),
+}
 
-def up(plan: LabPlan, *, count: int, authorized_key: str) -> list[HostPlan]:
-    """Make `count` hosts run; return all hosts of the lab."""
+
+def up(
+    plan: LabPlan, *, count: int, authorized_key: str, machines: int = 0, pool_mib: int = 0
+) -> list[HostPlan]:
+    """Make `count` hosts run, and namespaces for the portal's machines; return the hosts."""
     wanted = [plan.host(number) for number in range(1, count + 1)]
     for message in hosts.let_qemu_use_kvm_device():
         _say(message)
     network.make_bridge(plan)
+    for number in range(1, machines + 1):
+        network.connect(plan, plan.machine(number))
     # The first host looks at QEMU for all, unless an earlier lab did.
     alone = wanted[:1] if not plan.capabilities.exists() else []
     for group in (alone, [host for host in wanted if host not in alone]):
         with ThreadPoolExecutor(max_workers=8) as pool:
-            list(pool.map(lambda host: _bring_up(plan, host, authorized_key), group))
+            list(pool.map(lambda host: _bring_up(plan, host, authorized_key, pool_mib), group))
     return wanted
 
 
-def _bring_up(plan: LabPlan, host: HostPlan, authorized_key: str) -> None:
+def _bring_up(plan: LabPlan, host: HostPlan, authorized_key: str, pool_mib: int) -> None:
     network.connect(plan, host)
     hosts.prepare_folders(host, authorized_key=authorized_key, capabilities=plan.capabilities)
+    if pool_mib:
+        hosts.limit_pool(host, pool_mib)
     hosts.start(host)
     hosts.wait_ready(host)
     if not plan.capabilities.exists():
@@ -55,6 +70,8 @@ def down(plan: LabPlan) -> None:
     numbers = {plan.host_named(path.name).number for path in kept if path.is_dir()}
     for number in sorted(numbers | set(network.connected_hosts(plan))):
         hosts.remove(plan.host(number))
+    for number in network.connected_machines(plan):
+        hosts.remove(plan.machine(number))
     network.remove_bridge(plan)
     shutil.rmtree(plan.folder, ignore_errors=True)
 
@@ -103,29 +120,47 @@ def _arguments() -> argparse.Namespace:
     start = verbs.add_parser("up", parents=[common], help="start or repair the hosts")
     start.add_argument("--hosts", type=int, default=3)
     start.add_argument("--authorized-key", type=Path, required=True, help="a public key file")
+    start.add_argument("--machines", type=int, default=0, help="namespaces for a portal's machines")
+    start.add_argument(
+        "--pool-size", type=int, default=0, metavar="MIB", help="a file system for a host's images"
+    )
     verbs.add_parser("down", parents=[common], help="remove the hosts with all they stored")
     verbs.add_parser("status", parents=[common], help="describe the hosts as JSON")
     for verb, text in (
         ("kill-host", "cut a host's power"),
         ("start-host", "start a host that was killed, or its dead daemons"),
         ("exec", "run a command on a host: exec NAME -- COMMAND…"),
+        ("kill-daemon", "end a host's libvirtd, sshd or virtlogd; start-host mends it"),
+        *((verb, text) for verb, (_, text) in HARMS.items()),
     ):
         one = verbs.add_parser(verb, parents=[common], help=text)
         one.add_argument("name")
         if verb == "exec":
             one.add_argument("command", nargs="+")
+        if verb == "kill-daemon":
+            one.add_argument("daemon")
     return parser.parse_args()
 
 
 def _change(plan: LabPlan, arguments: argparse.Namespace) -> None:
     if arguments.verb == "up":
         key = arguments.authorized_key.read_text()
-        up(plan, count=arguments.hosts, authorized_key=key)
+        up(
+            plan,
+            count=arguments.hosts,
+            authorized_key=key,
+            machines=arguments.machines,
+            pool_mib=arguments.pool_size,
+        )
         print(json.dumps(status(plan), indent=2))  # noqa: T201 - the answer of the command
     elif arguments.verb == "down":
         down(plan)
     elif arguments.verb == "kill-host":
         hosts.kill(plan.host_named(arguments.name))
+    elif arguments.verb in HARMS:
+        HARMS[arguments.verb][0](plan.host_named(arguments.name))
+    elif arguments.verb == "kill-daemon":
+        harm.kill_daemon(plan.host_named(arguments.name), arguments.daemon)
     elif arguments.verb == "start-host":
         host = plan.host_named(arguments.name)
         network.connect(plan, host)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from lab.commands import run, succeeds
-from lab.plan import HostPlan, LabPlan
+from lab.plan import LabPlan, MachinePlan
 
 INTERFACES = Path("/sys/class/net")
 NAMESPACES = Path("/run/netns")
@@ -18,7 +18,7 @@ def make_bridge(plan: LabPlan) -> None:
     run("ip", "link", "set", plan.bridge, "up")
 
 
-def connect(plan: LabPlan, host: HostPlan) -> None:
+def connect(plan: LabPlan, host: MachinePlan) -> None:
     """Give the host its namespace, address and link, as far as it lacks them."""
     if not (NAMESPACES / host.name).exists():
         run("ip", "netns", "add", host.name)
@@ -37,7 +37,7 @@ def connect(plan: LabPlan, host: HostPlan) -> None:
     run("ip", "netns", "exec", host.name, "sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
 
 
-def disconnect(host: HostPlan) -> None:
+def disconnect(host: MachinePlan) -> None:
     """Remove the host's link and namespace."""
     if (INTERFACES / host.outer_link).exists():
         succeeds("ip", "link", "delete", host.outer_link)
@@ -47,7 +47,7 @@ def disconnect(host: HostPlan) -> None:
 
 def remove_bridge(plan: LabPlan) -> None:
     """Remove the bridge, and links to it that no host owns any more."""
-    pattern = re.compile(rf"{re.escape(plan.tag)}-(v\d+|br)")
+    pattern = re.compile(rf"{re.escape(plan.tag)}-([vm]\d+|br)")
     for interface in sorted(path.name for path in INTERFACES.iterdir()):
         if pattern.fullmatch(interface):
             succeeds("ip", "link", "delete", interface)
@@ -55,12 +55,21 @@ def remove_bridge(plan: LabPlan) -> None:
 
 def connected_hosts(plan: LabPlan) -> list[int]:
     """Return the numbers of the hosts that have a namespace on this machine."""
-    pattern = re.compile(rf"{re.escape(plan.prefix)}-host-([1-9]\d*)")
+    return _connected(plan, "host")
+
+
+def connected_machines(plan: LabPlan) -> list[int]:
+    """Return the numbers of the portal's machines that have a namespace here."""
+    return _connected(plan, "machine")
+
+
+def _connected(plan: LabPlan, what: str) -> list[int]:
+    pattern = re.compile(rf"{re.escape(plan.prefix)}-{what}-([1-9]\d*)")
     names = [path.name for path in NAMESPACES.iterdir()] if NAMESPACES.exists() else []
     return sorted(int(match[1]) for name in names if (match := pattern.fullmatch(name)))
 
 
-def processes_in(host: HostPlan) -> list[int]:
+def processes_in(host: MachinePlan) -> list[int]:
     """Return the processes that live in the host's namespace."""
     if not (NAMESPACES / host.name).exists():
         return []

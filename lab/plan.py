@@ -11,13 +11,15 @@ from pathlib import Path
 from lab.commands import LabError
 
 FIRST_HOST = 10  # host 1 has the address .11 of its subnet
+FIRST_MACHINE = 1  # the portal's machine 1 has the address .2
+MOST_MACHINES = FIRST_HOST - FIRST_MACHINE
 MOST_HOSTS = 200
 LONGEST_TAG = 8  # an interface name has 15 characters, "-v200" takes five
 
 
 @dataclass(frozen=True)
-class HostPlan:
-    """What one simulated host is called and where its things are."""
+class MachinePlan:
+    """A place on the lab's bridge: its namespace, address and link."""
 
     name: str
     number: int
@@ -25,10 +27,20 @@ class HostPlan:
     folder: Path
     outer_link: str
 
+
+@dataclass(frozen=True)
+class HostPlan(MachinePlan):
+    """What one simulated host is called and where its things are."""
+
     @property
     def uuid(self) -> str:
         """Return the identity of its hardware: libvirt tells hosts apart by it."""
         return str(uuid.uuid5(uuid.NAMESPACE_DNS, self.name))
+
+    @property
+    def pool_file(self) -> Path:
+        """Return the file that holds the file system of its images, where that has a size."""
+        return self.folder / "pool.ext4"
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,14 @@ class LabPlan:
         name = f"{self.prefix}-host-{number}"
         address = str(self.subnet.network_address + FIRST_HOST + number)
         return HostPlan(name, number, address, self.folder / name, f"{self.tag}-v{number}")
+
+    def machine(self, number: int) -> MachinePlan:
+        """Return the plan of the portal's machine with this number, from 1."""
+        if not 1 <= number <= MOST_MACHINES:
+            raise LabError(f"the lab has no room for machine {number}")
+        name = f"{self.prefix}-machine-{number}"
+        address = str(self.subnet.network_address + FIRST_MACHINE + number)
+        return MachinePlan(name, number, address, self.folder / name, f"{self.tag}-m{number}")
 
     def host_named(self, name: str) -> HostPlan:
         """Return the plan of the host with this name."""
