@@ -107,6 +107,9 @@ class Host(Protocol):
     def read_metadata(self, uuid: UUID) -> GuestMetadata:
         """What the portal wrote into the guest's definition."""
 
+    def write_metadata(self, uuid: UUID, metadata: GuestMetadata) -> None:
+        """Put this in place of what the portal wrote; the guest notices nothing."""
+
     def screenshot(self, uuid: UUID) -> bytes:
         """The guest's display as a PNG."""
 
@@ -233,6 +236,9 @@ class _LibvirtHost:
 
     def read_metadata(self, uuid: UUID) -> GuestMetadata:
         return guest.read_metadata(self.connection, uuid)
+
+    def write_metadata(self, uuid: UUID, metadata: GuestMetadata) -> None:
+        guest.write_metadata(self.connection, uuid, metadata)
 
     def screenshot(self, uuid: UUID) -> bytes:
         return guest.screenshot(self.connection, uuid)

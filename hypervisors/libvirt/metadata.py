@@ -100,8 +100,10 @@ def _read(element: ET.Element, kind: type[Any]) -> Any:
         hint = hints[item.name]
         origin = typing.get_origin(hint)
         children = element.findall(item.name)
-        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-            values[item.name] = _read(children[0], hint)
+        record = _record_of(hint)
+        if record is not None:
+            if children or not _may_be_absent(item):
+                values[item.name] = _read(children[0], record)
         elif origin is tuple:
             values[item.name] = _read_tuple(children, typing.get_args(hint)[0])
         elif origin is not None and origin is not types.UnionType:
@@ -112,6 +114,16 @@ def _read(element: ET.Element, kind: type[Any]) -> Any:
         elif item.name in element.attrib:
             values[item.name] = _scalar(element.attrib[item.name], hint)
     return kind(**values)
+
+
+def _record_of(hint: Any) -> type[Any] | None:
+    """The record that a field holds, alone or as "this or None"."""
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    return next((kind for kind in kinds if dataclasses.is_dataclass(kind)), None)
+
+
+def _may_be_absent(item: dataclasses.Field[Any]) -> bool:
+    return item.default is not dataclasses.MISSING
 
 
 def _read_tuple(children: list[ET.Element], kind: type[Any]) -> tuple[Any, ...]:

@@ -73,6 +73,7 @@ class FlavorRecord:
     is_public: bool = True
     description: str | None = None
     extra_specs: Mapping[str, str] = field(default_factory=dict)
+    is_disabled: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class FixedIpRecord:
 
 @dataclass(frozen=True)
 class PortRecord:
-    """A port of the server."""
+    """A port of the server; without a project it is the server's."""
 
     id: str
     network_id: str
@@ -93,6 +94,88 @@ class PortRecord:
     fixed_ips: tuple[FixedIpRecord, ...] = ()
     name: str = ""
     security_group_ids: tuple[str, ...] = ()
+    description: str = ""
+    project_id: str = ""
+    device_owner: str = ""
+    device_index: int = 0
+    tag: str = ""
+    made_for_server: bool = True
+    is_up: bool = True
+    has_port_security: bool = True
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class SubnetRecord:
+    """A subnet of a network; `allocation_pools` are texts of the form first-last."""
+
+    id: str
+    cidr: str
+    name: str = ""
+    description: str = ""
+    ip_version: int = 4
+    gateway: str | None = None
+    has_dhcp: bool = True
+    allocation_pools: tuple[str, ...] = ()
+    dns_nameservers: tuple[str, ...] = ()
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ProjectRecord:
+    """A project: of the server, or of a network that it uses."""
+
+    id: str
+    name: str
+    domain_id: str = "default"
+    domain_name: str = "Default"
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class NetworkRecord:
+    """A network that the server uses."""
+
+    id: str
+    project: ProjectRecord
+    name: str = ""
+    description: str = ""
+    is_shared: bool = False
+    is_external: bool = False
+    is_up: bool = True
+    mtu: int = 1500
+    subnets: tuple[SubnetRecord, ...] = ()
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class SecurityGroupRecord:
+    """A security group that the server's ports follow."""
+
+    id: str
+    project_id: str
+    name: str
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """The image that the server was made of, without its data."""
+
+    id: str
+    owner: ProjectRecord
+    name: str | None = None
+    visibility: str = "private"
+    disk_format: str = ""
+    container_format: str = ""
+    min_ram_mib: int = 0
+    min_disk_gib: int = 0
+    sha256: str = ""
+    is_protected: bool = False
+    is_hidden: bool = False
+    tags: tuple[str, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=dict)
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +191,12 @@ class DiskRecord:
 
 @dataclass(frozen=True)
 class GuestMetadata:
-    """All the portal knows of a server, kept in the guest so the database can be rebuilt."""
+    """All the portal knows of a server, kept in the guest so the database can be rebuilt.
+
+    No secret is in it: who may read a guest's definition on its host may read this. What has no
+    default has been there from the first release on; the rest may be absent in older guests.
+    `request_spec` and `scheduler_hints` are JSON texts.
+    """
 
     server_id: str
     name: str
@@ -133,6 +221,24 @@ class GuestMetadata:
     reservation_id: str = ""
     launch_index: int = 0
     generation: int = 1
+    project_domain_id: str = "default"
+    project_domain_name: str = "Default"
+    project_description: str = ""
+    user_domain_id: str = "default"
+    user_domain_name: str = "Default"
+    public_key: str = ""
+    image: ImageRecord | None = None
+    networks: tuple[NetworkRecord, ...] = ()
+    security_groups: tuple[SecurityGroupRecord, ...] = ()
+    disk_config: str = "MANUAL"
+    access_ip_v4: str | None = None
+    access_ip_v6: str | None = None
+    pinned_zone: str | None = None
+    root_device_name: str = "/dev/vda"
+    request_spec: str = "{}"
+    scheduler_hints: str = "{}"
+    updated_at: datetime | None = None
+    launched_at: datetime | None = None
 
 
 @dataclass(frozen=True)
