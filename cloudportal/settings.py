@@ -111,9 +111,6 @@ _database = env.db("DATABASE_URL", f"sqlite:///{VAR_DIR / 'cloudportal.sqlite3'}
 if _database["ENGINE"].endswith("sqlite3"):
     # IMMEDIATE: a transaction that will write takes the write lock at its start and waits for it,
     # where DEFERRED fails at once when two upgrade together.
-    # django-q2's broker asks for obsolete connections to be closed at every poll; one that lives
-    # long spares it the opening.
-    _database["CONN_MAX_AGE"] = 3600
     _database.setdefault("OPTIONS", {}).update(
         {
             "transaction_mode": "IMMEDIATE",
@@ -126,7 +123,20 @@ if _database["ENGINE"].endswith("sqlite3"):
         }
     )
 else:
-    _database.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 12, "timeout": 30}
+    # A database server that is gone without a word is noticed in seconds.
+    _database.setdefault("OPTIONS", {}).update(
+        {
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 15_000,
+        }
+    )
+# A connection a thread, kept: a pool's own threads and sockets would not survive the forks that
+# make workers. After a restart of the server the check finds the dead ones.
+_database["CONN_MAX_AGE"] = 600
+_database["CONN_HEALTH_CHECKS"] = True
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -192,10 +202,10 @@ SPECTACULAR_SETTINGS = {
 Q_CLUSTER = {
     "name": "default",
     "orm": "default",
+    "broker_class": "operations.broker.WakingBroker",
     "workers": env.int("CLOUDPORTAL_WORKERS", 2),
     "timeout": 900,
     "retry": 960,
-    "poll": 0.05,
     "guard_cycle": 1,
     "recycle": 2000,
     "save_limit": -1,
@@ -205,7 +215,7 @@ Q_CLUSTER = {
     "scheduler": False,
     "label": "Jobs",
     "ALT_CLUSTERS": {
-        "transfer": {"workers": 1, "timeout": 14400, "retry": 14460, "poll": 0.1},
+        "transfer": {"workers": 1, "timeout": 14400, "retry": 14460},
     },
 }
 
