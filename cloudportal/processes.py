@@ -31,9 +31,6 @@ class Process:
 def processes(*, python: Path, project: Path, bind: str, port: int) -> list[Process]:
     """All of them; `python` is the environment's interpreter, whose folder has the programs."""
     manage = [str(python), str(project / "manage.py")]
-    # The web process has checked everything before these are started; the checks would load all
-    # pages and APIs into each of them, a fifth of the portal's memory.
-    unchecked = ["--skip-checks"]
     address = f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"
     web = [
         *(str(python), "-m", "gunicorn", "cloudportal.wsgi:application"),
@@ -49,9 +46,9 @@ def processes(*, python: Path, project: Path, bind: str, port: int) -> list[Proc
     named = {"Q_CLUSTER_NAME": "transfer"}
     return [
         Process("web", web, MEMORY, is_first=True),
-        Process("worker", [*manage, "qcluster", *unchecked], MEMORY),
-        Process("transfer", [*manage, "qcluster", *unchecked], named | MEMORY),
-        Process("keeper", [*manage, "keeper", *unchecked], MEMORY),
+        Process("worker", [*manage, "worker"], MEMORY),
+        Process("transfer", [*manage, "worker"], named | MEMORY),
+        Process("keeper", [*manage, "keeper"], MEMORY),
     ]
 
 

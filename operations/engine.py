@@ -8,8 +8,8 @@ it. A step that failed is undone too, for it may have done half its work.
 
 What ends a step, beside success: a retryable error is tried again with growing pauses, then counts
 as permanent; any other error turns the operation round. `Wait` puts it aside, `Superseded` makes
-way for the successor. A host that is away when its part must be undone is left a debt (see
-`Kind.postpone`), so that nothing waits for it.
+way for the successor. A host that is away when its part must be undone, or refuses again and again,
+is left a debt (see `Kind.postpone`), so that nothing waits for it.
 
 django-q2 ends an overlong job with a `SystemExit`, which passes through here untouched: the lease
 runs out as after a kill.
@@ -21,6 +21,7 @@ import logging
 import os
 import random
 import socket
+import threading
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
@@ -43,18 +44,27 @@ POSTPONED = "postponed"
 # An undo that fails for good must not be lost: it is tried again at this pace, and seen by admins.
 UNDO_PAUSE_LIMIT_S = 60.0
 RETRY_PAUSE_LIMIT_S = 30.0
-# Tries of a host's part before it becomes a debt.
+# Tries of a step that are kept one by one; of a host that is away for weeks the newest is enough.
+TRIES_KEPT = 10
+# Tries of a host's part before it becomes a debt; a refusal may be over sooner than an absence.
 POSTPONE_AFTER = 2
+POSTPONE_REFUSED_AFTER = 4
 
 
-def run(operation_id: UUID, *, queue: str = DEFAULT_QUEUE) -> None:
-    """Run an operation as far as it goes now; without the lease it is nothing to us."""
+def run(
+    operation_id: UUID, *, queue: str = DEFAULT_QUEUE, stopping: threading.Event | None = None
+) -> None:
+    """Run an operation as far as it goes now; without the lease it is nothing to us.
+
+    When `stopping` is set it goes no further than its present step, and another worker is woken.
+    """
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
     if not lease.acquire(operation_id, owner):
         return
     operation = Operation.objects.get(pk=operation_id)
     with logged_as(operation.request_id):
         worker = _Worker(operation, kind_named(operation.kind), owner, queue)
+        worker.stopping = stopping or worker.stopping
         with lease.heartbeat(operation_id, owner, worker.context.make_way):
             try:
                 worker.work()
@@ -86,6 +96,7 @@ class _Worker:
         self.kind = kind
         self.owner = owner
         self.queue = queue
+        self.stopping = threading.Event()
         self.context = Context(
             operation.pk,
             kind.name,
@@ -102,6 +113,9 @@ class _Worker:
             self._write(state=OperationState.RUNNING)
         while True:
             if self._makes_way():
+                return
+            if self.stopping.is_set():
+                self._hand_over(self.queue)
                 return
             if self.operation.state == OperationState.UNDOING:
                 going = self._undo_one()
@@ -147,20 +161,23 @@ class _Worker:
         failure = _Failure(step.name, error)
         self._log(failure)
         attempt = self.operation.attempt + 1
-        retryable = _is_retryable(error)
-        if retryable and self._may_postpone(step, attempt) and self.kind.postpone_do:
-            with transaction.atomic():
-                self._end(record, "Postponed", str(error))
-                self._postpone()
+        if self.kind.postpone_do and self._may_postpone(step, attempt, error):
+            self._postpone(record, error)
             return True
-        if retryable and attempt <= self.kind.retries and not self._is_late():
-            self._end(record, "Retry", str(error))
-            self._put_aside(_pause(attempt, RETRY_PAUSE_LIMIT_S), attempt=attempt)
+        if self._may_retry(step, attempt, error):
+            self._try_later(record, error, attempt, RETRY_PAUSE_LIMIT_S)
             return False
         with transaction.atomic():
             self._end(record, "Error", failure.as_json()["message"])
             self._write(state=OperationState.UNDOING, error=failure.as_json(), attempt=0)
         return True
+
+    def _may_retry(self, step: Step, attempt: int, error: Exception) -> bool:
+        if self.kind.retries is None:
+            return True
+        if self.kind.postpone_do and step.on_host:
+            return True  # until it is a debt
+        return _is_retryable(error) and attempt <= self.kind.retries and not self._is_late()
 
     # Backwards: the cursor points at the step to be undone next.
 
@@ -192,14 +209,10 @@ class _Worker:
     def _did_not_undo(self, step: Step, record: StepRecord, error: Exception) -> bool:
         self._log(_Failure(step.name, error))
         attempt = self.operation.attempt + 1
-        retryable = _is_retryable(error)
-        if retryable and self._may_postpone(step, attempt):
-            with transaction.atomic():
-                self._end(record, "Postponed", str(error))
-                self._postpone()
+        if self._may_postpone(step, attempt, error):
+            self._postpone(record, error)
             return True
-        self._end(record, "Retry", str(error))
-        self._put_aside(_pause(attempt, UNDO_PAUSE_LIMIT_S), attempt=attempt)
+        self._try_later(record, error, attempt, UNDO_PAUSE_LIMIT_S)
         return False
 
     def _undone(self) -> None:
@@ -224,19 +237,22 @@ class _Worker:
                 rounds=self.context.rounds,
             )
 
-    # The host is away
+    # The host is away, or refuses
 
-    def _may_postpone(self, step: Step, attempt: int) -> bool:
-        return step.on_host and self.kind.postpone is not None and attempt >= POSTPONE_AFTER
+    def _may_postpone(self, step: Step, attempt: int, error: Exception) -> bool:
+        enough = POSTPONE_AFTER if _is_retryable(error) else POSTPONE_REFUSED_AFTER
+        return step.on_host and self.kind.postpone is not None and attempt >= enough
 
     def _is_postponed(self, step: Step) -> bool:
         return step.on_host and bool(self.context.outputs.get(POSTPONED))
 
-    def _postpone(self) -> None:
-        if self.kind.postpone is not None:
-            self.kind.postpone(self.context)
-        self.context.outputs[POSTPONED] = True
-        self._write(outputs=self.context.outputs, attempt=0)
+    def _postpone(self, record: StepRecord, error: Exception) -> None:
+        with transaction.atomic():
+            self._end(record, "Postponed", str(error))
+            if self.kind.postpone is not None:
+                self.kind.postpone(self.context)
+            self.context.outputs[POSTPONED] = True
+            self._write(outputs=self.context.outputs, attempt=0)
 
     # The row
 
@@ -269,6 +285,17 @@ class _Worker:
             self._write(state=state, finished_at=now, lease_owner="", lease_until=None)
             if state == OperationState.FAILED and self.kind.on_failed is not None:
                 self.kind.on_failed(self.context, self.operation.error or {})
+
+    def _try_later(
+        self, record: StepRecord, error: Exception, attempt: int, limit_s: float
+    ) -> None:
+        self._end(record, "Retry", str(error))
+        if attempt > TRIES_KEPT:
+            tries = self.operation.records.filter(step=record.step, direction=record.direction)
+            before = tries.filter(pk__lt=record.pk).order_by("-pk").first()
+            if before is not None:
+                before.delete()
+        self._put_aside(_pause(attempt, limit_s), attempt=attempt)
 
     def _put_aside(self, seconds: float, **fields: Any) -> None:
         wake_at = timezone.now() + timedelta(seconds=seconds)
@@ -326,5 +353,5 @@ def _is_retryable(error: Exception) -> bool:
 
 def _pause(attempt: int, limit_s: float) -> float:
     """Doubling from 0.5 s, with up to a quarter more so that many do not come back together."""
-    pause = min(0.5 * 2 ** (attempt - 1), limit_s)
+    pause = min(0.5 * 2 ** min(attempt - 1, 20), limit_s)
     return float(pause * (1 + random.random() / 4))  # noqa: S311 - spreads load, guards nothing

@@ -3,8 +3,10 @@
 from uuid import UUID
 
 from operations import engine
+from operations.lanes import lanes
 
 
 def run(operation_id: str, queue: str) -> None:
     """A wake-up: run the operation, if it is there to be run."""
-    engine.run(UUID(operation_id), queue=queue)
+    here = lanes()
+    here.run(lambda: engine.run(UUID(operation_id), queue=queue, stopping=here.stopping))

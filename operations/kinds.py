@@ -60,16 +60,17 @@ class Kind:
     """A kind of operation.
 
     `retries`: further tries of a step after a retryable failure, with growing pauses, before it
-    counts as a permanent one. `deadline_s`: after so long it fails, or None for never.
+    counts as a permanent one; None tries again for ever, whatever the failure, as a debt must.
+    `deadline_s`: after so long it fails, or None for never.
     `after_undo(context, error)` runs when a failed round has been undone and may return True to
     start another round. `on_failed(context, error)` runs in the transaction that ends a failed
     operation. `postpone(context)` books the host's part of the work as a debt, for when the host
-    is away; with `postpone_do` also while going forward.
+    is away or refuses to undo it; with `postpone_do` also while going forward.
     """
 
     name: str
     steps: Sequence[Step]
-    retries: int = 5
+    retries: int | None = 5
     deadline_s: float | None = 3600.0
     after_undo: Callable[[Context, dict[str, Any]], bool] | None = None
     on_failed: Callable[[Context, dict[str, Any]], None] | None = None

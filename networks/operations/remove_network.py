@@ -21,6 +21,6 @@ REMOVE = Kind(
     # No undo: the network's row is gone, nobody wants it back.
     steps=[Step("remove_from_host", remove_from_host)],
     # The host may be away for weeks; the pauses between tries stay at half a minute.
-    retries=10**6,
+    retries=None,
     deadline_s=None,
 )

@@ -27,6 +27,9 @@ class Command(BaseCommand):
 
     help = "Wakes operations that are due and does periodic work. Several may run; one acts."
 
+    # All checks would load every page and API, a fifth of the portal's memory.
+    requires_system_checks = ["cloudportal_state"]
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Sweep, and start the periodic tasks whose turn it is, until told to stop."""
         stop = threading.Event()

@@ -1,0 +1,75 @@
+"""Lanes: a slow operation does not keep its worker from the next job."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from operations.lanes import Lanes
+
+PATIENCE_S = 0.01
+
+
+@pytest.fixture
+def gate():
+    opened = threading.Event()
+    yield opened
+    opened.set()
+
+
+def test_quick_work_is_over_when_run_returns():
+    done: list[int] = []
+
+    Lanes(1, patience_s=30).run(lambda: done.append(1))
+
+    assert done == [1]
+
+
+def test_slow_work_is_left_to_itself(gate):
+    finished = threading.Event()
+    lanes = Lanes(2, PATIENCE_S)
+
+    lanes.run(lambda: (gate.wait(), finished.set()))
+
+    assert not finished.is_set()
+    gate.set()
+    assert finished.wait(30)
+
+
+def test_with_all_lanes_taken_the_job_waits_for_a_free_one(gate):
+    lanes = Lanes(2, PATIENCE_S)
+    lanes.run(gate.wait)
+    second = threading.Thread(target=lanes.run, args=[gate.wait])
+
+    second.start()
+    second.join(PATIENCE_S * 20)
+
+    assert second.is_alive()
+    gate.set()
+    second.join(30)
+    assert not second.is_alive()
+
+
+def test_an_error_reaches_the_job_that_still_waits():
+    with pytest.raises(ZeroDivisionError):
+        Lanes(1, patience_s=30).run(lambda: 1 / 0)
+
+
+def test_an_error_of_work_that_was_left_is_logged(gate, caplog):
+    logged = threading.Event()
+    caplog.handler.emit = lambda record: logged.set()
+    lanes = Lanes(2, PATIENCE_S)
+
+    lanes.run(lambda: (gate.wait(), 1 / 0))
+    gate.set()
+
+    assert logged.wait(30)
+
+
+def test_what_is_under_way_hears_of_the_end():
+    lanes = Lanes(1)
+
+    lanes.stop()
+
+    assert lanes.stopping.is_set()
