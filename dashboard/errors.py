@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
+
+from cloudportal.database import RETRY_AFTER_S, is_away
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -24,7 +28,12 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """500: our fault; the id finds it in the log."""
+    """500: our fault; the id finds it in the log. 503: the database does not answer."""
+    if is_away(sys.exc_info()[1]):
+        message = _("The database does not answer at the moment. Try again in a few seconds.")
+        response = _page(request, 503, message)
+        response["Retry-After"] = str(RETRY_AFTER_S)
+        return response
     return _page(request, 500)
 
 

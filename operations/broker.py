@@ -26,6 +26,8 @@ from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 from django_q.models import OrmQ
 
+from cloudportal.database import first_line
+
 logger = logging.getLogger(__name__)
 
 # So long a worker waits for a wake-up before it looks by itself: jobs that were handed out and not
@@ -91,7 +93,7 @@ class WakingBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
             database.close_if_unusable_or_obsolete()
             self.get_connection().filter(pk__in=self._done).delete()
         except Error as error:
-            logger.warning("Finished jobs could not be forgotten: %s", _first_line(error))
+            logger.warning("Finished jobs could not be forgotten: %s", first_line(error))
             database.close()
             return
         self._done.clear()
@@ -133,7 +135,7 @@ class WakingBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
 
     def _lose(self, error: Error) -> None:
         if not self._is_away:
-            logger.warning("The database does not answer, jobs wait: %s", _first_line(error))
+            logger.warning("The database does not answer, jobs wait: %s", first_line(error))
             self._is_away = True
         line, self._line = self._line, None
         for each in (line, connections[Conf.ORM]):
@@ -178,7 +180,3 @@ def _until(is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + LOOK_EVERY_S
     while not is_so() and time.monotonic() < deadline:
         time.sleep(POLL_S)
-
-
-def _first_line(error: Error) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

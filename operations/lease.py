@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.models import Q
 from django.utils import timezone
 
@@ -85,10 +85,12 @@ def _beat(operation_id: UUID, owner: str, make_way: threading.Event, done: threa
             try:
                 if not _extend(operation_id, owner, make_way):
                     return
-            except DatabaseError:
+            except Error:
                 # The next beat tries again; if none gets through, another worker takes over and
                 # our next write is refused.
                 logger.warning("The lease of %s could not be extended.", operation_id)
+                # A connection that broke stays broken.
+                connection.close()
     finally:
         connection.close()
 

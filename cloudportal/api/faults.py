@@ -6,11 +6,13 @@ import logging
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import Error
 from django.http import Http404
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
 from cloudportal import errors
+from cloudportal.database import RETRY_AFTER_S, first_line, is_away
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ TITLES = {
     503: "Service Unavailable",
 }
 LOGIN_NEEDED = "The request you have made requires authentication."
+DATABASE_AWAY = "The service is not available at the moment: its database does not answer."
 
 
 def status_for(error: errors.CloudError, service: str) -> int:
@@ -86,6 +89,13 @@ def fault_body(service: str, status: int, message: str, kind: str = "") -> dict[
 def _understood(error: Exception, service: str) -> tuple[int, str] | None:
     if isinstance(error, errors.CloudError):
         return status_for(error, service), error.message
+    if isinstance(error, Error) and is_away(error):
+        logger.error("The database does not answer: %s", first_line(error))
+        return 503, DATABASE_AWAY
+    return _refused_by_framework(error, service)
+
+
+def _refused_by_framework(error: Exception, service: str) -> tuple[int, str] | None:
     if isinstance(error, Http404):
         return 404, "The resource could not be found."
     if isinstance(error, PermissionDenied):
@@ -126,4 +136,6 @@ def wire_exception_handler(error: Exception, context: dict[str, Any]) -> Respons
         response["WWW-Authenticate"] = 'Keystone uri="/identity"'
     if status == 413 and isinstance(error, errors.OverQuota):
         response["Retry-After"] = "0"
+    if isinstance(error, Error) and status == 503:
+        response["Retry-After"] = str(RETRY_AFTER_S)
     return response
