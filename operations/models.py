@@ -67,6 +67,11 @@ class Operation(models.Model):
                 name="operation_due",
             ),
             models.Index(fields=["subject", "-created_at"], name="operation_history"),
+            models.Index(
+                fields=["finished_at"],
+                condition=models.Q(finished_at__isnull=False),
+                name="operation_finished",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
