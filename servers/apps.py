@@ -12,11 +12,13 @@ class ServersConfig(AppConfig):
         """Make the kinds of operations and the periodic work known."""
         from hypervisors.occupants import register_occupants
         from identity.delete import keep_project_while
+        from operations.debts import register_debt
         from operations.kinds import register
         from operations.timers import register_timer
         from servers.find import servers_held_by
         from servers.occupants import servers_on
         from servers.operations import build, cleanup, delete, power
+        from servers.operations.debts import describe_cleanups
         from servers.power_sync import SYNC_EVERY_S, sync_power_states
 
         for kind in (
@@ -28,6 +30,7 @@ class ServersConfig(AppConfig):
             power.REBOOT,
         ):
             register(kind)
+        register_debt(cleanup.CLEANUP_NAME, describe_cleanups)
         register_occupants(servers_on)
         keep_project_while(servers_held_by)
         register_timer("hosts", SYNC_EVERY_S, sync_power_states)

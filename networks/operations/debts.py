@@ -1,0 +1,21 @@
+"""What the debts of networks are about, for administrators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hypervisors.models import Hypervisor
+from operations.debts import DebtFacts
+
+
+def describe_removals(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
+    """Which deleted networks are still on which hosts; one query however many."""
+    hosts = Hypervisor.objects.in_bulk([each["hypervisor"] for each in params])
+    return [
+        DebtFacts(
+            what=f"Take the deleted network {each['network']} off the host",
+            host=hosts[each["hypervisor"]].name if each["hypervisor"] in hosts else "",
+        )
+        for each in params
+    ]
