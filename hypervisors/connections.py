@@ -10,7 +10,8 @@ from cloudportal.errors import CloudError
 from hypervisors import errors, ssh
 from hypervisors.host import Host, libvirt_host
 from hypervisors.libvirt import errors as driver
-from hypervisors.libvirt.connection import ConnectionCache, ssh_uri
+from hypervisors.libvirt.cache import ConnectionCache
+from hypervisors.libvirt.connection import ssh_uri
 from hypervisors.libvirt.features import InvalidProperty
 from hypervisors.models import Hypervisor
 from hypervisors.uris import ssh_address

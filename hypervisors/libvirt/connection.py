@@ -1,23 +1,43 @@
-"""Connections to hosts: one a process and host, watched by keepalive, with a deadline on each call.
+"""A connection to a host, watched by keepalive, with a deadline on each call.
 
 libvirt's calls block without bound, so each runs in a daemon thread of its own while the caller
 waits no longer than the deadline. A call that outlives it cannot be stopped: its connection is
-given up, and keepalive ends the thread when the host is really dead. Threads rather than a pool:
-starting one costs some 60 µs against a millisecond for the call, and no pool can be filled up by
-a dead host or hold up the end of the process.
+given up, and keepalive ends the thread when the host is really dead.
+
+A host that hangs, so that it takes calls and answers none, is told from one that is busy by a ping
+(see `calls.Pulse`). Whoever comes while it hangs is refused at once; whoever waits is let go once
+it has been silent for long.
 """
 
+import contextlib
 import functools
 import os
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import libvirt
 
-from hypervisors.libvirt.errors import DriverError, HostUnreachable, Unsupported, translated
+from hypervisors.libvirt.calls import Beat, Outcome, Pulse, give_up_s
+from hypervisors.libvirt.errors import (
+    DriverError,
+    Hanging,
+    HostUnreachable,
+    Unsupported,
+    translated,
+)
+
+__all__ = [
+    "Beat",
+    "Connection",
+    "Opening",
+    "begin_opening",
+    "on_host",
+    "open_connection",
+    "ssh_uri",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,6 +45,10 @@ R = TypeVar("R")
 KEEPALIVE_INTERVAL_S = 5
 KEEPALIVE_COUNT = 3
 DEADLINE_S = 30.0
+# A host's libvirtd takes 5 calls of a client at a time (max_client_requests) and reads nothing more
+# from it meanwhile, keepalive and pings included: one place is always theirs.
+PARALLEL = 4
+_LOOK_S = 0.5
 # Keys of a URI that weaken the check of the host's key or run a program on this machine.
 _REFUSED_KEYS = ("no_verify", "no_sanity", "known_hosts_verify", "command", "netcat", "pkipath")
 
@@ -88,46 +112,14 @@ def _tick(_timer: int, _opaque: object) -> None:
 _event_loop = _EventLoop()
 
 
-class Beat:
-    """A long transfer's sign of life: the deadline counts from the last one."""
+def begin_opening(uri: str) -> "Opening":
+    """Begin to connect; for who waits elsewhere.
 
-    def __init__(self) -> None:
-        self.last = time.monotonic()
-
-    def touch(self) -> None:
-        """Say that something moved."""
-        self.last = time.monotonic()
-
-
-class _Outcome(Generic[R]):
-    """Runs one function in a daemon thread and keeps what came of it."""
-
-    def __init__(self, function: Callable[[], R], name: str) -> None:
-        self._function = function
-        self._done = threading.Event()
-        self._value: R | None = None
-        self._error: BaseException | None = None
-        threading.Thread(target=self._run, name=name, daemon=True).start()
-
-    def _run(self) -> None:
-        try:
-            with translated():
-                self._value = self._function()
-        except BaseException as error:  # noqa: BLE001 - carried over to the thread that waits
-            self._error = error
-        finally:
-            self._done.set()
-
-    def wait(self, deadline_s: float, beat: Beat) -> bool:
-        while not self._done.wait(max(0.0, beat.last + deadline_s - time.monotonic())):
-            if time.monotonic() >= beat.last + deadline_s:
-                return False
-        return True
-
-    def take(self) -> R:
-        if self._error is not None:
-            raise self._error
-        return self._value  # type: ignore[return-value]  # set whenever there is no error
+    Raises:
+        DriverError: libvirt was used before this process was forked.
+    """
+    _event_loop.ensure()
+    return Opening(uri)
 
 
 class Connection:
@@ -135,7 +127,14 @@ class Connection:
 
     def __init__(self, raw: Any, uri: str) -> None:
         self._raw = raw
+        self._lock = threading.Lock()
         self._broken = False
+        self._closed = False
+        self._under_way = 0
+        self._places = threading.BoundedSemaphore(PARALLEL)
+        self._pulse = Pulse(lambda: self._raw.getLibVersion())  # the host answers it before others
+        # Called before the connection is closed: what else holds it.
+        self.on_close: list[Callable[[Any], None]] = []
         self.uri = uri
         self.pid = os.getpid()
 
@@ -152,19 +151,27 @@ class Connection:
         """Run `function(virConnect, *args)`, waiting at most so long after the last beat.
 
         Raises:
-            HostUnreachable: no answer in time, or the connection is lost; it is then broken.
+            HostUnreachable: no answer in time, the host answers nothing at all, or the connection
+                is lost; but for a host that hangs it is then broken.
             DriverError: what libvirt said, translated.
         """
-        if self._broken:
-            raise HostUnreachable("The connection to the host is broken.")
-        outcome = _Outcome(lambda: function(self._raw, *args), "libvirt-call")
-        if not outcome.wait(deadline_s, beat or Beat()):
-            self.give_up()
-            raise HostUnreachable(f"The host did not answer within {deadline_s:g} s.")
+        self._take_place(deadline_s)
+        mark = self._pulse.begin()
+        why = "The caller was ended."
+        try:
+            outcome = Outcome(lambda: function(self._raw, *args), "libvirt-call")
+            why = self._pulse.watch(outcome, deadline_s, beat or Beat())
+        finally:
+            self._pulse.end(mark, is_answered=not why)
+            if why:
+                self.give_up()
+            self._leave_place()
+        if why:
+            raise HostUnreachable(why)
         try:
             return outcome.take()
         except HostUnreachable:
-            self.give_up()
+            self.retire()
             raise
 
     def is_alive(self) -> bool:
@@ -172,109 +179,126 @@ class Connection:
         return not self._broken and self.pid == os.getpid() and bool(self._raw.isAlive())
 
     def give_up(self) -> None:
-        """Use the connection no more; calls still running end when keepalive does."""
-        if self._broken:
-            return
+        """Begin nothing more over this connection; it is closed when its last call is over."""
         self._broken = True
-        # Closing talks to the host too, so it must not hold up anyone either.
-        threading.Thread(
-            target=_close, args=(self._raw,), name="libvirt-close", daemon=True
-        ).start()
 
     def close(self) -> None:
-        """Close the connection without waiting for the host."""
+        """Close the connection without waiting for the host, nor for calls under way."""
+        with self._lock:
+            self._broken = True
+            if self._closed:
+                return
+            self._closed = True
+        # Closing talks to the host too, so it must not hold up anyone either.
+        threading.Thread(target=self._close, name="libvirt-close", daemon=True).start()
+
+    def _take_place(self, seconds: float) -> None:
+        """Wait for one of the places; a host that hangs is found out here.
+
+        Raises:
+            HostUnreachable: it hangs, the connection is broken, or no place became free.
+        """
+        ends_at = time.monotonic() + seconds
+        while True:
+            if self._broken:
+                raise HostUnreachable("The connection to the host is broken.")
+            if self._pulse.is_hanging():
+                if self._pulse.silent_s() >= give_up_s():
+                    self.retire()
+                raise Hanging("The host takes calls and answers none.")
+            if self._places.acquire(timeout=_LOOK_S):
+                break
+            if time.monotonic() >= ends_at:
+                raise HostUnreachable(f"The host was busy with other calls for {seconds:g} s.")
+        with self._lock:
+            self._under_way += 1
+
+    def _leave_place(self) -> None:
+        self._places.release()
+        with self._lock:
+            self._under_way -= 1
+            is_last = self._under_way == 0
+        if self._broken and is_last:
+            self.close()
+
+    def retire(self) -> None:
+        """Give the connection up; nobody's last call may be left to close it."""
         self.give_up()
+        with self._lock:
+            is_idle = self._under_way == 0
+        if is_idle:
+            self.close()
+
+    def _close(self) -> None:
+        for let_go in self.on_close:
+            with contextlib.suppress(libvirt.libvirtError):
+                let_go(self._raw)
+        with contextlib.suppress(libvirt.libvirtError):
+            self._raw.close()  # lost already is what closing is for
 
 
-def _close(raw: Any) -> None:
-    try:
-        raw.close()
-    except libvirt.libvirtError:
-        return  # it was lost already, which is what closing is for
-
-
-def open_connection(uri: str, timeout_s: float = 10.0) -> Connection:
-    """Connect to a host with keepalive on.
+def connect(uri: str) -> Connection:
+    """Connect to a host with keepalive on; blocks for as long as the host lets it.
 
     Raises:
-        HostUnreachable: the host did not answer in time, or refused.
+        HostUnreachable: the host refused.
     """
-    _event_loop.ensure()
-
-    def connect() -> Any:
-        raw = libvirt.open(uri)
-        try:
-            raw.setKeepAlive(KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT)
-        except libvirt.libvirtError as error:
-            # Drivers inside this process (test:///) have no peer to ask for signs of life.
-            if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
-                raise
-        return raw
-
-    outcome = _Outcome(connect, "libvirt-open")
-    if not outcome.wait(timeout_s, Beat()):
-        raise HostUnreachable(f"No connection to the host within {timeout_s:g} s.")
     try:
-        return Connection(outcome.take(), uri)
+        with translated():
+            raw = libvirt.open(uri)
+            _keep_alive(raw)
     except DriverError as error:
         # Whatever the code, from here the host cannot be reached.
         raise HostUnreachable(error.text, code=error.code) from error
+    return Connection(raw, uri)
 
 
-class _Slot:
-    """What the cache knows of one host."""
+def _keep_alive(raw: Any) -> None:
+    try:
+        raw.setKeepAlive(KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT)
+    except libvirt.libvirtError as error:
+        # Drivers inside this process (test:///) have no peer to ask for signs of life.
+        if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+            raise
 
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.connection: Connection | None = None
-        self.failure: HostUnreachable | None = None
-        self.retry_at = 0.0
 
+def open_connection(uri: str, timeout_s: float = 10.0) -> Connection:
+    """Connect to a host, waiting no longer than this.
 
-class ConnectionCache:
-    """One connection a process and host, opened again after it broke.
-
-    A host that did not answer is not asked again for `negative_s`, so that a crowd of callers
-    pays its time-out once.
+    Raises:
+        HostUnreachable: the host did not answer in time, or refused.
+        DriverError: libvirt was used before this process was forked.
     """
+    opening = begin_opening(uri)
+    if not opening.wait(timeout_s):
+        opening.abandon()
+        raise HostUnreachable(f"No connection to the host within {timeout_s:g} s.")
+    return opening.take()
 
-    def __init__(self, *, timeout_s: float = 10.0, negative_s: float = 5.0) -> None:
-        self._timeout_s = timeout_s
-        self._negative_s = negative_s
+
+class Opening(Outcome[Connection]):
+    """A connection being opened, which nothing can end; one that nobody wants any more closes."""
+
+    def __init__(self, uri: str) -> None:
         self._lock = threading.Lock()
-        self._slots: dict[tuple[int, str], _Slot] = {}
+        self._is_abandoned = False
+        self._opened: Connection | None = None
+        super().__init__(lambda: self._open(uri), "libvirt-open")
 
-    def get(self, uri: str) -> Connection:
-        """The live connection to this URI.
-
-        Raises:
-            HostUnreachable: the host does not answer, now or a moment ago.
-        """
+    def _open(self, uri: str) -> Connection:
+        opened = connect(uri)
         with self._lock:
-            slot = self._slots.setdefault((os.getpid(), uri), _Slot())
-        with slot.lock:
-            if slot.connection is not None and slot.connection.is_alive():
-                return slot.connection
-            if slot.connection is not None:
-                slot.connection.give_up()
-                slot.connection = None
-            if slot.failure is not None and time.monotonic() < slot.retry_at:
-                raise HostUnreachable(slot.failure.text, code=slot.failure.code)
-            try:
-                slot.connection = open_connection(uri, self._timeout_s)
-            except HostUnreachable as error:
-                slot.failure = error
-                slot.retry_at = time.monotonic() + self._negative_s
-                raise
-            slot.failure = None
-            return slot.connection
+            self._opened = opened
+            if self._is_abandoned:
+                opened.close()
+        return opened
 
-    def forget(self, uri: str) -> None:
-        """Close the connection to this URI, if any, and forget that it failed."""
+    def abandon(self) -> None:
+        """Close the connection as soon as it is open."""
         with self._lock:
-            slot = self._slots.pop((os.getpid(), uri), None)
-        if slot is not None and slot.connection is not None:
-            slot.connection.close()
+            self._is_abandoned = True
+            if self._opened is not None:
+                self._opened.close()
 
 
 def on_host(

@@ -24,6 +24,10 @@ class HostUnreachable(DriverError):
     """The host does not answer, or did not within the deadline; what it did meanwhile is open."""
 
 
+class Hanging(HostUnreachable):
+    """The host takes calls and answers none; this one was not even sent."""
+
+
 class NotThere(DriverError):
     """The guest, volume, pool, network or filter does not exist on the host."""
 

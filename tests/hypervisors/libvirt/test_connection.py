@@ -5,7 +5,8 @@ import time
 import pytest
 
 from hypervisors.libvirt import connection as room
-from hypervisors.libvirt.connection import Beat, ConnectionCache, open_connection, ssh_uri
+from hypervisors.libvirt.cache import ConnectionCache
+from hypervisors.libvirt.connection import Beat, open_connection, ssh_uri
 from hypervisors.libvirt.errors import DriverError, HostUnreachable, NotThere, Unsupported
 
 TEST = "test:///default"
@@ -86,11 +87,11 @@ def test_dead_host_costs_its_time_out_once(monkeypatch):
     cache = ConnectionCache(negative_s=60)
     tries = []
 
-    def fail(uri, timeout_s):
+    def fail(uri):
         tries.append(uri)
         raise HostUnreachable("No answer.")
 
-    monkeypatch.setattr(room, "open_connection", fail)
+    monkeypatch.setattr(room, "connect", fail)
     for _ in range(3):
         with pytest.raises(HostUnreachable):
             cache.get("qemu+ssh://root@dead/system")
