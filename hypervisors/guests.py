@@ -12,6 +12,7 @@ from hypervisors.connections import connected
 from hypervisors.errors import GuestNotFound, GuestPropertyRefused, HostCannot, NotOnHost
 from hypervisors.host import Host
 from hypervisors.libvirt import features as features_room
+from hypervisors.libvirt.errors import DriverError, HostUnreachable
 from hypervisors.libvirt.features import GuestFeatures, InvalidProperty
 from hypervisors.libvirt.spec import (
     DiskRecord,
@@ -23,16 +24,22 @@ from hypervisors.libvirt.spec import (
     GuestMetadata,
     GuestSpec,
     GuestUsage,
+    ImageRecord,
     InterfaceSpec,
+    NetworkRecord,
     PortRecord,
+    ProjectRecord,
+    SecurityGroupRecord,
+    SubnetRecord,
 )
 from hypervisors.models import Hypervisor, StoragePool
 
 __all__ = [
     "DiskRecord", "DiskSpec", "FixedIpRecord", "FlavorRecord", "GuestFeatures", "GuestInfo",
-    "GuestMetadata", "GuestSpec", "GuestUsage", "InterfaceSpec", "Platform", "PortRecord",
+    "GuestMetadata", "GuestSpec", "GuestUsage", "ImageRecord", "InterfaceSpec", "NetworkRecord",
+    "Platform", "PortRecord", "ProjectRecord", "SecurityGroupRecord", "SubnetRecord",
     "define_guest", "guest_features", "guest_info", "platform_of", "read_console", "reboot_guest",
-    "remove_guest", "screenshot", "start_guest", "stop_guest",
+    "refresh_metadata", "remove_guest", "screenshot", "start_guest", "stop_guest",
 ]  # fmt: skip
 
 SOFT_REBOOT_S = 60.0
@@ -156,6 +163,31 @@ def guest_info(hypervisor: Hypervisor, server_id: UUID) -> GuestInfo | None:
             return host.guest_info(server_id)
     except NotOnHost:
         return None
+
+
+def refresh_metadata(hypervisor: Hypervisor, server_id: UUID, metadata: GuestMetadata) -> None:
+    """Put this in place of the guest's metadata; the guest notices nothing.
+
+    Where the guest's disks lie is known best by who made them: it stays as it is written there.
+
+    Raises:
+        GuestNotFound: the host does not have it.
+    """
+    with _connected_to_guest(hypervisor) as host:
+        known = _metadata_on(host, server_id)
+        if known is not None and known.disks:
+            metadata = dataclasses.replace(metadata, disks=known.disks)
+        if metadata != known:
+            host.write_metadata(server_id, metadata)
+
+
+def _metadata_on(host: Host, server_id: UUID) -> GuestMetadata | None:
+    try:
+        return host.read_metadata(server_id)
+    except HostUnreachable:
+        raise
+    except DriverError:
+        return None  # taken off or damaged by hand: it is written anew
 
 
 def read_console(

@@ -20,6 +20,7 @@ class ServersConfig(AppConfig):
         from servers.operations import build, cleanup, delete, power
         from servers.operations.debts import describe_cleanups
         from servers.power_sync import SYNC_EVERY_S, sync_power_states
+        from servers.record_sync import RECORD_EVERY_S, sync_records
 
         for kind in (
             build.BUILD,
@@ -34,3 +35,4 @@ class ServersConfig(AppConfig):
         register_occupants(servers_on)
         keep_project_while(servers_held_by)
         register_timer("hosts", SYNC_EVERY_S, sync_power_states)
+        register_timer("servers.records", RECORD_EVERY_S, sync_records)

@@ -114,6 +114,9 @@ class Server(models.Model):
     generation = models.PositiveIntegerField(default=1)
     # The password for the guest, encrypted, kept only until the guest has been built.
     sealed_admin_password = models.TextField(blank=True, default="")
+    # Of the metadata last written into the guest, and the `updated_at` of the row it was made of.
+    record_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
+    recorded_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now)
     launched_at = models.DateTimeField(null=True)

@@ -119,7 +119,8 @@ def _read(element: ET.Element, kind: type[Any]) -> Any:
 def _record_of(hint: Any) -> type[Any] | None:
     """The record that a field holds, alone or as "this or None"."""
     kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    return next((kind for kind in kinds if dataclasses.is_dataclass(kind)), None)
+    records = (kind for kind in kinds if isinstance(kind, type) and dataclasses.is_dataclass(kind))
+    return next(records, None)
 
 
 def _may_be_absent(item: dataclasses.Field[Any]) -> bool:

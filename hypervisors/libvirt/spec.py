@@ -74,6 +74,7 @@ class FlavorRecord:
     description: str | None = None
     extra_specs: Mapping[str, str] = field(default_factory=dict)
     is_disabled: bool = False
+    is_deleted: bool = False
 
 
 @dataclass(frozen=True)

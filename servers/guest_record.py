@@ -1,0 +1,282 @@
+"""A server as its guest keeps it: all that the database would have to be rebuilt from.
+
+No secret goes in: neither passwords nor user data (which the config drive holds).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from flavors.models import Flavor
+from hypervisors.guests import (
+    DiskRecord,
+    DiskSpec,
+    FixedIpRecord,
+    FlavorRecord,
+    GuestMetadata,
+    ImageRecord,
+    NetworkRecord,
+    PortRecord,
+    ProjectRecord,
+    SecurityGroupRecord,
+    SubnetRecord,
+)
+from identity.models import Project, User
+from images.models import Image
+from networks.models import Network, Port, Subnet
+from servers.models import Server
+
+_MIB_PER_GIB = 1024
+
+
+@dataclass(frozen=True)
+class _Around:
+    """What belongs to some servers, read for all of them at once."""
+
+    projects: Mapping[str, Project]
+    users: Mapping[str, User]
+    flavors: Mapping[str, Flavor]
+    images: Mapping[UUID, Image]
+    ports: Mapping[str, list[Port]]
+
+
+def guest_records(servers: Collection[Server]) -> dict[UUID, GuestMetadata]:
+    """What the guest of each server is to keep, without its disks; a constant number of queries."""
+    around = _around(servers)
+    return {server.pk: _record(server, around) for server in servers}
+
+
+def record_digest(record: GuestMetadata) -> str:
+    """Tells two records apart, except by the disks, which only the host knows for certain."""
+    content = dataclasses.asdict(dataclasses.replace(record, disks=()))
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def disk_records(server: Server, disks: Sequence[DiskSpec]) -> tuple[DiskRecord, ...]:
+    """Where the server's disks lie."""
+    return tuple(
+        DiskRecord(role=disk.role, pool=disk.pool, volume=disk.volume, size_gib=_size(server, disk))
+        for disk in disks
+    )
+
+
+def _size(server: Server, disk: DiskSpec) -> int:
+    """In GiB, rounded up; 0 for what is as large as its content."""
+    flavor = server.flavor
+    sizes = {
+        "root": flavor["disk_gib"],
+        "ephemeral": flavor["ephemeral_gib"],
+        "swap": -(-flavor["swap_mib"] // _MIB_PER_GIB),
+    }
+    return int(sizes.get(disk.role, 0))
+
+
+def _around(servers: Collection[Server]) -> _Around:
+    ports: dict[str, list[Port]] = defaultdict(list)
+    rows = (
+        Port.objects.filter(device_id__in=[str(server.pk) for server in servers])
+        .select_related("network")
+        .prefetch_related("fixed_ips", "security_groups", "network__subnets")
+        .order_by("device_index", "created_at", "id")
+    )
+    for port in rows:
+        ports[port.device_id].append(port)
+    images = Image.objects.in_bulk({each.image_id for each in servers if each.image_id})
+    projects = {server.project_id for server in servers}
+    projects.update(port.network.project_id for each in ports.values() for port in each)
+    projects.update(image.owner for image in images.values())
+    flavors = {server.flavor["flavorid"] for server in servers}
+    return _Around(
+        projects=Project.objects.select_related("domain").in_bulk(projects),
+        users=User.objects.select_related("domain").in_bulk({each.user_id for each in servers}),
+        flavors=Flavor.objects.in_bulk(flavors, field_name="flavorid"),
+        images=images,
+        ports=ports,
+    )
+
+
+def _record(server: Server, around: _Around) -> GuestMetadata:
+    ports = around.ports.get(str(server.pk), [])
+    image = around.images.get(server.image_id) if server.image_id else None
+    return GuestMetadata(
+        server_id=str(server.pk),
+        name=server.name,
+        description=server.description,
+        flavor=_flavor(server.flavor, around),
+        hostname=server.hostname,
+        availability_zone=server.availability_zone,
+        pinned_zone=server.pinned_zone,
+        image_id=str(server.image_id) if server.image_id else None,
+        image_name=image.name if image else None,
+        image_properties=server.image_properties,
+        image=_image(image, around) if image else None,
+        key_name=server.key_name,
+        public_key=server.public_key,
+        user_metadata=server.metadata,
+        tags=tuple(server.tags),
+        config_drive=server.has_config_drive,
+        disk_config=server.disk_config,
+        access_ip_v4=server.access_ip_v4,
+        access_ip_v6=server.access_ip_v6,
+        root_device_name=server.root_device_name,
+        request_spec=json.dumps(server.request_spec, sort_keys=True),
+        scheduler_hints=json.dumps(server.scheduler_hints, sort_keys=True),
+        reservation_id=server.reservation_id,
+        launch_index=server.launch_index,
+        generation=server.generation,
+        created_at=server.created_at,
+        updated_at=server.updated_at,
+        launched_at=server.launched_at,
+        ports=tuple(_port(port) for port in ports),
+        networks=_networks(ports, around),
+        security_groups=_groups(ports),
+        **_owners(server, around),
+    )
+
+
+def _owners(server: Server, around: _Around) -> dict[str, Any]:
+    project = _project(server.project_id, around)
+    user = around.users.get(server.user_id)
+    return {
+        "project_id": project.id,
+        "project_name": project.name,
+        "project_description": project.description,
+        "project_domain_id": project.domain_id,
+        "project_domain_name": project.domain_name,
+        "user_id": server.user_id,
+        "user_name": user.name if user else "",
+        "user_domain_id": user.domain.pk if user else "default",
+        "user_domain_name": user.domain.name if user else "Default",
+    }
+
+
+def _project(project_id: str, around: _Around) -> ProjectRecord:
+    """The name of one whose row is gone is not known: ""."""
+    project = around.projects.get(project_id)
+    if project is None:
+        return ProjectRecord(id=project_id, name="")
+    return ProjectRecord(
+        id=project.pk,
+        name=project.name,
+        domain_id=project.domain.pk,
+        domain_name=project.domain.name,
+        description=project.description,
+    )
+
+
+def _flavor(copy: Mapping[str, Any], around: _Around) -> FlavorRecord:
+    """The server's own copy, and what only the flavor's row says: who may use it."""
+    row = around.flavors.get(copy["flavorid"])
+    return FlavorRecord(
+        id=copy["flavorid"],
+        name=copy["name"],
+        vcpus=copy["vcpus"],
+        ram_mib=copy["ram_mib"],
+        disk_gib=copy["disk_gib"],
+        ephemeral_gib=copy["ephemeral_gib"],
+        swap_mib=copy["swap_mib"],
+        rxtx_factor=copy["rxtx_factor"],
+        extra_specs=copy["extra_specs"],
+        is_public=row.is_public if row else True,
+        is_disabled=row.is_disabled if row else False,
+        description=row.description if row else None,
+        is_deleted=row is None,
+    )
+
+
+def _image(image: Image, around: _Around) -> ImageRecord:
+    return ImageRecord(
+        id=str(image.pk),
+        owner=_project(image.owner, around),
+        name=image.name,
+        visibility=image.visibility,
+        disk_format=image.disk_format,
+        container_format=image.container_format,
+        min_ram_mib=image.min_ram_mib,
+        min_disk_gib=image.min_disk_gib,
+        sha256=image.sha256,
+        is_protected=image.is_protected,
+        is_hidden=image.is_hidden,
+        tags=tuple(image.tags),
+        properties=image.properties,
+        created_at=image.created_at,
+    )
+
+
+def _port(port: Port) -> PortRecord:
+    fixed_ips = sorted(port.fixed_ips.all(), key=lambda each: each.pk)
+    return PortRecord(
+        id=str(port.pk),
+        network_id=str(port.network_id),
+        mac=port.mac_address,
+        name=port.name,
+        description=port.description,
+        project_id=port.project_id,
+        device_owner=port.device_owner,
+        device_index=port.device_index,
+        tag=port.tag,
+        made_for_server=port.made_for_server,
+        is_up=port.is_up,
+        has_port_security=port.has_port_security,
+        created_at=port.created_at,
+        fixed_ips=tuple(
+            FixedIpRecord(address=each.address, subnet_id=str(each.subnet_id)) for each in fixed_ips
+        ),
+        security_group_ids=tuple(sorted(str(each.pk) for each in port.security_groups.all())),
+    )
+
+
+def _networks(ports: Iterable[Port], around: _Around) -> tuple[NetworkRecord, ...]:
+    networks = {port.network_id: port.network for port in ports}
+    return tuple(_network(network, around) for _, network in sorted(networks.items()))
+
+
+def _network(network: Network, around: _Around) -> NetworkRecord:
+    subnets = sorted(network.subnets.all(), key=lambda each: each.pk)
+    return NetworkRecord(
+        id=str(network.pk),
+        project=_project(network.project_id, around),
+        name=network.name,
+        description=network.description,
+        is_shared=network.is_shared,
+        is_external=network.is_external,
+        is_up=network.is_up,
+        mtu=network.mtu,
+        created_at=network.created_at,
+        subnets=tuple(_subnet(subnet) for subnet in subnets),
+    )
+
+
+def _subnet(subnet: Subnet) -> SubnetRecord:
+    return SubnetRecord(
+        id=str(subnet.pk),
+        cidr=subnet.cidr,
+        name=subnet.name,
+        description=subnet.description,
+        ip_version=subnet.ip_version,
+        gateway=subnet.gateway_ip,
+        has_dhcp=subnet.has_dhcp,
+        allocation_pools=tuple(f"{first}-{last}" for first, last in subnet.allocation_pools),
+        dns_nameservers=tuple(subnet.dns_nameservers),
+        created_at=subnet.created_at,
+    )
+
+
+def _groups(ports: Iterable[Port]) -> tuple[SecurityGroupRecord, ...]:
+    groups = {group.pk: group for port in ports for group in port.security_groups.all()}
+    return tuple(
+        SecurityGroupRecord(
+            id=str(group.pk),
+            project_id=group.project_id,
+            name=group.name,
+            description=group.description,
+        )
+        for _, group in sorted(groups.items())
+    )
