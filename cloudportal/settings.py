@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "CLOUDPORTAL_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR. Default: INFO.",
     "CLOUDPORTAL_TOKEN_LIFETIME_S": "Lifetime of an identity token in seconds. Default: 3600.",
     "CLOUDPORTAL_MAX_IMAGE_BYTES": "Largest image upload in bytes. Default: 64 GiB.",
+    "CLOUDPORTAL_IMAGES": "Folder of image data, one for all machines. Default: VAR/images.",
     "CLOUDPORTAL_HEARTBEAT_S": "Seconds between two looks at each hypervisor. Default: 10.",
     "DATABASE_URL": "sqlite:///PATH or postgres://USER:PASSWORD@HOST/NAME. Default: SQLite in VAR.",
     "SECRET_KEY_FILE": "File with the signing key, made by the set-up. Default: VAR/secret_key.",
@@ -69,6 +70,7 @@ INSTALLED_APPS = [
     "networks",
     "scheduling",
     "servers",
+    "integrity",
     "dashboard",
 ]
 
@@ -222,7 +224,7 @@ Q_CLUSTER = {
 TOKEN_LIFETIME_S = env.int("CLOUDPORTAL_TOKEN_LIFETIME_S", 3600)
 MAX_IMAGE_BYTES = env.int("CLOUDPORTAL_MAX_IMAGE_BYTES", 64 * 1024**3)
 HEARTBEAT_S = env.float("CLOUDPORTAL_HEARTBEAT_S", 10.0)
-IMAGE_DIR = VAR_DIR / "images"
+IMAGE_DIR = Path(env.str("CLOUDPORTAL_IMAGES", str(VAR_DIR / "images"))).resolve()
 SSH_DIR = VAR_DIR / "ssh"
 
 LOGGING = {

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
-from hypervisors.libvirt import checks, console, filters, guest, network, storage, transfer
+from hypervisors.libvirt import checks, console, events, filters, guest, network, storage, transfer
 from hypervisors.libvirt import host as host_room
+from hypervisors.libvirt import survey as survey_room
 from hypervisors.libvirt.checks import Expectation
 from hypervisors.libvirt.connection import Connection
 from hypervisors.libvirt.console import ConsoleLog
 from hypervisors.libvirt.domain_xml import domain_xml
+from hypervisors.libvirt.events import Listener
 from hypervisors.libvirt.filters import FilterSpec
 from hypervisors.libvirt.network import DhcpHost, NatNetworkSpec
 from hypervisors.libvirt.spec import (
@@ -25,6 +27,7 @@ from hypervisors.libvirt.spec import (
     VolumeInfo,
 )
 from hypervisors.libvirt.storage import DirPoolSpec, VolumeFormat
+from hypervisors.libvirt.survey import HostSurvey, SurveyRequest
 
 
 class Host(Protocol):
@@ -38,6 +41,9 @@ class Host(Protocol):
 
     def stats(self) -> HostStats:
         """Counters of the host and all its guests."""
+
+    def listen(self, listener: Listener) -> None:
+        """Be told of its guests' changes while the connection lives; once is enough."""
 
     def check(self, expected: Expectation) -> list[HostCheck]:
         """Whether the host is fit to carry servers, by named checks."""
@@ -151,6 +157,9 @@ class Host(Protocol):
     def list_filters(self) -> list[str]:
         """Names of the ports' filters."""
 
+    def survey(self, request: SurveyRequest) -> HostSurvey:
+        """All that is there of ours, in few calls."""
+
 
 def libvirt_host(connection: Connection) -> Host:
     """The host at the other end of a libvirt connection."""
@@ -168,6 +177,9 @@ class _LibvirtHost:
 
     def stats(self) -> HostStats:
         return host_room.stats(self.connection)
+
+    def listen(self, listener: Listener) -> None:
+        events.listen(self.connection, listener)
 
     def check(self, expected: Expectation) -> list[HostCheck]:
         return checks.check_connection(self.connection, expected)
@@ -282,3 +294,6 @@ class _LibvirtHost:
 
     def list_filters(self) -> list[str]:
         return filters.list_filters(self.connection)
+
+    def survey(self, request: SurveyRequest) -> HostSurvey:
+        return survey_room.survey(self.connection, request)

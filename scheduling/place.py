@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Sum
 
 from hypervisors.capacity import claim, unclaim
+from hypervisors.models import Hypervisor
 from scheduling.choose import Candidate, Choice, choose_hosts
 from scheduling.errors import NoValidHost
 from scheduling.models import Allocation, Decision
@@ -28,13 +31,15 @@ def place_server(
 ) -> Allocation:
     """Claim the best host that still has room; a lost race tries the next candidate.
 
-    A server that holds an allocation keeps it, so a repeated call changes nothing.
+    A server that holds an allocation keeps it, so a repeated call changes nothing. One on a host
+    that is left out this time is another matter: it stays for as long as that host owes its part.
 
     Raises:
         NoValidHost: says which filter removed how many hosts; the decision is kept all the same.
     """
     with transaction.atomic():
-        held = Allocation.objects.select_related("hypervisor").filter(server_id=server_id).first()
+        allocations = Allocation.objects.select_related("hypervisor").filter(server_id=server_id)
+        held = allocations.exclude(hypervisor__name__in=without).first()
         if held is not None:
             return held
         choice = choose_hosts(spec, without=without)
@@ -95,9 +100,11 @@ def _claim(server_id: UUID, host: Candidate, spec: RequestSpec, now: datetime) -
         return True
 
 
-def release_server(*, server_id: UUID, hypervisor_id: int | None = None) -> None:
-    """Give back what a server holds, on one host or on all; holding nothing is fine."""
-    held = Allocation.objects.filter(server_id=server_id)
+def release_server(
+    *, server_id: UUID, hypervisor_id: int | None = None, but_on: Collection[str] = ()
+) -> None:
+    """Give back what a server holds, on one host or on all but some; holding nothing is fine."""
+    held = Allocation.objects.filter(server_id=server_id).exclude(hypervisor__name__in=but_on)
     if hypervisor_id is not None:
         held = held.filter(hypervisor_id=hypervisor_id)
     for pk in held.values_list("pk", flat=True):
@@ -113,3 +120,16 @@ def release_server(*, server_id: UUID, hypervisor_id: int | None = None) -> None
                 ram_mib=allocation.ram_mib,
                 disk_gib=allocation.disk_gib,
             )
+
+
+def recount(*, hypervisor_id: int) -> None:
+    """Set a host's counters to the sum of its allocations."""
+    with transaction.atomic():
+        # The lock first: a claim that holds it has committed its allocation when we get it.
+        host = Hypervisor.objects.select_for_update().get(pk=hypervisor_id)
+        held = Allocation.objects.filter(hypervisor=host).aggregate(
+            vcpus_used=Sum("vcpus", default=0),
+            ram_mib_used=Sum("ram_mib", default=0),
+            disk_gib_used=Sum("disk_gib", default=0),
+        )
+        Hypervisor.objects.filter(pk=host.pk).update(**held)

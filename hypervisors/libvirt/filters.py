@@ -20,6 +20,7 @@ from hypervisors.libvirt.storage import find
 FILTER_PREFIX = "cp-port-"
 _NAMESPACE = uuid.UUID("5f0d3a43-8a3f-4ab5-9d5b-3f5a2c9a6a51")
 _TAGS = {"tcp": "tcp", "udp": "udp", "sctp": "sctp", "icmp": "icmp", None: "all"}
+FilterRules = list[tuple[object, ...]]
 _PROTOCOLS_WITH_PORTS = ("tcp", "udp", "sctp")
 
 
@@ -84,7 +85,7 @@ def ensure_filter(raw: Any, spec: FilterSpec) -> None:
     """Define the filter, or change it; guests that use it follow at once."""
     wanted = filter_xml(spec)
     existing = find(raw.nwfilterLookupByName, filter_name(spec.port_id))
-    if existing is None or _canonical(existing.XMLDesc(0)) != _canonical(wanted):
+    if existing is None or canonical_rules(existing.XMLDesc(0)) != canonical_rules(wanted):
         raw.nwfilterDefineXML(wanted)
 
 
@@ -188,7 +189,7 @@ def _port_match(protocol: str | None, ports: tuple[int, int | None]) -> dict[str
     return {"dstportstart": str(first), "dstportend": str(first if last is None else last)}
 
 
-def _canonical(xml: str) -> list[tuple[object, ...]]:
+def canonical_rules(xml: str) -> FilterRules:
     """The rules as libvirt means them, whatever order and spelling its printer chooses."""
     root = ET.fromstring(xml)  # noqa: S314 - our own or libvirt's output
     return sorted(

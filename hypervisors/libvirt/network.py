@@ -169,7 +169,7 @@ def list_dhcp_hosts(raw: Any, name: str) -> list[DhcpHost]:
         NotThere: no such network.
     """
     network = raw.networkLookupByName(name)
-    return _read_entries(network.XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE))
+    return read_entries(network.XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE))
 
 
 def _entries(network: Any) -> list[tuple[int, list[DhcpHost]]]:
@@ -177,16 +177,17 @@ def _entries(network: Any) -> list[tuple[int, list[DhcpHost]]]:
 
     They differ only when a caller died between the two, or an admin changed one of them.
     """
-    kept = _read_entries(network.XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE))
+    kept = read_entries(network.XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE))
     if not network.isActive():
         return [(_CONFIG, kept)]
-    live = _read_entries(network.XMLDesc())
+    live = read_entries(network.XMLDesc())
     if sorted(live, key=lambda entry: entry.mac) == sorted(kept, key=lambda entry: entry.mac):
         return [(_BOTH, kept)]
     return [(libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE, live), (_CONFIG, kept)]
 
 
-def _read_entries(xml: str) -> list[DhcpHost]:
+def read_entries(xml: str) -> list[DhcpHost]:
+    """The static entries of a network's definition, without the bridge's own."""
     root = ET.fromstring(xml)  # noqa: S314 - libvirt's own output
     bridge = root.find("mac")
     own = None if bridge is None else bridge.get("address")

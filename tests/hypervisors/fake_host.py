@@ -4,6 +4,9 @@
 """
 
 import dataclasses
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +22,7 @@ from hypervisors.libvirt.errors import (
     NotThere,
     WrongState,
 )
+from hypervisors.libvirt.events import Listener
 from hypervisors.libvirt.filters import FilterSpec, filter_name
 from hypervisors.libvirt.network import DhcpHost, NatNetworkSpec
 from hypervisors.libvirt.spec import (
@@ -30,12 +34,16 @@ from hypervisors.libvirt.spec import (
     HostInventory,
     HostStats,
     HostUsage,
+    OffReason,
     PowerState,
 )
+from hypervisors.libvirt.survey import HostSurvey, SurveyRequest
 from hypervisors.models import HostState, Hypervisor, StoragePool
 from hypervisors.pools import POOL
 from tests.hypervisors.clean_slate import assert_clean_slate, leftovers
+from tests.hypervisors.fake_memory import Memory
 from tests.hypervisors.fake_pools import GIB, FakePools, FakeVolume, counted_call
+from tests.hypervisors.fake_survey import fake_survey
 
 __all__ = ["FakeHost", "FakeHosts", "assert_clean_slate", "installed", "make_hypervisor"]
 
@@ -44,12 +52,17 @@ __all__ = ["FakeHost", "FakeHosts", "assert_clean_slate", "installed", "make_hyp
 class FakeGuest:
     spec: GuestSpec
     power_state: PowerState = "shutdown"
+    off_reason: OffReason = "unknown"
+    is_persistent: bool = True
+    # The definition as a hand left it, where it is not the one of `spec` any more.
+    xml: str | None = None
 
 
 @dataclasses.dataclass
 class FakeNetwork:
     spec: NatNetworkSpec
     entries: list[DhcpHost] = dataclasses.field(default_factory=list)
+    is_active: bool = True
 
 
 class FakeHost(FakePools):
@@ -64,6 +77,7 @@ class FakeHost(FakePools):
         self.filters: dict[str, FilterSpec] = {}
         self.console_text: dict[UUID, bytes] = {}
         self.found_checks: list[HostCheck] | None = None
+        self.listener: Listener | None = None
 
     def is_clean(self) -> bool:
         """Whether nothing of any server is left."""
@@ -101,10 +115,15 @@ class FakeHost(FakePools):
                 ram_mib=guest.spec.ram_mib,
                 ram_used_mib=None,
                 ram_rss_mib=None,
+                off_reason=guest.off_reason if guest.power_state == "shutdown" else None,
             )
             for uuid, guest in self.guests.items()
         )
         return HostStats(HostUsage(1, 1, 16384, 8192), guests)
+
+    @counted_call
+    def listen(self, listener: Listener) -> None:
+        self.listener = listener
 
     @counted_call
     def check(self, expected: Expectation) -> list[HostCheck]:
@@ -177,6 +196,11 @@ class FakeHost(FakePools):
         return self._guest(uuid).spec.metadata
 
     @counted_call
+    def write_metadata(self, uuid: UUID, metadata: GuestMetadata) -> None:
+        guest = self._guest(uuid)
+        guest.spec = dataclasses.replace(guest.spec, metadata=metadata)
+
+    @counted_call
     def screenshot(self, uuid: UUID) -> bytes:
         if self._guest(uuid).power_state != "running":
             raise WrongState("domain is not running")
@@ -211,6 +235,7 @@ class FakeHost(FakePools):
         network = self.networks.setdefault(spec.name, FakeNetwork(spec))
         if network.spec.uuid != spec.uuid:
             raise AlreadyThere(f"A network {spec.name} exists with the id {network.spec.uuid}.")
+        network.is_active = True
 
     @counted_call
     def remove_network(self, name: str) -> None:
@@ -218,7 +243,7 @@ class FakeHost(FakePools):
 
     @counted_call
     def list_networks(self) -> list[str]:
-        return sorted(self.networks)
+        return sorted(name for name, each in self.networks.items() if each.is_active)
 
     @counted_call
     def ensure_dhcp_host(self, name: str, mac: str, ip: str, hostname: str | None) -> None:
@@ -257,6 +282,10 @@ class FakeHost(FakePools):
     def list_filters(self) -> list[str]:
         return sorted(filter_name(port_id) for port_id in self.filters)
 
+    @counted_call
+    def survey(self, request: SurveyRequest) -> HostSurvey:
+        return fake_survey(self, request)
+
     # What is behind it
 
     def _guest(self, uuid: UUID) -> FakeGuest:
@@ -288,16 +317,39 @@ class FakeHost(FakePools):
 class FakeHosts(dict[str, FakeHost]):
     """The fakes by the hypervisor's name; one is made when first asked for."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._memory: Memory | None = None
+        self._on_point: Callable[[str], None] | None = None
+
     def __missing__(self, name: str) -> FakeHost:
         self[name] = FakeHost(name)
+        self[name].memory, self[name].on_point = self._memory, self._on_point
         return self[name]
+
+    def keep_in(self, folder: Path) -> None:
+        """From now on the hosts are in a file, for all processes that come from this one."""
+        self._memory = Memory(self, folder)
+        for host in self.values():
+            host.memory = self._memory
+
+    def watch(self, on_point: Callable[[str], None] | None) -> None:
+        """Have every host tell of the moments at which its caller may be interrupted."""
+        self._on_point = on_point
+        for host in self.values():
+            host.on_point = on_point
+
+    def opened(self) -> AbstractContextManager[None]:
+        """Look at and change hosts that are kept in a file."""
+        return self._memory.opened() if self._memory is not None else nullcontext()
 
     def open(self, hypervisor: Hypervisor) -> FakeHost:
         """What `connections.open_host` does, with fakes."""
-        host = self[hypervisor.name]
-        if host.is_down:
-            raise HostUnreachable("No connection to the host within 10 s.")
-        return host
+        with self.opened():
+            host = self[hypervisor.name]
+            if host.is_down:
+                raise HostUnreachable("No connection to the host within 10 s.")
+            return host
 
 
 def installed(monkeypatch: Any) -> FakeHosts:

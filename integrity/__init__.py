@@ -1,0 +1,1 @@
+"""What the books say against what each host has: differences are found, planned for, repaired."""

@@ -1,0 +1,1 @@
+"""What integrity does by durable operations."""

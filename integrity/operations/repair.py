@@ -1,0 +1,121 @@
+"""Repair what is wrong with one subject, as it was planned, and only what is still so.
+
+Under the guard of the operation (nothing else happens to the server meanwhile) the host is looked
+at again and checked by the same checks: a plan is carried out when the same finding comes of it
+with the same plan. What changed in between is left to the next sweep.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F
+from django.utils import timezone
+
+from cloudportal.errors import CloudError
+from hypervisors.models import Hypervisor
+from hypervisors.survey import survey
+from integrity.checks import check_books, check_host
+from integrity.facts import REPAIR, books_facts, host_facts, ports_of_servers, retired_bases
+from integrity.found import Found
+from integrity.models import Finding
+from integrity.repairs import ACTIONS
+from integrity.repairs.work import Work
+from integrity.states import Scope
+from operations.kinds import Context, Kind, Step
+
+logger = logging.getLogger(__name__)
+
+
+def repair(context: Context) -> dict[str, Any]:
+    """Look again, then do what was planned; what fails is noted with its finding."""
+    planned: dict[tuple[str, int | None], list[dict[str, Any]]] = defaultdict(list)
+    for each in context.params["findings"]:
+        host = each["hypervisor"] if each["scope"] == Scope.HOST else None
+        planned[each["scope"], host].append(each)
+    done: list[str] = []
+    for (_, hypervisor_id), plans in planned.items():
+        still = {each.key: each for each in _look_again(context, hypervisor_id, plans)}
+        for plan in plans:
+            context.checkpoint()
+            found = still.get(plan["key"])
+            if found is None:
+                _close(plan)
+            elif found.action == plan["action"] and found.args == plan["args"]:
+                done += _carry_out(context, plan)
+    return {"done": done}
+
+
+def _look_again(
+    context: Context, hypervisor_id: int | None, plans: list[dict[str, Any]]
+) -> list[Found]:
+    started_at = timezone.now()
+    if hypervisor_id is None:
+        return list(check_books(books_facts(started_at=started_at, besides=context.operation_id)))
+    hypervisor = Hypervisor.objects.filter(pk=hypervisor_id).first()
+    if hypervisor is None:
+        return []
+    named = {each["server"] for each in plans}
+    only = None if None in named else frozenset(UUID(each) for each in named if each)
+    seen = survey(
+        hypervisor,
+        refresh=True,
+        guests=only,
+        ports=None if only is None else ports_of_servers(only),
+        retired=retired_bases(hypervisor),
+    )
+    facts = host_facts(
+        hypervisor, seen, started_at=started_at, only=only, besides=context.operation_id
+    )
+    return [each for each in check_host(seen, facts) if each.server_id not in facts.busy.servers]
+
+
+def _carry_out(context: Context, plan: dict[str, Any]) -> list[str]:
+    now = timezone.now()
+    row = Finding.objects.filter(pk=plan["id"])
+    row.update(attempts=F("attempts") + 1, tried_at=now, error="")
+    work = Work(
+        args=plan["args"],
+        now=now,
+        operation_id=context.operation_id,
+        request_id=context.request_id,
+        hypervisor=Hypervisor.objects.filter(pk=plan["hypervisor"]).first(),
+        server_id=UUID(plan["server"]) if plan["server"] else None,
+        summary=plan["summary"],
+    )
+    try:
+        ACTIONS[plan["action"]](work)
+    except CloudError as error:
+        logger.warning("Not repaired: %s %s (%s)", plan["summary"], error, error.detail)
+        row.update(error=str(error))
+        return []
+    logger.info("Repaired: %s", plan["summary"])
+    _close(plan)
+    return [plan["key"]]
+
+
+def _close(plan: dict[str, Any]) -> None:
+    """It is well now, or gone; were it not, the next sweep finds it anew."""
+    Finding.objects.filter(pk=plan["id"], repaired_at=None).update(repaired_at=timezone.now())
+
+
+def on_failed(context: Context, error: dict[str, Any]) -> None:
+    """Note with each finding why it is not repaired yet."""
+    ids = [each["id"] for each in context.params["findings"]]
+    Finding.objects.filter(pk__in=ids, repaired_at=None).update(
+        attempts=F("attempts") + 1, tried_at=timezone.now(), error=str(error.get("message", ""))
+    )
+
+
+REPAIR_KIND = Kind(
+    REPAIR,
+    # No undo: a repair that went half-way is gone on with by the next one.
+    steps=[Step("repair", repair)],
+    # The next sweep plans anew, from what is there then.
+    retries=0,
+    deadline_s=900,
+    on_failed=on_failed,
+)
