@@ -22,7 +22,7 @@ from hypervisors.errors import ImageBeingUploaded
 from hypervisors.models import Hypervisor
 from hypervisors.pools import default_pool
 from images.models import Image
-from images.storage import image_path
+from images.storage import data_of, image_path
 from networks import server_ports, wiring
 from operations.errors import Wait
 from operations.kinds import DEFAULT_QUEUE, TRANSFER_QUEUE, Context, Kind, Step
@@ -82,9 +82,10 @@ def place(context: Context) -> dict[str, Any]:
 
 
 def unplace(context: Context) -> None:
-    """Give the claim back."""
+    """Give the claim back; those on hosts that still owe their part of earlier rounds stay."""
+    owing = [each["host"] for each in context.rounds if each.get("host")]
     with transaction.atomic():
-        release_server(server_id=context.subject)
+        release_server(server_id=context.subject, but_on=owing)
         Server.objects.change(context.subject, hypervisor=None, availability_zone="")
 
 
@@ -109,11 +110,14 @@ def bring_image(context: Context) -> dict[str, Any] | None:
     if image is None:
         raise NoValidHost(f"Image {server.image_id} was deleted before it was needed.")
     host = _host(context)
+    pool = default_pool(host)
+    # What the host has needs no file here.
+    source = image_path(image) if disks.is_cached(pool, image.pk) else data_of(image)
     try:
         volume = disks.ensure_base_image(
             hypervisor=host,
-            pool=default_pool(host),
-            image=disks.BaseImage(image.pk, image.sha256, image.disk_format, image_path(image)),
+            pool=pool,
+            image=disks.BaseImage(image.pk, image.sha256, image.disk_format, source),
             operation_id=context.operation_id,
             now=timezone.now(),
         )

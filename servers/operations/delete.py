@@ -27,8 +27,20 @@ EVENT = "compute_terminate_instance"
 
 
 def collect(context: Context) -> dict[str, Any]:
-    """Note where the server is and what ports it has, while the rows are there to tell."""
-    host = _where(context)
+    """Note where the server is and what ports it has, while the rows are there to tell.
+
+    A build that was cut short may have left parts on other hosts too: each becomes a debt there.
+    """
+    hosts = _where(context)
+    host = hosts[0] if hosts else None
+    ports = wiring.port_facts(context.subject)
+    for other in hosts[1:]:
+        enqueue_cleanup(
+            server_id=context.subject,
+            hypervisor=other,
+            ports=ports,
+            request_id=context.request_id,
+        )
     history.begin_event(
         server_id=context.subject,
         request_id=context.request_id,
@@ -39,17 +51,18 @@ def collect(context: Context) -> dict[str, Any]:
     return {
         "hypervisor": host.pk if host else None,
         "host": host.name if host else "",
-        "ports": wiring.port_facts(context.subject),
+        "ports": ports,
     }
 
 
-def _where(context: Context) -> Hypervisor | None:
-    """The claim knows the host too when a build died before it noted it on the server."""
+def _where(context: Context) -> list[Hypervisor]:
+    """Its host first, then others with a claim; a build that died may have noted that alone."""
     server = Server.objects.select_related("hypervisor").filter(pk=context.subject).first()
+    held = Allocation.objects.select_related("hypervisor").filter(server_id=context.subject)
+    hosts = [each.hypervisor for each in held.order_by("-pk")]
     if server is not None and server.hypervisor is not None:
-        return server.hypervisor
-    held = Allocation.objects.select_related("hypervisor").filter(server_id=context.subject).first()
-    return held.hypervisor if held else None
+        hosts = [server.hypervisor, *(host for host in hosts if host != server.hypervisor)]
+    return hosts
 
 
 def _host(context: Context) -> Hypervisor | None:
@@ -78,8 +91,10 @@ def unplug_ports(context: Context) -> None:
 
 
 def release_claim(context: Context) -> None:
-    """Give back what it held of the host."""
-    release_server(server_id=context.subject)
+    """Give back what it held of the host; what others still owe keeps its claim there."""
+    host = _host(context)
+    if host is not None:
+        release_server(server_id=context.subject, hypervisor_id=host.pk)
 
 
 def forget(context: Context) -> None:

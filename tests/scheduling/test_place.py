@@ -49,6 +49,22 @@ def test_a_placed_server_holds_its_claim_until_it_is_released():
 
 
 @pytest.mark.django_db
+def test_a_claim_on_a_host_that_is_left_out_stays_and_is_not_taken_for_the_new_one():
+    first, second = make_host(), make_host()
+    server = uuid.uuid4()
+    owing = place(server).hypervisor
+    other = second if owing == first else first
+
+    allocation = place(server, without=[owing.name])
+
+    assert allocation.hypervisor == other
+    assert used(owing) == (1, 512, 1)
+    release_server(server_id=server, but_on=[owing.name])
+    assert used(other) == (0, 0, 0)
+    assert used(owing) == (1, 512, 1)
+
+
+@pytest.mark.django_db
 def test_placing_again_changes_nothing():
     host = make_host()
     server = uuid.uuid4()

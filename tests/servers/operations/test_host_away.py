@@ -66,11 +66,33 @@ def test_a_build_goes_on_elsewhere_when_its_host_goes_away(one_host, hosts, crea
     server.refresh_from_db()
     assert server.vm_state == VmState.ACTIVE
     assert server.hypervisor.name == "host2"
+    build = Operation.objects.get(kind="server.build")
+    assert [each["host"] for each in build.rounds] == ["host1"]
+    # What it may still use of the host stays claimed until the debt is paid.
+    assert Allocation.objects.filter(server_id=server.pk).count() == 2
     debt = Operation.objects.get(kind="server.cleanup")
     host.is_down = False
     work(debt.subject)
     assert host.is_clean()
     assert [each.hypervisor.name for each in Allocation.objects.all()] == ["host2"]
+
+
+def test_a_delete_cleans_every_host_that_a_build_may_have_touched(one_host, hosts, create, work):
+    make_hypervisor(hosts, "host2")
+    server = create()
+    work(server.pk)
+    other = Hypervisor.objects.exclude(pk=Server.objects.get(pk=server.pk).hypervisor_id).get()
+    # As after a build that died between its claim and its note of it.
+    Allocation.objects.create(
+        server_id=server.pk, hypervisor=other, vcpus=1, ram_mib=64, disk_gib=0
+    )
+    Hypervisor.objects.filter(pk=other.pk).update(vcpus_used=1, ram_mib_used=64)
+
+    delete(Server.objects.get(pk=server.pk))
+    work(server.pk)
+    work(Operation.objects.get(kind="server.cleanup").subject)
+
+    assert_nothing_left(hosts)
 
 
 def test_a_debt_on_a_host_that_was_removed_ends(one_host, hosts, create, work):
