@@ -49,3 +49,8 @@ def run_turn(task: Task, *, now: datetime) -> None:
         task.do(now)
     except Exception:
         logger.exception("The periodic task %s failed.", task.name)
+
+
+def bring_forward(name: str, *, now: datetime) -> None:
+    """Let a task's next turn be now; the keeper sees it within a second or so."""
+    Timer.objects.update_or_create(name=name, defaults={"due_at": now})
