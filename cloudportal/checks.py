@@ -1,26 +1,40 @@
 """System checks: what must be right in the environment, and in the state folder before serving.
 
 Those of the environment run with every command. Those of the state do not, since a fresh clone has
-none yet; both run at the end of the set-up and when the web process starts.
+none yet: all run at the end of the set-up and when the web process starts, the cheap ones when any
+other process of the portal does. Rooms above this one register checks of their own under its tags.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register, run_checks
+from django.core.checks import ERROR, CheckMessage, Error, Warning, register, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
+from django.db import Error as DatabaseFailure
 from django.db.migrations.executor import MigrationExecutor
 
+from cloudportal.database import is_away
 from cloudportal.settings import ENVIRONMENT
 
+logger = logging.getLogger(__name__)
+
 STATE = "cloudportal_state"
+# Those that cost little, for the processes that work in the background.
+WORK = "cloudportal_work"
+BROKER = "operations.broker.WakingBroker"
+AWAY_PAUSE_S = 0.5
+# Leases are extended 11 s before they run out: beyond this two machines might run one operation.
+SKEW_LIMIT_S = 5.0
+SKEW_NOTED_S = 2.0
 PREFIX = "CLOUDPORTAL_"
 # Names that start so belong to the tests and to the process that runs us.
 NOT_SETTINGS = ("CLOUDPORTAL_TEST_", "CLOUDPORTAL_RUN")
@@ -77,42 +91,136 @@ def check_database_choice(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
 
 @register(STATE)
 def check_queues(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """E004: the broker hands no job out again while it may still run."""
+    """E004: no queue hands a job out again while it may still run, or for ever."""
     base = settings.Q_CLUSTER
     queues = {"default": base}
     queues |= {name: {**base, **own} for name, own in base.get("ALT_CLUSTERS", {}).items()}
     return [
-        Error(
-            f"The queue {name} retries after {queue['retry']} s, within its timeout.",
-            hint=f"Q_CLUSTER: let retry be above timeout ({queue['timeout']}).",
-            id="cloudportal.E004",
-        )
+        Error(f"The queue {name} {fault}", hint=f"Q_CLUSTER: {remedy}", id="cloudportal.E004")
         for name, queue in queues.items()
-        if queue["retry"] <= queue["timeout"]
+        for fault, remedy in _redelivery_faults(queue)
     ]
 
 
+def _redelivery_faults(queue: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    timeout, retry = queue.get("timeout"), queue.get("retry", 0)
+    if not timeout:
+        yield "lets a job run for ever.", "set timeout, in seconds."
+    elif retry <= timeout:
+        yield (
+            f"retries after {retry} s, within its timeout.",
+            f"let retry be above timeout ({timeout}).",
+        )
+    if not queue.get("ack_failures"):
+        yield "hands a job out again that failed.", "set ack_failures to True."
+    if queue.get("max_attempts") != 1:
+        yield "counts attempts, which only the engine may.", "set max_attempts to 1."
+    if queue.get("broker_class") != BROKER:
+        yield f"has another broker than {BROKER}.", f'set broker_class to "{BROKER}".'
+
+
+@register(STATE, WORK, deploy=True)
+def check_files(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """E005 to E007: the state folder and the signing key are ready."""
+    return [*_folder(), *_key()]
+
+
 @register(STATE, deploy=True)
-def check_state(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """E005 to E008: the state folder, the signing key and the database are ready."""
-    return [*_folder(), *_key(), *_database()]
+def check_database(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """E008: the database answers and has all tables."""
+    return [*_database()]
+
+
+@register(STATE, WORK, deploy=True)
+def check_clock(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """E009, W001: this machine's clock goes as the database server's does.
+
+    Leases last 15 s and every machine reads them by its own clock.
+    """
+    skew_s = clock_skew_s()
+    if abs(skew_s) <= SKEW_NOTED_S:
+        return []
+    words = f"This machine's clock is {skew_s:+.1f} s off the database server's."
+    hint = "Let both follow a time server (chrony, systemd-timesyncd)."
+    if abs(skew_s) > SKEW_LIMIT_S:
+        return [Error(words, hint=hint, id="cloudportal.E009")]
+    return [Warning(words, hint=hint, id="cloudportal.W001")]
+
+
+def clock_skew_s() -> float:
+    """How far this machine's clock is ahead; 0 when the database has no clock of its own."""
+    if connection.vendor != "postgresql":
+        return 0.0
+    try:
+        with connection.cursor() as cursor:
+            before = time.time()
+            cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
+            there = float(cursor.fetchone()[0])
+            return (before + time.time()) / 2 - there
+    except DatabaseFailure:
+        return 0.0
 
 
 def refuse_unready() -> None:
-    """Do not serve from a portal that is not set up.
+    """Do not serve from a portal that is not set up; one whose database is away may serve.
 
     Raises:
         ImproperlyConfigured: names what is missing, with its remedy.
     """
-    found = problems()
-    if found:
-        raise ImproperlyConfigured("\n".join(found))
+    if not _answers():
+        # It says so to everybody who asks, until the database is back.
+        logger.error("The database does not answer; whether the portal is ready is not known.")
+        _refuse(run_checks(tags=[STATE]))
+        return
+    _refuse(run_checks(tags=[STATE], include_deployment_checks=True))
+
+
+def wait_until_ready() -> None:
+    """For a process that works in the background: wait for the database, then look at it.
+
+    No connection is left open: what comes next may be a fork.
+
+    Raises:
+        ImproperlyConfigured: names what is missing, with its remedy.
+    """
+    is_told = False
+    while not _answers():
+        if not is_told:
+            logger.warning("The database does not answer; waiting for it.")
+            is_told = True
+        time.sleep(AWAY_PAUSE_S)
+    try:
+        _refuse(run_checks(tags=[WORK], include_deployment_checks=True))
+    finally:
+        connection.close()
 
 
 def problems() -> list[str]:
     """What keeps the portal from serving, each with its remedy."""
     found = run_checks(tags=[STATE], include_deployment_checks=True)
-    return [f"{item.msg} {item.hint}" for item in found]
+    return [f"{item.msg} {item.hint}" for item in found if item.is_serious(ERROR)]
+
+
+def _refuse(found: Sequence[CheckMessage]) -> None:
+    for item in found:
+        if not item.is_serious(ERROR):
+            logger.warning("%s %s", item.msg, item.hint)
+    serious = [f"{item.msg} {item.hint}" for item in found if item.is_serious(ERROR)]
+    if serious:
+        raise ImproperlyConfigured("\n".join(serious))
+
+
+def _answers() -> bool:
+    """Whether the database server does; SQLite has none, and what is wrong there stays wrong."""
+    if connection.vendor == "sqlite":
+        return True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseFailure as error:
+        connection.close()
+        return not is_away(error)
+    return True
 
 
 def missing_migrations() -> int:

@@ -11,7 +11,9 @@ class ImagesConfig(AppConfig):
     def ready(self) -> None:
         """Register what others find by name."""
         from identity.delete import keep_project_while
-        from images import queries, rules  # noqa: F401 - registers lookups and policy rules
+
+        # Lookups, policy rules and system checks register themselves.
+        from images import queries, rules, system_checks  # noqa: F401 - the import is what counts
         from images.lookup import images_held_by
         from images.sweep import SWEEP_EVERY_S, remove_stray_files
         from operations.timers import register_timer

@@ -6,6 +6,7 @@ from cloudportal.errors import (
     Invalid,
     NotFound,
     TooLarge,
+    Unavailable,
     UnsupportedMediaType,
 )
 
@@ -48,3 +49,7 @@ class PropertyConflict(Conflict):
 
 class AttributeFixed(Forbidden):
     """The attribute is read-only, reserved, or cannot change any more."""
+
+
+class ImageDataMissing(Unavailable):
+    """The image's file is not where this machine looks for it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import socket
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from images.errors import ImageTooLarge
+from images.errors import ImageDataMissing, ImageTooLarge
 from images.models import Image
 
 PART_SUFFIX = ".part"
@@ -33,6 +34,24 @@ class StoredData:
 def image_path(image: Image) -> Path:
     """The file with the image's data; it exists while the image is active."""
     return Path(settings.IMAGE_DIR) / str(image.pk)
+
+
+def data_of(image: Image) -> Path:
+    """The file with an active image's data.
+
+    Raises:
+        ImageDataMissing: this machine does not see it; another one, or a later try, may.
+    """
+    path = image_path(image)
+    if not path.is_file():
+        raise ImageDataMissing(
+            f"The data of image {image.pk} cannot be read at the moment.",
+            detail=(
+                f"{socket.gethostname()} has no file {path}. With several machines the image "
+                "folder (CLOUDPORTAL_IMAGES) must be one that all of them share."
+            ),
+        )
+    return path
 
 
 def new_part_path(image: Image) -> Path:

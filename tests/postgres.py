@@ -1,7 +1,7 @@
 """A throw-away PostgreSQL cluster: on a socket of its own, gone when the work is done.
 
 From the shell, `python -m tests.postgres COMMAND …` runs a command with `DATABASE_URL` set to a
-fresh database; in tests, `with cluster() as url:`.
+fresh database; in tests, `with cluster() as url:`, or `stoppable_cluster()` for one that fails.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 OWNER = "postgres"
@@ -29,9 +30,57 @@ def binaries() -> Path | None:
     return packaged[-1] if packaged else Path(on_path).parent if on_path else None
 
 
+@dataclass
+class Cluster:
+    """A cluster in a folder; it may be stopped and started while others use it."""
+
+    tools: Path
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        """What `DATABASE_URL` is to be."""
+        return f"postgres://{OWNER}@/{self.folder}/{DATABASE}"
+
+    def make(self) -> None:
+        """Make it, start it, and put an empty database into it."""
+        run(self.tools / "initdb", "-D", self._data, "-U", OWNER, "-A", "trust", "-E", "UTF8",
+            "--no-sync")  # fmt: skip
+        self.start()
+        run(self.tools / "createdb", "-h", self.folder, "-U", OWNER, DATABASE)
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        # Durability costs time, and only a crash of the machine would need it; locks, and what a
+        # crash of the server leaves, are the same without.
+        options = f"-k {self.folder} -c listen_addresses= -c fsync=off -c max_connections=200"
+        log = self.folder / "log"
+        run(self.tools / "pg_ctl", "-D", self._data, "-o", options, "-l", log, "-w", "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop it: `immediate` is a crash, `fast` an orderly end that breaks connections too."""
+        run(self.tools / "pg_ctl", "-D", self._data, "-m", mode, "-w", "stop")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not stopped."""
+        return (self._data / "postmaster.pid").exists()
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+
 @contextmanager
 def cluster() -> Iterator[str]:
-    """Start a cluster and yield the URL of an empty database in it; stop and remove it after.
+    """Start a cluster and yield the URL of an empty database in it; stop and remove it after."""
+    with stoppable_cluster() as made:
+        yield made.url
+
+
+@contextmanager
+def stoppable_cluster() -> Iterator[Cluster]:
+    """The same, and the means to stop and start it meanwhile.
 
     Raises:
         RuntimeError: PostgreSQL is not installed.
@@ -40,19 +89,16 @@ def cluster() -> Iterator[str]:
     if tools is None:
         raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
     folder = Path(tempfile.mkdtemp(prefix="cloudportal-postgres-"))
-    data = folder / "data"
+    made = Cluster(tools, folder)
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, OWNER)
-        run(tools / "initdb", "-D", data, "-U", OWNER, "-A", "trust", "-E", "UTF8", "--no-sync")
-        # Durability costs time and nothing here outlives the run; locks work the same without.
-        options = f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections=100"
-        run(tools / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start")
         try:
-            run(tools / "createdb", "-h", folder, "-U", OWNER, DATABASE)
-            yield f"postgres://{OWNER}@/{folder}/{DATABASE}"
+            made.make()
+            yield made
         finally:
-            run(tools / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+            if made.is_running:
+                made.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -20,7 +20,7 @@ from images.api.versions import ImageView
 from images.errors import ImageTooLarge, IncompleteUpload
 from images.lookup import get_image
 from images.models import ImageStatus
-from images.storage import CHUNK, image_path
+from images.storage import CHUNK, data_of
 from images.upload import store_image_data
 
 OCTETS = "application/octet-stream"
@@ -51,7 +51,7 @@ class ImageData(ImageView):
         elif image.status != ImageStatus.ACTIVE:
             return Response(status=204)
         size = image.size or 0
-        path = image_path(image)
+        path = data_of(image)
         asked = request.headers.get("Range", "")
         response = _part(path, asked, size) if asked else _whole(path, size)
         if response.status_code == 200:

@@ -11,9 +11,10 @@ from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError, close_old_connections
+from django.db import Error, close_old_connections
 from django.utils import timezone
 
+from cloudportal.checks import wait_until_ready
 from operations.sweep import sweep
 from operations.timers import Task, run_turn, take_turn, tasks
 
@@ -32,6 +33,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Sweep, and start the periodic tasks whose turn it is, until told to stop."""
+        wait_until_ready()
         stop = threading.Event()
 
         def on_signal(number: int, frame: FrameType | None) -> None:
@@ -46,7 +48,7 @@ class Command(BaseCommand):
                 try:
                     sweep(now=timezone.now())
                     _start_due(pool, running, looked)
-                except DatabaseError:
+                except Error:
                     logger.exception("The database does not answer; trying again.")
                     stop.wait(2)
                 close_old_connections()

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from cloudportal.checks import wait_until_ready
 from operations.cluster import run_cluster
 
 
@@ -21,6 +22,7 @@ class Command(BaseCommand):
     requires_system_checks = ["cloudportal_state"]
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run until told to stop."""
+        """Run until told to stop; not before the database answers."""
+        wait_until_ready()
         if not run_cluster():
             raise CommandError("The cluster ended by itself.")

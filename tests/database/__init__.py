@@ -1,0 +1,1 @@
+"""Tests of a whole portal and its database: outages, backups, more than one machine."""
