@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,9 +18,12 @@ from hypervisors.libvirt.errors import (
 )
 from hypervisors.libvirt.spec import PoolInfo, VolumeInfo
 from hypervisors.libvirt.storage import DirPoolSpec, VolumeFormat
+from tests.hypervisors.fake_memory import Memory
 
 GIB = 1024**3
 F = TypeVar("F", bound=Callable[..., Any])
+# What belongs to this process only.
+_NOT_KEPT = ("memory", "on_point", "on_upload")
 
 
 @dataclasses.dataclass
@@ -53,25 +57,34 @@ def counted_call(method: F) -> F:
 
     @functools.wraps(method)
     def counted(self: "FakePools", *args: Any, **kwargs: Any) -> Any:
-        failure = self._begin(method.__name__)
-        if failure is not None and not failure.is_after:
-            raise failure.error
-        answer = method(self, *args, **kwargs)
-        if failure is not None:
-            raise failure.error
+        self._pass(f"before {method.__name__}")
+        with self._opened():
+            failure = self._begin(method.__name__)
+            if failure is not None and not failure.is_after:
+                raise failure.error
+            answer = method(self, *args, **kwargs)
+            if failure is not None:
+                raise failure.error
+        self._pass(f"after {method.__name__}")
         return answer
 
     return counted  # type: ignore[return-value]  # the same signature
 
 
 class FakePools:
-    """Pools and volumes. `calls` are the names of what was asked, in order."""
+    """Pools and volumes. `calls` are the names of what was asked, in order.
+
+    `on_point` is told of every moment at which a caller may be interrupted: before and after each
+    call, and inside an upload. With a `memory` the host is kept in a file.
+    """
 
     def __init__(self) -> None:
         self.is_down = False
         self.calls: list[str] = []
         self.pools: dict[str, FakePool] = {}
         self.on_upload: Callable[[], None] | None = None
+        self.on_point: Callable[[str], None] | None = None
+        self.memory: Memory | None = None
         self._by_number: dict[int, Failure] = {}
         self._by_name: dict[str, list[Failure]] = {}
 
@@ -87,7 +100,24 @@ class FakePools:
     ) -> None:
         """Let the next calls of this method fail."""
         failure = Failure(error or DriverError("told to fail"), after)
-        self._by_name.setdefault(name, []).extend([failure] * times)
+        with self._opened():
+            self._by_name.setdefault(name, []).extend([failure] * times)
+
+    def be_down(self, is_down: bool = True) -> None:
+        """Go away, or come back."""
+        with self._opened():
+            self.is_down = is_down
+
+    def kept(self) -> dict[str, Any]:
+        """What outlives a process."""
+        return {key: value for key, value in self.__dict__.items() if key not in _NOT_KEPT}
+
+    def _opened(self) -> AbstractContextManager[None]:
+        return self.memory.opened() if self.memory is not None else nullcontext()
+
+    def _pass(self, point: str) -> None:
+        if self.on_point is not None:
+            self.on_point(point)
 
     def _begin(self, name: str) -> Failure | None:
         self.calls.append(name)
@@ -134,6 +164,9 @@ class FakePools:
         content = source.read_bytes()
         # Half of it is there before anybody notices that something is wrong.
         volumes[name] = FakeVolume(name, kind, len(content), content[: len(content) // 2])
+        if self.memory is not None:
+            self.memory.write()
+        self._pass("inside upload_image")
         if self.on_upload is not None:
             self.on_upload()
         if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:

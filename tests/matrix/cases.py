@@ -1,0 +1,265 @@
+"""Every kind of operation, as the matrix needs to know it. A new kind gets an entry in `CASES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from django.utils import timezone
+
+from hypervisors import links
+from hypervisors.libvirt.errors import DriverError
+from hypervisors.models import BuildSlot, Hypervisor
+from networks.delete import delete_network
+from networks.models import Port
+from networks.wiring import bridge_name, libvirt_network_name
+from operations.kinds import Kind, kind_named
+from operations.models import Operation, OperationState
+from quotas.models import Reservation
+from scheduling.models import Allocation
+from servers.models import Server, ServerAction
+from servers.power import reboot_server, start_server, stop_server
+from servers.states import PowerState, VmState
+from tests.authorisation import actor_named
+from tests.matrix.world import World, operation_of
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way an operation of a kind begins and how it has to end.
+
+    `begin` makes the subject and asks for the operation as users do. `ended_well` and
+    `ended_badly` assert its right ends; a kind that may not fail has no bad one. What is left after
+    either is taken away by `World.renew`, and then nothing may be there any more. A
+    `has_successor` operation makes way for the deletion of its server.
+    """
+
+    name: str
+    kind: str
+    begin: Callable[[World], Operation]
+    ended_well: Callable[[World, Operation], None]
+    ended_badly: Callable[[World, Operation], None] | None = None
+    has_successor: bool = True
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def definition(self) -> Kind:
+        """The kind itself."""
+        return kind_named(self.kind)
+
+    @property
+    def steps(self) -> list[str]:
+        """The names of its steps."""
+        return [step.name for step in self.definition.steps]
+
+
+def _server(operation: Operation) -> Server:
+    return Server.objects.get(pk=operation.subject)
+
+
+# Builds
+
+
+def begin_build(world: World) -> Operation:
+    return operation_of(world.create())
+
+
+def begin_build_that_moves_on(world: World) -> Operation:
+    world.hosts["host1"].fail_on("start_guest", DriverError("odd"), after=True)
+    return begin_build(world)
+
+
+def begin_build_that_fails(world: World) -> Operation:
+    for host in world.hosts.values():
+        host.fail_on("define_guest", DriverError("odd"), after=True)
+    return begin_build(world)
+
+
+def server_runs(world: World, operation: Operation) -> None:
+    """The server of a finished build is where its row says, once, with all that it needs."""
+    server = _server(operation)
+    assert operation.state == OperationState.DONE, operation.error
+    assert (server.vm_state, server.task_state) == (VmState.ACTIVE, None)
+    assert server.power_state == PowerState.RUNNING
+    assert server.hypervisor is not None
+    assert not BuildSlot.objects.exists()
+    _assert_is_on(world, server, server.hypervisor)
+    event = ServerAction.objects.get(server_id=server.pk, action="create").events.latest("id")
+    assert (event.host, event.result) == (server.hypervisor.name, "Success")
+
+
+def _assert_is_on(world: World, server: Server, hypervisor: Hypervisor) -> None:
+    with world.hosts.opened():
+        host = world.hosts[hypervisor.name]
+        assert host.guests[server.pk].power_state == "running"
+        assert list(host.guests) == [server.pk]
+        [pool] = host.pools.values()
+        own = {f"{server.pk}{end}" for end in ("-root", "-config", "_console.log")}
+        assert {name for name in pool.volumes if not name.startswith("base-")} == own
+        port = Port.objects.get()
+        assert sorted(host.filters) == [str(port.pk)]
+        entries = [entry for network in host.networks.values() for entry in network.entries]
+        assert [entry.mac for entry in entries] == [port.mac_address]
+    for other in Hypervisor.objects.exclude(pk=hypervisor.pk):
+        assert world.left_on(other.name) == []
+    assert [each.hypervisor for each in Allocation.objects.all()] == [hypervisor]
+    held = dict(Reservation.objects.values_list("resource", "amount"))
+    assert held == {"instances": 1, "cores": 1, "ram": 256, "ports": 1}
+
+
+def build_failed(world: World, operation: Operation) -> None:
+    """The server says why, and has nothing on any host; ports and quota are its own till deleted."""
+    server = _server(operation)
+    assert operation.state == OperationState.FAILED
+    assert (server.vm_state, server.task_state) == (VmState.ERROR, None)
+    assert server.hypervisor is None
+    assert server.faults.count() == 1
+    assert not Allocation.objects.exists()
+    assert not BuildSlot.objects.exists()
+    for name in world.hosts:
+        assert world.left_on(name) == []
+
+
+# Deletes
+
+
+def begin_delete(world: World) -> Operation:
+    server = world.make_active()
+    world.delete(server)
+    return operation_of(server)
+
+
+def server_is_gone(world: World, operation: Operation) -> None:
+    server = _server(operation)
+    assert operation.state == OperationState.DONE, operation.error
+    assert (server.vm_state, server.task_state) == (VmState.DELETED, None)
+    assert server.deleted_at is not None
+    world.settle()
+    assert world.left() == []
+
+
+def begin_cleanup(world: World) -> Operation:
+    server = world.make_active()
+    world.hosts["host1"].be_down()
+    world.delete(server)
+    world.work(operation_of(server))
+    world.hosts["host1"].be_down(False)
+    return Operation.objects.get(kind="server.cleanup", state=OperationState.PENDING)
+
+
+def debt_is_paid(world: World, operation: Operation) -> None:
+    assert operation.state == OperationState.DONE, operation.error
+    assert world.left() == []
+
+
+# Start, stop, reboot
+
+
+def begin_stop(world: World) -> Operation:
+    return _asked(world, world.make_active(), stop_server)
+
+
+def begin_start(world: World) -> Operation:
+    server = world.make_active()
+    world.work(_asked(world, server, stop_server))
+    return _asked(world, server, start_server)
+
+
+def begin_reboot(world: World, *, hard: bool) -> Operation:
+    return _asked(world, world.make_active(), partial(reboot_server, hard=hard))
+
+
+def _asked(world: World, server: Server, change: Callable[..., None]) -> Operation:
+    fresh = Server.objects.get(pk=server.pk)
+    change(server=fresh, actor=world.actor, now=timezone.now())
+    return operation_of(server)
+
+
+def guest_is(vm_state: VmState) -> Callable[[World, Operation], None]:
+    """The server, its guest and the action agree that it runs, or that it does not."""
+
+    def check(world: World, operation: Operation) -> None:
+        server = _server(operation)
+        assert operation.state == OperationState.DONE, operation.error
+        assert (server.vm_state, server.task_state) == (vm_state, None)
+        runs = vm_state == VmState.ACTIVE
+        assert server.power_state == (PowerState.RUNNING if runs else PowerState.SHUTDOWN)
+        with world.hosts.opened():
+            guest = world.hosts["host1"].guests[server.pk]
+        assert guest.power_state == ("running" if runs else "shutdown")
+        assert _newest_action(server).message == ""
+        assert [each.result for each in _newest_action(server).events.all()] == ["Success"]
+
+    return check
+
+
+def guest_stays(*vm_states: VmState) -> Callable[[World, Operation], None]:
+    """A failed change leaves the server as it was or as it became, free for the next change."""
+
+    def check(world: World, operation: Operation) -> None:
+        server = _server(operation)
+        assert operation.state == OperationState.FAILED
+        assert server.vm_state in vm_states
+        assert server.task_state is None
+        assert _newest_action(server).message == "Error"
+
+    return check
+
+
+def _newest_action(server: Server) -> ServerAction:
+    return ServerAction.objects.filter(server_id=server.pk).latest("started_at")
+
+
+# Networks
+
+
+def begin_remove_network(world: World) -> Operation:
+    network = world.make_network("doomed", "10.30.0.0/24", "10.30.0.1")
+    name, bridge = libvirt_network_name(network.pk), bridge_name(network.pk)
+    host = Hypervisor.objects.get(name="host1")
+    spec = links.NatNetworkSpec(name, bridge, network.pk, "10.30.0.0/24", "10.30.0.1")
+    links.ensure_nat_network(host, spec)
+    delete_network(network=network, actor=actor_named("admin"), now=timezone.now())
+    return Operation.objects.get(
+        kind="network.remove", state=OperationState.PENDING, params__hypervisor=host.pk
+    )
+
+
+def network_is_gone(world: World, operation: Operation) -> None:
+    assert operation.state == OperationState.DONE, operation.error
+    assert operation.params["network"]
+    with world.hosts.opened():
+        assert not world.hosts["host1"].networks
+
+
+CASES = [
+    Case("build", "server.build", begin_build, server_runs, build_failed),
+    Case("build, second host", "server.build", begin_build_that_moves_on, server_runs, build_failed),
+    Case("build that fails", "server.build", begin_build_that_fails, build_failed, build_failed),
+    Case("delete", "server.delete", begin_delete, server_is_gone, has_successor=False),
+    Case("cleanup", "server.cleanup", begin_cleanup, debt_is_paid, has_successor=False),
+    Case(
+        "start", "server.start", begin_start,
+        guest_is(VmState.ACTIVE), guest_stays(VmState.STOPPED, VmState.ACTIVE),
+    ),
+    Case(
+        "stop", "server.stop", begin_stop,
+        guest_is(VmState.STOPPED), guest_stays(VmState.ACTIVE, VmState.STOPPED),
+    ),
+    Case(
+        "soft reboot", "server.reboot", partial(begin_reboot, hard=False),
+        guest_is(VmState.ACTIVE), guest_stays(VmState.ACTIVE),
+    ),
+    Case(
+        "hard reboot", "server.reboot", partial(begin_reboot, hard=True),
+        guest_is(VmState.ACTIVE), guest_stays(VmState.ACTIVE),
+    ),
+    Case(
+        "network", "network.remove", begin_remove_network, network_is_gone, has_successor=False,
+    ),
+]  # fmt: skip
+# One of each kind, where it is the step and not the way there that is tried.
+PLAIN_CASES = list({case.kind: case for case in reversed(CASES)}.values())[::-1]
