@@ -5,11 +5,15 @@ SHELL := /bin/bash
 
 export CLOUDPORTAL_VAR ?= $(CURDIR)/var
 LAB_HOSTS ?= 3
+SEED ?= 1
+MINUTES ?= 10
+MACHINES ?= 2
+DATABASE ?= postgres
 VENV := .venv/bin
 # The simulated hosts are namespaces with bridges, which only root may make.
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help run stop check test lab lab-down bench format requirements environment
+.PHONY: help run stop check test lab lab-down bench chaos format requirements environment
 
 help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -54,6 +58,13 @@ lab-down: ## forget the simulated hosts in the portal and end them
 
 bench: environment ## the measured work, one JSON line a figure
 	$(VENV)/python -m bench
+
+chaos: ## harm a whole cloud at work: SEED=1 MINUTES=10 MACHINES=2 DATABASE=postgres
+	@deploy/system.sh --dev
+	@deploy/environment.sh --dev
+	@deploy/libvirt.sh start
+	@$(SUDO) $(VENV)/python -m chaos --seed $(SEED) --minutes $(MINUTES) \
+	    --machines $(MACHINES) --database $(DATABASE)
 
 format: environment ## put the sources into their form
 	$(VENV)/ruff check --fix-only .

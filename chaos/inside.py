@@ -1,0 +1,117 @@
+"""Looks from inside the portal, with its settings: is all at rest, how long did recovery take.
+
+`python -m chaos.inside rest|clean SECONDS` waits; `figures` reads instants from its input. Each
+prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import django
+
+LOOK_EVERY_S = 1.0
+
+
+def unrest() -> dict[str, Any]:
+    """What is still going on, or was left undone: empty when the cloud is at rest."""
+    from hypervisors.models import HostState, Hypervisor
+    from operations.models import UNFINISHED, Operation
+    from servers.models import Server
+
+    found = {
+        "operations": [
+            f"{each} cursor {each.cursor} attempt {each.attempt} lease {each.lease_owner!r} "
+            f"until {each.lease_until} wake {each.wake_at} error {each.error}"
+            for each in Operation.objects.filter(state__in=UNFINISHED)
+        ],
+        "tasks": [
+            f"{each.pk} {each.vm_state} {each.task_state}"
+            for each in Server.objects.filter(deleted_at=None).exclude(task_state=None)
+        ],
+        "hosts": [
+            f"{each.name} {each.state}" for each in Hypervisor.objects.exclude(state=HostState.UP)
+        ],
+    }
+    return {kind: things for kind, things in found.items() if things}
+
+
+def wait_empty(look: Callable[[], dict[str, Any]], within_s: float) -> dict[str, Any]:
+    """Look until there is nothing, or the time is over; what is left, and how long it took."""
+    began = time.monotonic()
+    while True:
+        left = look()
+        took_s = time.monotonic() - began
+        if not left or took_s > within_s:
+            return {"left": left, "took_s": round(took_s, 1)}
+        time.sleep(LOOK_EVERY_S)
+
+
+def figures(given: dict[str, Any]) -> dict[str, Any]:
+    """How long it took after kills, and after the database's returns, until work went on."""
+    from django.db.models import Q
+
+    from operations.models import Operation, StepRecord
+
+    finished = sorted(
+        at.timestamp()
+        for at in Operation.objects.exclude(finished_at=None).values_list("finished_at", flat=True)
+    )
+
+    def to_next_s(at: float) -> float | None:
+        """Only where there was something to do: else nothing can be finished soon."""
+        then = datetime.fromtimestamp(at, UTC)
+        waiting = Operation.objects.filter(created_at__lt=then).filter(
+            Q(finished_at=None) | Q(finished_at__gt=then)
+        )
+        following = next((each for each in finished if each > at), None)
+        return following - at if following is not None and waiting.exists() else None
+
+    def longest_s(instants: list[float]) -> float | None:
+        known = [took for at in instants if (took := to_next_s(at)) is not None]
+        return round(max(known), 1) if known else None
+
+    takeovers = []
+    for record in StepRecord.objects.filter(finished_at=None).order_by("id"):
+        following = (
+            StepRecord.objects.filter(operation=record.operation_id, id__gt=record.id)
+            .order_by("id")
+            .first()
+        )
+        if following is not None:
+            takeovers += [
+                following.started_at.timestamp() - at
+                for at in given["kills"]
+                if record.started_at.timestamp() <= at <= following.started_at.timestamp()
+            ][-1:]
+    return {
+        "operations": Operation.objects.count(),
+        "recovery_after_kill_s": longest_s(given["kills"]),
+        "recovery_after_database_s": longest_s(given["database_backs"]),
+        "interrupted_steps": len(takeovers),
+        "takeover_s": round(max(takeovers), 1) if takeovers else None,
+    }
+
+
+def main(words: list[str]) -> int:
+    """Do what the first word says."""
+    django.setup()
+    if words[0] == "figures":
+        answer = figures(json.load(sys.stdin))
+    elif words[0] == "rest":
+        answer = wait_empty(unrest, float(words[1]))
+    else:
+        from tests.cloud.left import leftovers
+
+        answer = wait_empty(leftovers, float(words[1]))
+    print(json.dumps(answer, default=str))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
