@@ -76,6 +76,13 @@ def down(plan: LabPlan) -> None:
     shutil.rmtree(plan.folder, ignore_errors=True)
 
 
+def _cut_power(plan: LabPlan, host: HostPlan) -> None:
+    """End all that runs on the host, and with it what lives in its kernel: bridges, rules."""
+    hosts.kill(host)
+    network.disconnect(host)
+    network.connect(plan, host)
+
+
 def status(plan: LabPlan) -> list[dict[str, object]]:
     """Describe the hosts of the lab."""
     return [_describe(plan.host(number)) for number in network.connected_hosts(plan)]
@@ -156,7 +163,7 @@ def _change(plan: LabPlan, arguments: argparse.Namespace) -> None:
     elif arguments.verb == "down":
         down(plan)
     elif arguments.verb == "kill-host":
-        hosts.kill(plan.host_named(arguments.name))
+        _cut_power(plan, plan.host_named(arguments.name))
     elif arguments.verb in HARMS:
         HARMS[arguments.verb][0](plan.host_named(arguments.name))
     elif arguments.verb == "kill-daemon":

@@ -38,6 +38,7 @@ def test_a_dead_daemon_is_started_again_and_the_others_stay(lab):
 def test_a_host_without_power_comes_back_with_its_key_and_what_it_stored(lab):
     before, neighbour = lab.up()
     lab.ask(before, "pool-define-as", "kept", "dir", "--target", "/var/lib/libvirt/images")
+    lab("exec", before["name"], "--", "ip", "link", "add", "made-by-libvirt", "type", "bridge")
     lab("kill-host", before["name"])
     dead = json.loads(lab("status"))[0]
 
@@ -45,6 +46,7 @@ def test_a_host_without_power_comes_back_with_its_key_and_what_it_stored(lab):
     after, same = json.loads(lab("status"))
 
     assert dead["pid"] is None
+    assert "made-by-libvirt" not in lab("exec", before["name"], "--", "ip", "-brief", "link")
     assert same == neighbour
     assert after["host_key_fingerprint"] == before["host_key_fingerprint"]
     assert "kept" in lab.ask(after, "pool-list", "--all", "--name")
