@@ -34,6 +34,18 @@ def claim(hypervisor_id: int, *, vcpus: int, ram_mib: int, disk_gib: int) -> boo
     return bool(changed)
 
 
+def take(hypervisor_id: int, *, vcpus: int, ram_mib: int, disk_gib: int) -> None:
+    """Count what a guest that is there already takes, whether there was room for it or not.
+
+    The caller writes its Allocation row in the same transaction.
+    """
+    Hypervisor.objects.filter(pk=hypervisor_id).update(
+        vcpus_used=F("vcpus_used") + vcpus,
+        ram_mib_used=F("ram_mib_used") + ram_mib,
+        disk_gib_used=F("disk_gib_used") + disk_gib,
+    )
+
+
 def unclaim(hypervisor_id: int, *, vcpus: int, ram_mib: int, disk_gib: int) -> None:
     """Give resources back; the counters never go below 0. The caller deletes the Allocation."""
     none = Value(0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -20,21 +20,22 @@ DEFAULT_GROUP = "default"
 _RULES = [(way, family) for way in ("egress", "ingress") for family in ("IPv4", "IPv6")]
 
 
-def default_group(project_id: str, *, now: datetime) -> SecurityGroup:
-    """The project's default group, made at its first use."""
+def default_group(project_id: str, *, now: datetime, group_id: UUID | None = None) -> SecurityGroup:
+    """The project's default group, made at its first use, then with this id if one is given."""
     found = SecurityGroup.objects.filter(project_id=project_id, name=DEFAULT_GROUP).first()
     if found is not None:
         return found
     try:
         with transaction.atomic():
-            return _make_default(project_id, now)
+            return _make_default(project_id, group_id or uuid4(), now)
     except IntegrityError:
         # Somebody else made it between the look and the insert.
         return SecurityGroup.objects.get(project_id=project_id, name=DEFAULT_GROUP)
 
 
-def _make_default(project_id: str, now: datetime) -> SecurityGroup:
+def _make_default(project_id: str, group_id: UUID, now: datetime) -> SecurityGroup:
     group = SecurityGroup.objects.create(
+        id=group_id,
         project_id=project_id,
         name=DEFAULT_GROUP,
         description="Default security group",

@@ -66,6 +66,28 @@ def consume_many(
     return fitting
 
 
+def record_use(
+    *, project_id: str, subject: UUID, amounts: Mapping[str, int], now: datetime
+) -> None:
+    """Reserve what is in use already, even beyond the limits; what is reserved stays as it is.
+
+    Raises:
+        LookupError: a resource that is not counted.
+    """
+    _check_counted(amounts)
+    lock_ledger(project_id, now=now)
+    Reservation.objects.bulk_create(
+        [
+            Reservation(
+                project_id=project_id, resource=name, amount=amount, subject=subject, created_at=now
+            )
+            for name, amount in amounts.items()
+            if amount
+        ],
+        ignore_conflicts=True,
+    )
+
+
 def release(*, subject: UUID, resources: Collection[str] | None = None) -> None:
     """Give back what a subject holds, all of it or the named resources; again is no error."""
     held = Reservation.objects.filter(subject=subject)

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Sum
 
-from hypervisors.capacity import claim, unclaim
+from hypervisors.capacity import claim, take, unclaim
 from hypervisors.models import Hypervisor
 from scheduling.choose import Candidate, Choice, choose_hosts
 from scheduling.errors import NoValidHost
@@ -98,6 +98,27 @@ def _claim(server_id: UUID, host: Candidate, spec: RequestSpec, now: datetime) -
             created_at=now,
         )
         return True
+
+
+def hold_server(*, server_id: UUID, hypervisor_id: int, spec: RequestSpec, now: datetime) -> bool:
+    """Write down what a server that runs on the host already takes of it, room or no room.
+
+    Returns whether it was not yet written down.
+    """
+    with transaction.atomic():
+        _, is_new = Allocation.objects.get_or_create(
+            server_id=server_id,
+            hypervisor_id=hypervisor_id,
+            defaults={
+                "vcpus": spec.vcpus,
+                "ram_mib": spec.ram_mib,
+                "disk_gib": spec.disk_gib,
+                "created_at": now,
+            },
+        )
+        if is_new:
+            take(hypervisor_id, vcpus=spec.vcpus, ram_mib=spec.ram_mib, disk_gib=spec.disk_gib)
+    return is_new
 
 
 def release_server(

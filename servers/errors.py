@@ -54,3 +54,15 @@ class LabelNotFound(NotFound):
 
 class ZeroDiskFlavor(Forbidden):
     """A flavor without a disk size, for a caller who may not use one."""
+
+
+class ServerWasDeleted(Conflict):
+    """The database has this server as a deleted one."""
+
+
+class GuestElsewhere(Conflict):
+    """The database has this server, but not on this host."""
+
+
+class RecordUnusable(Invalid):
+    """What a guest says of its server cannot be true: it is of another guest, or damaged."""
