@@ -20,8 +20,9 @@ from django.utils import timezone
 from cloudportal.errors import CloudError
 from hypervisors.connections import connected
 from hypervisors.errors import HostCannot, ImageBeingUploaded, NotOnHost
+from hypervisors.host import Host
 from hypervisors.libvirt.spec import DiskSpec
-from hypervisors.libvirt.storage import VolumeFormat
+from hypervisors.libvirt.storage import VERIFIED_SUFFIX, VolumeFormat
 from hypervisors.models import CachedImage, Hypervisor, StoragePool
 from hypervisors.swap import swap_disk
 
@@ -30,6 +31,7 @@ UPLOAD_LEASE_S = 60.0
 BASE_PREFIX = "base-"
 _MIB = 1024**2
 _GIB = 1024**3
+_UUID_LENGTH = 36
 
 
 @dataclass(frozen=True)
@@ -118,23 +120,45 @@ def create_disks(
         NotOnHost: the pool or the base volume is not there.
         PoolFull: they do not fit.
     """
-    disks = [DiskSpec(pool, f"{server_id}-root", "root", boot_order=1)]
+    disks = disk_specs(pool, server_id, plan)
     with connected(hypervisor) as host:
-        if plan.base_volume is None:
-            host.create_blank(pool, disks[0].volume, plan.root_gib * _GIB, "qcow2")
-        else:
-            host.create_overlay(pool, disks[0].volume, plan.base_volume, plan.root_gib)
-        for number, size_gib in enumerate(plan.ephemeral_gib):
-            disks.append(DiskSpec(pool, f"{server_id}-ephemeral{number}", "ephemeral"))
-            host.create_blank(pool, disks[-1].volume, size_gib * _GIB, "qcow2")
-        if plan.swap_mib:
-            disks.append(DiskSpec(pool, f"{server_id}-swap", "swap"))
-            content = swap_disk(plan.swap_mib * _MIB, server_id)
-            host.put_content(pool, disks[-1].volume, content)
-        if plan.config_drive is not None:
-            name = f"{server_id}-config"
-            disks.append(DiskSpec(pool, name, "config", device="cdrom", format="raw"))
-            host.put_content(pool, name, plan.config_drive)
+        for disk in disks:
+            _make(host, disk, server_id, plan)
+    return disks
+
+
+def create_disk(hypervisor: Hypervisor, disk: DiskSpec, server_id: UUID, plan: DiskPlan) -> None:
+    """Make one of a server's disks, if it is not there."""
+    with connected(hypervisor) as host:
+        _make(host, disk, server_id, plan)
+
+
+def _make(host: Host, disk: DiskSpec, server_id: UUID, plan: DiskPlan) -> None:
+    if disk.role == "root" and plan.base_volume is not None:
+        host.create_overlay(disk.pool, disk.volume, plan.base_volume, plan.root_gib)
+    elif disk.role == "root":
+        host.create_blank(disk.pool, disk.volume, plan.root_gib * _GIB, "qcow2")
+    elif disk.role == "ephemeral":
+        number = int(disk.volume.rpartition("ephemeral")[2])
+        host.create_blank(disk.pool, disk.volume, plan.ephemeral_gib[number] * _GIB, "qcow2")
+    elif disk.role == "swap":
+        host.put_content(disk.pool, disk.volume, swap_disk(plan.swap_mib * _MIB, server_id))
+    elif plan.config_drive is not None:
+        host.put_content(disk.pool, disk.volume, plan.config_drive)
+
+
+def disk_specs(pool: str, server_id: UUID, plan: DiskPlan) -> tuple[DiskSpec, ...]:
+    """The disks that a server of this plan has; root, ephemeral, swap, config in this order."""
+    disks = [DiskSpec(pool, f"{server_id}-root", "root", boot_order=1)]
+    disks += [
+        DiskSpec(pool, f"{server_id}-ephemeral{number}", "ephemeral")
+        for number in range(len(plan.ephemeral_gib))
+    ]
+    if plan.swap_mib:
+        disks.append(DiskSpec(pool, f"{server_id}-swap", "swap"))
+    if plan.config_drive is not None:
+        name = f"{server_id}-config"
+        disks.append(DiskSpec(pool, name, "config", device="cdrom", format="raw"))
     return tuple(disks)
 
 
@@ -144,6 +168,55 @@ def delete_disks(hypervisor: Hypervisor, server_id: UUID) -> None:
         for pool in StoragePool.objects.filter(hypervisor=hypervisor):
             for volume in volumes_of(hypervisor, pool.name, server_id):
                 host.delete_volume(pool.name, volume)
+
+
+def read_volume(hypervisor: Hypervisor, pool: str, volume: str) -> bytes:
+    """A small volume's bytes.
+
+    Raises:
+        NotOnHost: it is not there.
+        HostUnreachable: the host does not answer.
+    """
+    with connected(hypervisor) as host:
+        return host.get_content(pool, volume)
+
+
+def note_base_images(hypervisor: Hypervisor, now: datetime) -> int:
+    """Write down which verified base images lie in the host's pools; how many were not known.
+
+    Raises:
+        HostUnreachable: the host does not answer.
+    """
+    new = 0
+    for pool in StoragePool.objects.filter(hypervisor=hypervisor):
+        with connected(hypervisor) as host:
+            volumes = host.list_volumes(pool.name, BASE_PREFIX)
+        names = {volume.name for volume in volumes}
+        for volume in volumes:
+            image_id = _image_of(volume.name)
+            if image_id is None or volume.name + VERIFIED_SUFFIX not in names:
+                continue
+            _, is_new = CachedImage.objects.get_or_create(
+                pool=pool,
+                volume=volume.name,
+                defaults={
+                    "image_id": image_id,
+                    "is_ready": True,
+                    "size": volume.allocation_bytes,
+                    "created_at": now,
+                },
+            )
+            new += is_new
+    return new
+
+
+def _image_of(volume: str) -> UUID | None:
+    """The image that a base volume holds; None for a name of another form."""
+    text = volume.removeprefix(BASE_PREFIX)
+    try:
+        return UUID(text[:_UUID_LENGTH]) if text[_UUID_LENGTH:].startswith("-") else None
+    except ValueError:
+        return None
 
 
 def volumes_of(hypervisor: Hypervisor, pool: str, server_id: UUID) -> list[str]:

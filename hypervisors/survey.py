@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection
+from difflib import unified_diff
 from uuid import UUID
 
 from hypervisors.connections import connected
 from hypervisors.disks import BASE_PREFIX
+from hypervisors.libvirt.console import log_name
+from hypervisors.libvirt.difference import definition_difference, metadata_difference
+from hypervisors.libvirt.domain_xml import domain_xml
+from hypervisors.libvirt.filters import FilterRules, FilterSpec, canonical_rules, filter_xml
+from hypervisors.libvirt.spec import GuestMetadata, GuestSpec
+from hypervisors.libvirt.storage import VERIFIED_SUFFIX
 from hypervisors.libvirt.survey import (
     DomainSeen,
     HostSurvey,
@@ -17,7 +25,9 @@ from hypervisors.libvirt.survey import (
 from hypervisors.models import Hypervisor, StoragePool
 
 __all__ = [
-    "DomainSeen", "HostSurvey", "NetworkSeen", "VolumeSeen", "survey",
+    "VERIFIED_SUFFIX", "DomainSeen", "FilterRules", "HostSurvey", "NetworkSeen", "VolumeSeen",
+    "difference_of_filter", "difference_of_guest", "difference_of_metadata", "survey",
+    "write_metadata",
 ]  # fmt: skip
 
 # A network of ours has a name that begins so on every host.
@@ -30,7 +40,7 @@ def survey(
     refresh: bool = False,
     guests: Collection[UUID] | None = None,
     ports: Collection[str] | None = None,
-    retired: Collection[str] = (),
+    settled_bases: Collection[str] = (),
 ) -> HostSurvey:
     """Look at a host.
 
@@ -39,7 +49,7 @@ def survey(
         refresh: see files that were put into pools, or taken away, behind libvirt's back.
         guests: read the definitions of these only.
         ports: read the filters of these only; the names of all are told.
-        retired: base volumes of which is asked who lies over them.
+        settled_bases: base volumes of which it need not be asked what lies over them.
 
     Raises:
         HostUnreachable: it does not answer.
@@ -52,7 +62,56 @@ def survey(
         refresh=refresh,
         guests=None if guests is None else frozenset(guests),
         ports=None if ports is None else frozenset(ports),
-        backing_of=frozenset(retired),
+        settled_bases=frozenset(settled_bases),
     )
     with connected(hypervisor) as host:
         return host.survey(request)
+
+
+def difference_of_guest(spec: GuestSpec, seen: DomainSeen, pool_path: str) -> str:
+    """How the guest's kept definition differs from the one it should have; "" is not at all.
+
+    Raises:
+        InvalidProperty: what it should be contradicts itself.
+    """
+    path = f"{pool_path}/{log_name(spec.uuid)}"
+    wanted = dataclasses.replace(spec, console_log_path=path)
+    return definition_difference(domain_xml(wanted), seen.xml)
+
+
+def difference_of_metadata(wanted: GuestMetadata, seen: DomainSeen) -> str:
+    """How what the guest keeps of its server differs from what it should keep."""
+    return metadata_difference(wanted, seen.metadata)
+
+
+def difference_of_filter(wanted: FilterSpec, rules: FilterRules) -> str:
+    """How a port's filter differs from the one it should have, a rule a line."""
+    right = canonical_rules(filter_xml(wanted))
+    lines = unified_diff(
+        [_rule_text(rule) for rule in right],
+        [_rule_text(rule) for rule in rules],
+        "as it should be",
+        "as it is",
+        lineterm="",
+    )
+    return "\n".join(lines)
+
+
+def _rule_text(rule: tuple[object, ...]) -> str:
+    return " ".join(" ".join(map(str, _flat(part))) for part in rule)
+
+
+def _flat(part: object) -> list[object]:
+    if isinstance(part, tuple):
+        return [each for inner in part for each in _flat(inner)]
+    return [part]
+
+
+def write_metadata(hypervisor: Hypervisor, server_id: UUID, metadata: GuestMetadata) -> None:
+    """Put this in place of the metadata, both of the running guest and of its kept definition.
+
+    Raises:
+        NotOnHost: the host does not have it.
+    """
+    with connected(hypervisor) as host:
+        host.write_metadata(server_id, metadata)

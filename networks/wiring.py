@@ -68,21 +68,25 @@ def wire_ports(*, hypervisor: Hypervisor, server_id: UUID) -> list[WiredPort]:
     ports = list(_with_addresses(ports_of(server_id).select_related("network")))
     networks = {port.network_id: port.network for port in ports}
     for network in networks.values():
-        links.ensure_nat_network(hypervisor, _network_spec(network))
+        links.ensure_nat_network(hypervisor, network_spec(network))
     return [_wire(hypervisor, port) for port in ports]
 
 
 def _wire(hypervisor: Hypervisor, port: Port) -> WiredPort:
+    links.ensure_port_filter(hypervisor, port_filter(port))
+    return wired_port(port)
+
+
+def port_filter(port: Port) -> links.FilterSpec:
+    """The filter that a port has on its host."""
+    addresses = tuple(each.address for each in port.fixed_ips.all())
+    return links.FilterSpec(port_id=str(port.pk), mac=port.mac_address, addresses=addresses)
+
+
+def wired_port(port: Port) -> WiredPort:
+    """A port as it is once its network and filter are on the host."""
     name = libvirt_network_name(port.network_id)
-    fixed_ips = list(port.fixed_ips.all())
-    filter_name = links.ensure_port_filter(
-        hypervisor,
-        links.FilterSpec(
-            port_id=str(port.pk),
-            mac=port.mac_address,
-            addresses=tuple(each.address for each in fixed_ips),
-        ),
-    )
+    filter_name = links.filter_name(str(port.pk))
     return WiredPort(str(port.pk), port.mac_address, name, filter_name, port.network.mtu)
 
 
@@ -117,7 +121,12 @@ def lease_addresses(*, hypervisor: Hypervisor, leases: Iterable[Lease], hostname
         )
 
 
-def _network_spec(network: Network) -> links.NatNetworkSpec:
+def network_spec(network: Network) -> links.NatNetworkSpec:
+    """The network as hosts make it.
+
+    Raises:
+        NetworkWithoutSubnet: it has no subnet with a gateway.
+    """
     subnet = next(iter(network.subnets.all()), None)
     if subnet is None or subnet.gateway_ip is None:
         raise NetworkWithoutSubnet(f"The network {network.pk} has no subnet with a gateway.")

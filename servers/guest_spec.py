@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import secrets
 from collections.abc import Sequence
 
 from hypervisors.disks import DiskPlan
 from hypervisors.guests import (
     DiskSpec,
+    GuestMetadata,
     GuestSpec,
     InterfaceSpec,
     guest_features,
     platform_of,
 )
 from hypervisors.models import Hypervisor
+from networks import wiring
 from networks.wiring import WiredPort
+from servers.config_drive import GuestFacts
 from servers.guest_record import disk_records, guest_records
 from servers.models import Server
+from servers.secrets import unseal
+
+SEED_BYTES = 512
 
 
 def disk_plan(
@@ -40,14 +48,15 @@ def guest_spec(
     *,
     disks: Sequence[DiskSpec],
     wired: Sequence[WiredPort],
+    record: GuestMetadata | None = None,
 ) -> GuestSpec:
-    """The guest of a server on a host.
+    """The guest of a server on a host; with its record given, no query is made.
 
     Raises:
         GuestPropertyRefused: a property of flavor or image that cannot be honoured.
         HostCannot: the host lacks the machine type or firmware.
     """
-    record = guest_records([server])[server.pk]
+    record = record or guest_records([server])[server.pk]
     features = guest_features(server.flavor["extra_specs"], server.image_properties)
     platform = platform_of(host, features)
     return GuestSpec(
@@ -73,4 +82,26 @@ def guest_spec(
             )
             for port in wired
         ),
+    )
+
+
+def guest_facts(server: Server) -> GuestFacts:
+    """What the server's config drive tells its guest; the password only while it is kept."""
+    return GuestFacts(
+        server_id=str(server.pk),
+        name=server.name,
+        hostname=server.hostname,
+        project_id=server.project_id,
+        availability_zone=server.availability_zone,
+        launch_index=server.launch_index,
+        metadata=server.metadata,
+        network_data=wiring.network_data(server.pk),
+        random_seed=secrets.token_bytes(SEED_BYTES),
+        key_name=server.key_name or "",
+        public_key=server.public_key,
+        admin_password=(
+            unseal(server.sealed_admin_password) if server.sealed_admin_password else ""
+        ),
+        user_data=base64.b64decode(server.user_data) if server.user_data else None,
+        files=[(each["path"], base64.b64decode(each["contents"])) for each in server.personality],
     )

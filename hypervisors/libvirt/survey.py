@@ -20,7 +20,7 @@ from hypervisors.libvirt.guest import POWER_STATES
 from hypervisors.libvirt.metadata import NAMESPACE, parse_metadata
 from hypervisors.libvirt.network import DhcpHost, read_entries
 from hypervisors.libvirt.spec import GuestMetadata, PowerState
-from hypervisors.libvirt.storage import find
+from hypervisors.libvirt.storage import VERIFIED_SUFFIX, find
 
 _SURVEY_S = 120.0  # a thousand guests are some thousands of calls of 1 to 3 ms
 
@@ -30,8 +30,9 @@ class SurveyRequest:
     """What to look at.
 
     `pools`: by name. `refresh`: let libvirt look into the pools' directories again. `guests`: read
-    only the contents of these guests and of their `ports`' filters; None is all. `backing_of`:
-    base volumes whose overlays are to be found out; one that is not marked as whole is added.
+    only the contents of these guests and of their `ports`' filters; None is all. `settled_bases`:
+    base volumes of which it need not be asked what lies over them, unless they are not marked as
+    whole.
     """
 
     pools: tuple[str, ...]
@@ -40,7 +41,7 @@ class SurveyRequest:
     refresh: bool = False
     guests: frozenset[UUID] | None = None
     ports: frozenset[str] | None = None
-    backing_of: frozenset[str] = frozenset()
+    settled_bases: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,14 @@ class DomainSeen:
     metadata: GuestMetadata | None = field(default=None, repr=False)
     macs: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    machine: str = ""
     volumes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class VolumeSeen:
-    """A volume; `backing` only where it was asked for."""
+    """A volume; `backing` is the name of what it lies over, where that was asked."""
 
     pool: str
     name: str
@@ -145,6 +148,8 @@ def domain_seen(
         metadata=None if ours is None else _metadata(ours),
         macs=_attributes(root.iterfind("devices/interface/mac"), "address"),
         filters=_attributes(root.iterfind("devices/interface/filterref"), "filter"),
+        networks=_attributes(root.iterfind("devices/interface/source"), "network"),
+        machine="".join(_attributes(root.iterfind("os/type"), "machine")),
         volumes=tuple(
             (source.get("pool", ""), source.get("volume", ""))
             for source in root.iterfind("devices/disk/source[@volume]")
@@ -176,8 +181,8 @@ def _volumes(name: str, pool: Any, request: SurveyRequest) -> Iterator[VolumeSee
         each
         for each in found
         if each.startswith(request.base_prefix)
-        and "." not in each
-        and (each in request.backing_of or f"{each}.verified" not in found)
+        and not each.endswith(VERIFIED_SUFFIX)
+        and (each not in request.settled_bases or f"{each}{VERIFIED_SUFFIX}" not in found)
     }
     for each, volume in found.items():
         # An overlay of a base image is told from other volumes only by its description.

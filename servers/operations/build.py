@@ -7,9 +7,7 @@ server's id, so the undo of a step needs no output of its do.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -30,16 +28,14 @@ from scheduling.errors import NoValidHost
 from scheduling.place import place_server, release_server
 from scheduling.request_spec import RequestSpec
 from servers import history
-from servers.config_drive import GuestFacts, config_drive
-from servers.guest_spec import disk_plan, guest_spec
+from servers.config_drive import config_drive
+from servers.guest_spec import disk_plan, guest_facts, guest_spec
 from servers.models import Server
 from servers.operations.cleanup import enqueue_cleanup
 from servers.operations.facts import PLACE, chosen_host, server_of
-from servers.secrets import unseal
 from servers.states import PowerState, TaskState, VmState
 
 ROUNDS = 3
-SEED_BYTES = 512
 EVENT = "compute__do_build_and_run_instance"
 SCHEDULE_EVENT = "conductor_schedule_and_build_instances"
 
@@ -143,7 +139,7 @@ def prepare_host(context: Context) -> dict[str, Any]:
     plan = disk_plan(
         server,
         base_volume=context.outputs["bring_image"]["volume"],
-        config_drive=config_drive(_guest_facts(server)) if server.has_config_drive else None,
+        config_drive=config_drive(guest_facts(server)) if server.has_config_drive else None,
     )
     with ThreadPoolExecutor(1) as beside:
         # Only this one goes into the thread, since it needs no database.
@@ -325,27 +321,6 @@ def zone_of(host: Hypervisor) -> str:
     """The availability zone a host is in."""
     zones = host.aggregates.exclude(availability_zone="").order_by("name")
     return zones.values_list("availability_zone", flat=True).first() or "nova"
-
-
-def _guest_facts(server: Server) -> GuestFacts:
-    return GuestFacts(
-        server_id=str(server.pk),
-        name=server.name,
-        hostname=server.hostname,
-        project_id=server.project_id,
-        availability_zone=server.availability_zone,
-        launch_index=server.launch_index,
-        metadata=server.metadata,
-        network_data=wiring.network_data(server.pk),
-        random_seed=secrets.token_bytes(SEED_BYTES),
-        key_name=server.key_name or "",
-        public_key=server.public_key,
-        admin_password=(
-            unseal(server.sealed_admin_password) if server.sealed_admin_password else ""
-        ),
-        user_data=base64.b64decode(server.user_data) if server.user_data else None,
-        files=[(each["path"], base64.b64decode(each["contents"])) for each in server.personality],
-    )
 
 
 BUILD = Kind(
