@@ -9,5 +9,9 @@ class HypervisorsConfig(AppConfig):
     name = "hypervisors"
 
     def ready(self) -> None:
-        """Register the system checks."""
+        """Register the system checks, and what a keeper does as long as it runs."""
         from hypervisors import system_checks  # noqa: F401 - the import is the registration
+        from hypervisors.watch import watch_hosts
+        from operations.timers import register_resident
+
+        register_resident("hosts", watch_hosts)

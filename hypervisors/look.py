@@ -7,25 +7,32 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import close_old_connections
 from django.db import connection as database
+from django.db.models import Q
 
 from cloudportal.errors import CloudError
 from hypervisors.connections import connected
-from hypervisors.errors import HostKeyChanged, HostKeyUnknown, NotOnHost
+from hypervisors.errors import HostKeyChanged, HostKeyUnknown, HostUnreachable, NotOnHost
+from hypervisors.libvirt.calls import giving_up_after
+from hypervisors.libvirt.events import Listener
 from hypervisors.libvirt.spec import GuestUsage, HostInventory, HostStats, PoolInfo
 from hypervisors.models import HostState, Hypervisor, StoragePool, VirtType
-from hypervisors.pools import record_pool
+from hypervisors.pools import pool_figures
 from hypervisors.uris import ssh_address
 
 logger = logging.getLogger(__name__)
 
 # What a host is changes rarely; what it does is asked each time.
 INVENTORY_EVERY = timedelta(minutes=5)
+# A host that is silent for so long is down. One that is slow, and answers pings, is not.
+SILENCE_S = 5.0
+# A failure as quick as this is of the connection: it may be lost while the host is well.
+QUICK_S = 1.0
 _GIB = 1024**3
 
 
@@ -40,41 +47,81 @@ class HostLook:
     guests: tuple[GuestUsage, ...] = ()
 
 
-def look_at_host(hypervisor: Hypervisor, now: datetime) -> HostLook:
-    """Ask the host and write down whether it is up, its pools and how many guests run."""
+@dataclass(frozen=True)
+class _Found:
+    stats: HostStats
+    pools: list[PoolInfo] | None = None
+    inventory: HostInventory | None = None
+
+
+def look_at_host(
+    hypervisor: Hypervisor,
+    now: datetime,
+    *,
+    listener: Listener | None = None,
+    guests_only: bool = False,
+) -> HostLook:
+    """Ask the host and write down whether it is up, its pools and how many guests run.
+
+    Args:
+        hypervisor: the host, just read.
+        now: when it is asked.
+        listener: to be told from now on of what changes on the host.
+        guests_only: leave out what changes slowly, if the host is known to be up.
+    """
+    known = list(StoragePool.objects.filter(hypervisor=hypervisor))
+    # A host that hangs must hold no connection to the database meanwhile.
+    if not database.in_atomic_block:
+        close_old_connections()
+    is_quick = guests_only and hypervisor.state == HostState.UP
     try:
-        stats, pools, inventory = _ask(hypervisor, now)
+        with giving_up_after(SILENCE_S):
+            found = _ask_twice(hypervisor, known, listener, is_quick=is_quick)
+        if not is_quick and _is_inventory_due(hypervisor, now):
+            with connected(hypervisor) as host:
+                record_inventory(hypervisor, host.inventory(), now)
     except CloudError as error:
-        reason = _reason(error)
-        if hypervisor.state != HostState.DOWN:
-            logger.warning("Hypervisor %s is down: %s", hypervisor.name, error.detail or reason)
-        _write(hypervisor, state=HostState.DOWN, state_reason=reason, looked_at=now)
-        return HostLook(hypervisor, False, reason, now)
-    for info in pools:
-        record_pool(hypervisor, info)
-    if inventory is not None:
-        record_inventory(hypervisor, inventory, now)
+        return _note_down(hypervisor, error, now)
+    for info in found.pools or []:
+        _note_pool(known, info)
+    return _note_up(hypervisor, found, known, now)
+
+
+def _note_down(hypervisor: Hypervisor, error: CloudError, now: datetime) -> HostLook:
+    reason = _reason(error)
+    if hypervisor.state != HostState.DOWN:
+        logger.warning("Hypervisor %s is down: %s", hypervisor.name, error.detail or reason)
+        hypervisor.state_since = now
+    _write_look(
+        hypervisor,
+        state=HostState.DOWN,
+        state_reason=reason,
+        state_since=hypervisor.state_since,
+        looked_at=now,
+    )
+    return HostLook(hypervisor, False, reason, now)
+
+
+def _note_up(
+    hypervisor: Hypervisor, found: _Found, pools: list[StoragePool], now: datetime
+) -> HostLook:
     if hypervisor.state != HostState.UP:
         logger.info("Hypervisor %s is up.", hypervisor.name)
-    _write(
-        hypervisor,
-        state=HostState.UP,
-        state_reason="",
-        looked_at=now,
-        last_seen_at=now,
-        running_servers=sum(guest.power_state == "running" for guest in stats.guests),
-        disk_gib=_disk_gib(hypervisor),
-    )
-    return HostLook(hypervisor, True, "", now, stats.guests)
-
-
-def look_at_all(now: datetime, parallel: int = 4) -> list[HostLook]:
-    """Look at every host, a bounded number at a time, so that dead ones hold up few others."""
-    hosts = list(Hypervisor.objects.all())
-    if len(hosts) <= 1 or parallel <= 1:
-        return [look_at_host(host, now) for host in hosts]
-    with ThreadPoolExecutor(min(parallel, len(hosts)), thread_name_prefix="look") as pool:
-        return list(pool.map(lambda host: _look_in_thread(host, now), hosts))
+        hypervisor.state_since = now
+    running = sum(guest.power_state == "running" for guest in found.stats.guests)
+    # Events come in swarms: a look that saw nothing new writes nothing.
+    if found.pools is not None or running != hypervisor.running_servers:
+        _write_look(
+            hypervisor,
+            state=HostState.UP,
+            state_reason="",
+            state_since=hypervisor.state_since,
+            looked_at=now,
+            last_seen_at=now,
+            running_servers=running,
+            disk_gib=sum(pool.capacity for pool in pools if pool.is_default) // _GIB,
+        )
+    return HostLook(hypervisor, True, "", now, found.stats.guests)
 
 
 def record_inventory(hypervisor: Hypervisor, found: HostInventory, now: datetime) -> None:
@@ -107,30 +154,50 @@ def record_inventory(hypervisor: Hypervisor, found: HostInventory, now: datetime
     )
 
 
-def _look_in_thread(hypervisor: Hypervisor, now: datetime) -> HostLook:
+def _ask_twice(
+    hypervisor: Hypervisor, known: list[StoragePool], listener: Listener | None, *, is_quick: bool
+) -> _Found:
+    """Ask, and once more over a new connection when the old one was lost."""
+    begun = time.monotonic()
     try:
-        return look_at_host(hypervisor, now)
-    finally:
-        database.close()  # the thread's own
+        return _ask(hypervisor, known, listener, is_quick=is_quick)
+    except HostUnreachable as error:
+        if isinstance(error, HostKeyUnknown) or time.monotonic() - begun > QUICK_S:
+            raise
+        return _ask(hypervisor, known, listener, is_quick=is_quick)
 
 
 def _ask(
-    hypervisor: Hypervisor, now: datetime
-) -> tuple[HostStats, list[PoolInfo], HostInventory | None]:
-    known_at = hypervisor.inventory_at
-    is_due = known_at is None or now - known_at >= INVENTORY_EVERY
-    known = StoragePool.objects.filter(hypervisor=hypervisor)
-    is_default = dict(known.values_list("name", "is_default"))
+    hypervisor: Hypervisor, known: list[StoragePool], listener: Listener | None, *, is_quick: bool
+) -> _Found:
     with connected(hypervisor) as host:
+        if listener is not None:
+            host.listen(listener)
         stats = host.stats()
-        pools = [pool for pool in host.list_pools() if pool.is_active and pool.name in is_default]
-        inventory = host.inventory() if is_due else None
+        if is_quick:
+            return _Found(stats)
+        names = {pool.name for pool in known}
+        pools = [pool for pool in host.list_pools() if pool.is_active and pool.name in names]
     seen = {pool.name for pool in pools}
-    missing = [name for name, needed in is_default.items() if needed and name not in seen]
+    missing = [pool.name for pool in known if pool.is_default and pool.name not in seen]
     if missing:
         # Every build there would fail.
         raise NotOnHost(f"The host's storage pool {missing[0]} is not active.")
-    return stats, pools, inventory
+    return _Found(stats, pools)
+
+
+def _is_inventory_due(hypervisor: Hypervisor, now: datetime) -> bool:
+    known_at = hypervisor.inventory_at
+    return known_at is None or now - known_at >= INVENTORY_EVERY
+
+
+def _note_pool(known: list[StoragePool], info: PoolInfo) -> None:
+    pool = next(pool for pool in known if pool.name == info.name)
+    figures = pool_figures(info)
+    if any(getattr(pool, name) != value for name, value in figures.items()):
+        StoragePool.objects.filter(pk=pool.pk).update(**figures)
+        for name, value in figures.items():
+            setattr(pool, name, value)
 
 
 def _write(hypervisor: Hypervisor, **fields: object) -> None:
@@ -140,11 +207,12 @@ def _write(hypervisor: Hypervisor, **fields: object) -> None:
     Hypervisor.objects.filter(pk=hypervisor.pk).update(**fields)
 
 
-def _disk_gib(hypervisor: Hypervisor) -> int:
-    pools: Iterable[int] = StoragePool.objects.filter(
-        hypervisor=hypervisor, is_default=True
-    ).values_list("capacity", flat=True)
-    return sum(pools) // _GIB
+def _write_look(hypervisor: Hypervisor, *, looked_at: datetime, **fields: object) -> None:
+    """Write unless somebody has looked since: a look may take long, and end after a later one."""
+    for name, value in fields.items():
+        setattr(hypervisor, name, value)
+    latest = Q(looked_at=None) | Q(looked_at__lte=looked_at)
+    Hypervisor.objects.filter(latest, pk=hypervisor.pk).update(looked_at=looked_at, **fields)
 
 
 def _reason(error: CloudError) -> str:

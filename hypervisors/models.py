@@ -86,6 +86,7 @@ class Hypervisor(models.Model):
         max_length=8, choices=HostState.choices, default=HostState.UNKNOWN, editable=False
     )
     state_reason = models.CharField(max_length=1024, blank=True, default="", editable=False)
+    state_since = models.DateTimeField(null=True, editable=False)
     last_seen_at = models.DateTimeField(null=True, editable=False)
     looked_at = models.DateTimeField(null=True, editable=False)
     inventory_at = models.DateTimeField(null=True, editable=False)
@@ -105,6 +106,9 @@ class Hypervisor(models.Model):
     disk_gib_used = models.PositiveIntegerField(default=0, editable=False)
     running_servers = models.PositiveIntegerField(default=0, editable=False)
     build_failures = models.PositiveIntegerField(default=0, editable=False)
+    # The keeper that watches the host, and until when it does without saying so again.
+    watcher = models.CharField(max_length=96, blank=True, default="", editable=False)
+    watched_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects: ClassVar[models.Manager[Hypervisor]] = HypervisorQuerySet.as_manager()
@@ -114,6 +118,17 @@ class Hypervisor(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def condition(self) -> str:
+        """The one word for administrators: what keeps new servers away, or "up"."""
+        if self.is_forced_down:
+            return "forced down"
+        if self.state != HostState.UP:
+            return str(self.state)
+        if self.in_maintenance:
+            return "maintenance"
+        return "up" if self.is_enabled else "disabled"
 
 
 class StoragePool(models.Model):

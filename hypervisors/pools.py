@@ -25,13 +25,7 @@ def default_pool(hypervisor: Hypervisor) -> StoragePool:
 def record_pool(hypervisor: Hypervisor, info: PoolInfo) -> StoragePool:
     """Write down what the host says of a pool; the first one becomes the default."""
     is_first = not StoragePool.objects.filter(hypervisor=hypervisor, is_default=True).exists()
-    found = {
-        "type": info.type,
-        "target_path": info.path or "",
-        "capacity": info.capacity_bytes,
-        "allocation": info.allocation_bytes,
-        "available": info.available_bytes,
-    }
+    found = pool_figures(info)
     pool, _ = StoragePool.objects.update_or_create(
         hypervisor=hypervisor,
         name=info.name,
@@ -39,3 +33,14 @@ def record_pool(hypervisor: Hypervisor, info: PoolInfo) -> StoragePool:
         create_defaults={**found, "is_default": is_first},
     )
     return pool
+
+
+def pool_figures(info: PoolInfo) -> dict[str, str | int]:
+    """What a host says of a pool, as the fields of its row."""
+    return {
+        "type": info.type,
+        "target_path": info.path or "",
+        "capacity": info.capacity_bytes,
+        "allocation": info.allocation_bytes,
+        "available": info.available_bytes,
+    }

@@ -11,6 +11,7 @@ class ServersConfig(AppConfig):
     def ready(self) -> None:
         """Make the kinds of operations and the periodic work known."""
         from hypervisors.occupants import register_occupants
+        from hypervisors.watch import on_look
         from identity.delete import keep_project_while
         from operations.debts import register_debt
         from operations.kinds import register
@@ -19,7 +20,7 @@ class ServersConfig(AppConfig):
         from servers.occupants import servers_on
         from servers.operations import build, cleanup, delete, power
         from servers.operations.debts import describe_cleanups
-        from servers.power_sync import SYNC_EVERY_S, sync_power_states
+        from servers.power_sync import note_power_states
         from servers.record_sync import RECORD_EVERY_S, sync_records
 
         for kind in (
@@ -34,5 +35,5 @@ class ServersConfig(AppConfig):
         register_debt(cleanup.CLEANUP_NAME, describe_cleanups)
         register_occupants(servers_on)
         keep_project_while(servers_held_by)
-        register_timer("hosts", SYNC_EVERY_S, sync_power_states)
+        on_look(note_power_states)
         register_timer("servers.records", RECORD_EVERY_S, sync_records)

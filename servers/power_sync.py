@@ -1,23 +1,21 @@
 """Bring the servers' power states in line with what their hosts say.
 
-A host that does not answer makes its servers' power state unknown, never off. A server with a task
-under way is left to its operation, and so is one that changed after its host was asked.
+A host that does not answer makes its servers' power state unknown, never off; what went down with
+the host is started again when it is back. A server with a task under way is left to its operation,
+and so is one that changed after its host was asked.
 """
 
 from __future__ import annotations
 
 import logging
-from datetime import datetime
 
-from django.conf import settings
-
-from hypervisors.look import HostLook, look_at_all
+from hypervisors.look import HostLook
 from servers.models import Server, ServerQuerySet
+from servers.start_again import start_again, went_down_with_host
 from servers.states import PowerState, VmState
 
 logger = logging.getLogger(__name__)
 
-SYNC_EVERY_S: float = settings.HEARTBEAT_S
 POWER = {
     "running": PowerState.RUNNING,
     "paused": PowerState.PAUSED,
@@ -34,12 +32,6 @@ FOLLOWS = {
 }
 
 
-def sync_power_states(now: datetime) -> None:
-    """Look at all hosts and note what became of their servers."""
-    for look in look_at_all(now):
-        note_power_states(look)
-
-
 def note_power_states(look: HostLook) -> int:
     """Write down what one look at a host says of its servers; returns how many changed."""
     settled = Server.objects.filter(
@@ -49,13 +41,19 @@ def note_power_states(look: HostLook) -> int:
         return settled.exclude(power_state=PowerState.NOSTATE).update(
             power_state=PowerState.NOSTATE
         )
-    states = {guest.uuid: POWER[guest.power_state] for guest in look.guests}
+    guests = {guest.uuid: guest for guest in look.guests}
     changed = 0
+    lost = []
     for server in settled.only("vm_state", "power_state"):
+        guest = guests.get(server.pk)
         # A guest that is gone altogether has no power state either.
-        power = states.get(server.pk, PowerState.NOSTATE)
-        if power != server.power_state:
+        power = PowerState.NOSTATE if guest is None else POWER[guest.power_state]
+        if went_down_with_host(server, guest):
+            lost.append(server)
+        elif power != server.power_state:
             changed += _note(settled, server, power, look)
+    for server in start_again(look.hypervisor, lost, look.seen_at):
+        changed += _note(settled, server, PowerState.SHUTDOWN, look)
     return changed
 
 

@@ -135,6 +135,7 @@ class Connection:
         self._pulse = Pulse(lambda: self._raw.getLibVersion())  # the host answers it before others
         # Called before the connection is closed: what else holds it.
         self.on_close: list[Callable[[Any], None]] = []
+        self.is_listened = False  # whether somebody is told of events, see `events.py`
         self.uri = uri
         self.pid = os.getpid()
 

@@ -18,9 +18,21 @@ from hypervisors.libvirt.spec import (
     HostStats,
     HostUsage,
     InterfaceUsage,
+    OffReason,
 )
 
 EMULATED_CPU = "qemu64"
+OFF_REASONS: dict[int, OffReason] = {
+    libvirt.VIR_DOMAIN_SHUTOFF_UNKNOWN: "unknown",
+    libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN: "shutdown",
+    libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED: "destroyed",
+    libvirt.VIR_DOMAIN_SHUTOFF_CRASHED: "crashed",
+    libvirt.VIR_DOMAIN_SHUTOFF_MIGRATED: "migrated",
+    libvirt.VIR_DOMAIN_SHUTOFF_SAVED: "saved",
+    libvirt.VIR_DOMAIN_SHUTOFF_FAILED: "failed",
+    libvirt.VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT: "snapshot",
+    libvirt.VIR_DOMAIN_SHUTOFF_DAEMON: "daemon",
+}
 _KIB_PER_MIB = 1024
 _INVENTORY_S = 90.0  # the first question makes libvirt probe each QEMU binary
 _STATS = (
@@ -99,11 +111,12 @@ def parse_domain_stats(uuid: UUID, name: str, record: Mapping[str, Any]) -> Gues
     and "block".
     """
     usable, available = record.get("balloon.usable"), record.get("balloon.available")
+    state = record.get("state.state", 0)
     used_kib = None if usable is None or available is None else available - usable
     return GuestUsage(
         uuid=uuid,
         name=name,
-        power_state=POWER_STATES.get(record.get("state.state", 0), "nostate"),
+        power_state=POWER_STATES.get(state, "nostate"),
         cpu_time_ns=record.get("cpu.time"),
         vcpus=record.get("vcpu.current"),
         ram_mib=_mib(record.get("balloon.current")),
@@ -134,6 +147,11 @@ def parse_domain_stats(uuid: UUID, name: str, record: Mapping[str, Any]) -> Gues
                 tx_drops=record.get(f"{key}.tx.drop"),
             )
             for key in _numbered(record, "net")
+        ),
+        off_reason=(
+            OFF_REASONS.get(record.get("state.reason", 0), "unknown")
+            if state == libvirt.VIR_DOMAIN_SHUTOFF
+            else None
         ),
     )
 

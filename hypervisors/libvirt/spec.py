@@ -11,6 +11,12 @@ from hypervisors.libvirt.features import GuestFeatures
 DomainType = Literal["kvm", "qemu"]
 DiskRole = Literal["root", "ephemeral", "swap", "config", "volume"]
 PowerState = Literal["running", "paused", "shutdown", "crashed", "suspended", "nostate"]
+# Why a guest is off. "unknown" is what libvirt says of one that was off when libvirt started: of
+# all guests after the host has booted. "daemon": it was lost when libvirt started again.
+OffReason = Literal[
+    "unknown", "shutdown", "destroyed", "crashed", "migrated", "saved", "failed", "snapshot",
+    "daemon",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -320,6 +326,7 @@ class GuestUsage:
     ram_rss_mib: int | None
     disks: tuple[DiskUsage, ...] = ()
     interfaces: tuple[InterfaceUsage, ...] = ()
+    off_reason: OffReason | None = None  # None while it is not off
 
 
 @dataclass(frozen=True)

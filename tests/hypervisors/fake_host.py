@@ -159,11 +159,13 @@ class FakeHost(FakePools):
     def destroy_guest(self, uuid: UUID) -> None:
         if uuid in self.guests:
             self.guests[uuid].power_state = "shutdown"
+            self.guests[uuid].off_reason = "destroyed"
 
     @counted_call
     def shutdown_guest(self, uuid: UUID, timeout_s: float) -> bool:
         guest = self._guest(uuid)
         was_off, guest.power_state = guest.power_state == "shutdown", "shutdown"
+        guest.off_reason = "shutdown" if self.heeds_power_button else "destroyed"
         return was_off or self.heeds_power_button
 
     @counted_call

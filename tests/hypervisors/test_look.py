@@ -5,10 +5,9 @@ from django.utils import timezone
 
 from hypervisors import guests
 from hypervisors.libvirt import errors as driver
-from hypervisors.look import INVENTORY_EVERY, look_at_all, look_at_host
+from hypervisors.look import INVENTORY_EVERY, look_at_host
 from hypervisors.models import HostState, Hypervisor
 from hypervisors.pools import POOL, default_pool
-from tests.hypervisors.fake_host import make_hypervisor
 from tests.hypervisors.test_guests import guest_spec
 
 
@@ -111,13 +110,51 @@ def test_look_leaves_what_an_administrator_changed_meanwhile(hypervisor):
     assert not Hypervisor.objects.get().is_enabled
 
 
-@pytest.mark.django_db(transaction=True)
-def test_all_hosts_are_looked_at_and_a_dead_one_holds_up_none(hosts):
-    for number in range(5):
-        make_hypervisor(hosts, f"host{number}")
-    hosts["host2"].is_down = True
+def test_look_that_ends_after_a_later_one_changes_nothing(hypervisor, host):
+    now = timezone.now()
+    late = Hypervisor.objects.get()
+    look_at_host(hypervisor, now)
+    host.is_down = True
 
-    looks = look_at_all(timezone.now())
+    look_at_host(late, now - timedelta(seconds=1))
 
-    assert [look.is_up for look in looks] == [True, True, False, True, True]
-    assert Hypervisor.objects.filter(state=HostState.UP).count() == 4
+    assert Hypervisor.objects.get().state == HostState.UP
+
+
+def test_connection_that_was_lost_is_no_reason_when_the_host_answers_anew(hypervisor, host):
+    host.fail_on("stats", driver.HostUnreachable("Connection reset"))
+
+    assert look_at_host(hypervisor, timezone.now()).is_up
+
+
+def test_it_is_known_since_when_a_host_is_up_or_down(hypervisor, host):
+    begun = timezone.now()
+    times = [begun + timedelta(seconds=seconds) for seconds in range(4)]
+
+    for now, is_down in zip(times, (True, True, False, False), strict=True):
+        host.is_down = is_down
+        look_at_host(Hypervisor.objects.get(), now)
+        assert Hypervisor.objects.get().state_since == (times[0] if is_down else times[2])
+
+
+def test_look_for_guests_asks_for_nothing_else_and_writes_only_what_is_new(hypervisor, host):
+    look_at_host(hypervisor, timezone.now())
+    before = Hypervisor.objects.get().looked_at
+    host.calls.clear()
+
+    look = look_at_host(Hypervisor.objects.get(), timezone.now(), guests_only=True)
+
+    assert look.is_up
+    assert host.calls == ["stats"]
+    assert Hypervisor.objects.get().looked_at == before
+
+
+def test_look_for_guests_at_a_host_that_was_down_is_a_whole_one(hypervisor, host):
+    host.is_down = True
+    look_at_host(hypervisor, timezone.now())
+    host.is_down = False
+
+    look_at_host(Hypervisor.objects.get(), timezone.now(), guests_only=True)
+
+    assert Hypervisor.objects.get().state == HostState.UP
+    assert "list_pools" in host.calls

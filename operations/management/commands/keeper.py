@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from cloudportal.checks import wait_until_ready
 from operations.sweep import sweep
-from operations.timers import Task, run_turn, take_turn, tasks
+from operations.timers import Task, reside, residents, run_turn, take_turn, tasks
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,12 @@ class Command(BaseCommand):
 
         signal.signal(signal.SIGTERM, on_signal)
         signal.signal(signal.SIGINT, on_signal)
+        lodgers = [
+            threading.Thread(target=reside, args=(name, run, stop), name=name)
+            for name, run in residents().items()
+        ]
+        for lodger in lodgers:
+            lodger.start()
         with ThreadPoolExecutor(max_workers=4, thread_name_prefix="timer") as pool:
             running: dict[str, Future[None]] = {}
             looked: dict[str, float] = {}

@@ -1,0 +1,260 @@
+"""Watch all hosts: each at its own pace, by one keeper of however many, and at once when it calls.
+
+A host is looked at every heartbeat; one that does not answer less and less often. libvirt's events
+only make a look due at once: the look is the truth, and a lost event costs a heartbeat at most. A
+bounded pool of threads looks, and a host that hangs occupies one of them for seconds only, so that
+dozens of such hosts hold up no other.
+
+A keeper watches the hosts whose rows name it, and says so again every heartbeat. When it dies, its
+hosts are taken over by another one once the time it had said has passed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import close_old_connections
+from django.db.models import Q
+from django.utils import timezone
+
+from hypervisors.connections import forget
+from hypervisors.libvirt.events import GuestEvent
+from hypervisors.look import HostLook, look_at_host
+from hypervisors.models import Hypervisor
+
+logger = logging.getLogger(__name__)
+
+PARALLEL = 16
+# A keeper that has not been heard of for so many heartbeats has lost its hosts.
+LEASE_BEATS = 3
+# The longest pause before a host that is down is looked at again.
+DOWN_LIMIT_S = 30.0
+# Events come in swarms: wait for the rest of one, and between two looks.
+SWARM_S = 0.2
+BETWEEN_S = 0.8
+ROWS_EVERY_S = 1.0
+_WAKE_S = 0.5
+
+LookConsumer = Callable[[HostLook], object]
+GuestChangeConsumer = Callable[[int, UUID, str], object]
+_look_consumers: list[LookConsumer] = []
+_guest_consumers: list[GuestChangeConsumer] = []
+
+
+def on_look(consumer: LookConsumer) -> None:
+    """Have every look at a host handed over, in a thread of the keeper that watches the host."""
+    if consumer not in _look_consumers:
+        _look_consumers.append(consumer)
+
+
+def on_guest_change(consumer: GuestChangeConsumer) -> None:
+    """Be told which guest of which host changed, as `consumer(hypervisor_id, uuid, what)`.
+
+    `what` is "defined" (also: its definition changed), "undefined", "started", "stopped",
+    "suspended", "resumed" or "rebooted". It is told after the look at the host that the event led
+    to, within a second or two, in a thread of the keeper that watches the host, and of every guest
+    there, also those that are not ours. A guest that came or went without an event, as while the
+    host was away, is told of as well; other changes may then be missed, so a sweep has to look too.
+    The consumer may use the database and should take no longer than a query or two.
+    """
+    if consumer not in _guest_consumers:
+        _guest_consumers.append(consumer)
+
+
+@dataclass(eq=False)
+class _Watched:
+    """One host and when it is to be looked at; the listener of its connection."""
+
+    pk: int
+    wake: Callable[[], None]
+    beat_at: float = 0.0
+    hint_at: float | None = None
+    looked_at: float = 0.0
+    is_looking: bool = False
+    failures: int = 0
+    hypervisor: Hypervisor | None = None
+    guests: frozenset[UUID] | None = None
+    events: list[GuestEvent] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def guest_changed(self, event: GuestEvent) -> None:
+        """Note what libvirt told."""
+        with self.lock:
+            self.events.append(event)
+        self.hint()
+
+    def connection_lost(self) -> None:
+        """Find out soon whether the host is lost with it."""
+        self.hint()
+
+    def hint(self) -> None:
+        """Have the host looked at soon."""
+        with self.lock:
+            if self.hint_at is None:
+                soon = time.monotonic() + SWARM_S
+                self.hint_at = max(soon, self.looked_at + BETWEEN_S)
+        self.wake()
+
+    def due_at(self) -> float:
+        """By the monotonic clock; never, while it is looked at."""
+        if self.is_looking:
+            return float("inf")
+        with self.lock:
+            return self.beat_at if self.hint_at is None else min(self.beat_at, self.hint_at)
+
+    def begin(self) -> bool:
+        """It is looked at from now; whether only because of an event."""
+        with self.lock:
+            self.is_looking = True
+            self.hint_at = None
+            return time.monotonic() < self.beat_at
+
+    def take_events(self) -> list[GuestEvent]:
+        """The events that have not been handed over yet."""
+        with self.lock:
+            events, self.events = self.events, []
+            return events
+
+
+class Watch:
+    """The hosts that this keeper watches."""
+
+    def __init__(self, *, heartbeat_s: float | None = None, parallel: int = PARALLEL) -> None:
+        self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._heartbeat_s = heartbeat_s or settings.HEARTBEAT_S
+        self._parallel = parallel
+        self._watched: dict[int, _Watched] = {}
+        self._woken = threading.Event()
+        self._renew_at = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Watch until told to stop; the hosts are then free for another keeper at once."""
+        pool = ThreadPoolExecutor(self._parallel, thread_name_prefix="look")
+        rows_at = 0.0
+        try:
+            while not stop.is_set():
+                if time.monotonic() >= rows_at:
+                    self.take_hosts()
+                    close_old_connections()
+                    rows_at = time.monotonic() + ROWS_EVERY_S
+                for watched in self._due():
+                    is_hint = watched.begin()
+                    pool.submit(self.look, watched, guests_only=is_hint)
+                self._wait()
+            self._free_hosts()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for watched in self._watched.values():
+                _let_go(watched)
+            close_old_connections()
+
+    def take_hosts(self) -> list[int]:
+        """Say again which hosts are ours, take those that nobody watches; all that are ours."""
+        now = timezone.now()
+        until = now + timedelta(seconds=LEASE_BEATS * self._heartbeat_s)
+        if time.monotonic() >= self._renew_at:
+            Hypervisor.objects.filter(watcher=self.name).update(watched_until=until)
+            self._renew_at = time.monotonic() + self._heartbeat_s
+        free = Hypervisor.objects.filter(Q(watched_until=None) | Q(watched_until__lt=now))
+        # Asked first: an update that changes nothing takes the database's lock all the same.
+        if free.exists():
+            free.update(watcher=self.name, watched_until=until)
+        mine = Hypervisor.objects.filter(watcher=self.name).values_list("pk", flat=True)
+        keys = list(mine)
+        for gone in self._watched.keys() - set(keys):
+            _let_go(self._watched.pop(gone))
+        for new in set(keys) - self._watched.keys():
+            self._watched[new] = _Watched(new, self._woken.set)
+        return keys
+
+    def look(self, watched: _Watched, *, guests_only: bool = False) -> None:
+        """Look at a host and hand over what was seen; the next look is planned in any case."""
+        is_up = False
+        try:
+            is_up = self._look(watched, guests_only=guests_only)
+        except Exception:
+            # As with any periodic work: what failed is logged, and tried again next time.
+            logger.exception("A look at the hypervisor %s failed.", watched.hypervisor)
+        finally:
+            self._plan(watched, is_up=is_up, is_beat=not guests_only)
+            close_old_connections()
+            self._woken.set()
+
+    def _look(self, watched: _Watched, *, guests_only: bool) -> bool:
+        hypervisor = Hypervisor.objects.filter(pk=watched.pk).first()
+        if hypervisor is None:
+            return False
+        if watched.hypervisor is not None and watched.hypervisor.uri != hypervisor.uri:
+            forget(watched.hypervisor)
+        watched.hypervisor = hypervisor
+        look = look_at_host(hypervisor, timezone.now(), listener=watched, guests_only=guests_only)
+        for consumer in _look_consumers:
+            consumer(look)
+        if look.is_up:
+            _tell_changes(watched, look)
+        return look.is_up
+
+    def _plan(self, watched: _Watched, *, is_up: bool, is_beat: bool) -> None:
+        now = time.monotonic()
+        with watched.lock:
+            watched.is_looking = False
+            watched.looked_at = now
+            watched.failures = 0 if is_up else watched.failures + 1
+            if is_up and not is_beat:
+                return
+            pause_s = self._heartbeat_s
+            if not is_up:
+                longest_s = max(DOWN_LIMIT_S, self._heartbeat_s)
+                pause_s = min(pause_s * 2 ** min(watched.failures - 1, 10), longest_s)
+            # Up to a tenth more or less, so that many hosts do not come due together.
+            watched.beat_at = now + pause_s * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
+
+    def _due(self) -> list[_Watched]:
+        now = time.monotonic()
+        return [watched for watched in self._watched.values() if watched.due_at() <= now]
+
+    def _wait(self) -> None:
+        """Until something is due, an event comes, or it is time to look at the rows again."""
+        next_at = min((each.due_at() for each in self._watched.values()), default=float("inf"))
+        self._woken.wait(max(0.0, min(next_at - time.monotonic(), _WAKE_S)))
+        self._woken.clear()
+
+    def _free_hosts(self) -> None:
+        Hypervisor.objects.filter(watcher=self.name).update(watcher="", watched_until=None)
+
+
+def watch_hosts(stop: threading.Event) -> None:
+    """What a keeper does for as long as it runs."""
+    Watch().run(stop)
+
+
+def _tell_changes(watched: _Watched, look: HostLook) -> None:
+    """Hand over the events, and what came or went without one."""
+    changes: list[tuple[UUID, str]] = [(each.uuid, each.what) for each in watched.take_events()]
+    told = {guest for guest, _ in changes}
+    seen = frozenset(guest.uuid for guest in look.guests)
+    if watched.guests is not None:
+        changes += [(guest, "defined") for guest in seen - watched.guests - told]
+        changes += [(guest, "undefined") for guest in watched.guests - seen - told]
+    watched.guests = seen
+    for guest, what in changes:
+        for consumer in _guest_consumers:
+            consumer(watched.pk, guest, what)
+
+
+def _let_go(watched: _Watched) -> None:
+    """Close the connection to a host that somebody else watches, or nobody any more."""
+    if watched.hypervisor is not None:
+        forget(watched.hypervisor)
