@@ -1,5 +1,6 @@
 """Periodic work: one keeper of several does each turn, and a failure costs one turn."""
 
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
@@ -8,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from operations.management.commands import keeper
-from operations.timers import Task, register_timer, run_turn, take_turn, tasks
+from operations.timers import Task, register_timer, reside, run_turn, take_turn, tasks
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -53,6 +54,23 @@ def test_registering_twice_keeps_the_last(monkeypatch):
     register_timer("a", 2.0, lambda now: 2)
 
     assert [each.every_s for each in tasks()] == [2.0]
+
+
+def test_a_resident_runs_until_told_to_stop_and_begins_anew_when_it_fails(monkeypatch, caplog):
+    monkeypatch.setattr("operations.timers.RESIDENT_PAUSE_S", 0)
+    stop, runs = threading.Event(), []
+
+    def run(stop):
+        runs.append(stop)
+        if len(runs) == 3:
+            stop.set()
+            return
+        raise RuntimeError("odd")
+
+    reside("hosts", run, stop)
+
+    assert runs == [stop] * 3
+    assert "What the keeper does as hosts failed" in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)
