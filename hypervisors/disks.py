@@ -22,7 +22,7 @@ from hypervisors.connections import connected
 from hypervisors.errors import HostCannot, ImageBeingUploaded, NotOnHost
 from hypervisors.host import Host
 from hypervisors.libvirt.spec import DiskSpec
-from hypervisors.libvirt.storage import VERIFIED_SUFFIX, VolumeFormat
+from hypervisors.libvirt.storage import VolumeFormat
 from hypervisors.models import CachedImage, Hypervisor, StoragePool
 from hypervisors.swap import swap_disk
 
@@ -31,7 +31,6 @@ UPLOAD_LEASE_S = 60.0
 BASE_PREFIX = "base-"
 _MIB = 1024**2
 _GIB = 1024**3
-_UUID_LENGTH = 36
 
 
 @dataclass(frozen=True)
@@ -168,55 +167,6 @@ def delete_disks(hypervisor: Hypervisor, server_id: UUID) -> None:
         for pool in StoragePool.objects.filter(hypervisor=hypervisor):
             for volume in volumes_of(hypervisor, pool.name, server_id):
                 host.delete_volume(pool.name, volume)
-
-
-def read_volume(hypervisor: Hypervisor, pool: str, volume: str) -> bytes:
-    """A small volume's bytes.
-
-    Raises:
-        NotOnHost: it is not there.
-        HostUnreachable: the host does not answer.
-    """
-    with connected(hypervisor) as host:
-        return host.get_content(pool, volume)
-
-
-def note_base_images(hypervisor: Hypervisor, now: datetime) -> int:
-    """Write down which verified base images lie in the host's pools; how many were not known.
-
-    Raises:
-        HostUnreachable: the host does not answer.
-    """
-    new = 0
-    for pool in StoragePool.objects.filter(hypervisor=hypervisor):
-        with connected(hypervisor) as host:
-            volumes = host.list_volumes(pool.name, BASE_PREFIX)
-        names = {volume.name for volume in volumes}
-        for volume in volumes:
-            image_id = _image_of(volume.name)
-            if image_id is None or volume.name + VERIFIED_SUFFIX not in names:
-                continue
-            _, is_new = CachedImage.objects.get_or_create(
-                pool=pool,
-                volume=volume.name,
-                defaults={
-                    "image_id": image_id,
-                    "is_ready": True,
-                    "size": volume.allocation_bytes,
-                    "created_at": now,
-                },
-            )
-            new += is_new
-    return new
-
-
-def _image_of(volume: str) -> UUID | None:
-    """The image that a base volume holds; None for a name of another form."""
-    text = volume.removeprefix(BASE_PREFIX)
-    try:
-        return UUID(text[:_UUID_LENGTH]) if text[_UUID_LENGTH:].startswith("-") else None
-    except ValueError:
-        return None
 
 
 def volumes_of(hypervisor: Hypervisor, pool: str, server_id: UUID) -> list[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pycdlib
+from pycdlib.pycdlibexception import PyCdlibException, PyCdlibInvalidInput
 
 LABEL = "config-2"
 VERSIONS = ("2018-08-27", "latest")
@@ -53,6 +54,27 @@ def config_drive(facts: GuestFacts) -> bytes:
     for number, (_, data) in enumerate(facts.files):
         contents[f"openstack/content/{number:04d}"] = data
     return _iso(contents)
+
+
+def read_user_data(drive: bytes) -> bytes | None:
+    """The user data on a config drive; None when there is none.
+
+    Raises:
+        ValueError: it is not a config drive.
+    """
+    image = pycdlib.PyCdlib()
+    content = io.BytesIO()
+    try:
+        image.open_fp(io.BytesIO(drive))
+        try:
+            image.get_file_from_iso_fp(content, joliet_path="/openstack/latest/user_data")
+        except PyCdlibInvalidInput:
+            return None  # no such file
+        finally:
+            image.close()
+    except PyCdlibException as error:
+        raise ValueError(f"The config drive cannot be read: {error}") from error
+    return content.getvalue()
 
 
 def _meta_data(facts: GuestFacts) -> dict[str, Any]:

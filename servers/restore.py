@@ -108,7 +108,8 @@ def restore(
             return Restoration(there, is_new=False)
         notes += _restore_around(found, image, with_rights=with_rights, now=now)
         server = Server(id=found.info.uuid, **fields)
-        server.save()
+        is_undeleted = Server.objects.filter(pk=server.pk).exists()
+        server.save(force_insert=not is_undeleted, force_update=is_undeleted)
         hold_server(server_id=server.pk, hypervisor_id=found.hypervisor.pk, spec=spec, now=now)
         amounts = {
             "instances": 1, "cores": server.flavor["vcpus"], "ram": server.flavor["ram_mib"]
