@@ -73,6 +73,8 @@ class FakeHost(FakePools):
         self.name = name
         self.heeds_power_button = True
         self.guests: dict[UUID, FakeGuest] = {}
+        # Which of them somebody else has made.
+        self.foreign: set[UUID] = set()
         self.networks: dict[str, FakeNetwork] = {}
         self.filters: dict[str, FilterSpec] = {}
         self.console_text: dict[UUID, bytes] = {}
@@ -310,7 +312,7 @@ class FakeHost(FakePools):
             vcpus=guest.spec.vcpus,
             ram_mib=guest.spec.ram_mib,
             cpu_time_ns=0,
-            is_ours=True,
+            is_ours=uuid not in self.foreign,
             is_persistent=True,
             vnc_port=5900 if guest.power_state == "running" else None,
         )

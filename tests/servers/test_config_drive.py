@@ -8,7 +8,7 @@ from dataclasses import replace
 import pycdlib
 import pytest
 
-from servers.config_drive import GuestFacts, config_drive
+from servers.config_drive import GuestFacts, config_drive, read_user_data
 
 FACTS = GuestFacts(
     server_id="6a5c0f0e-0000-4000-8000-000000000001",
@@ -100,3 +100,19 @@ def test_files_are_stored_by_number_and_named_in_the_metadata():
         {"path": "/etc/x y", "content_path": "/content/0001"},
     ]
     assert drive.read("content/0000") == b"hello"
+
+
+def test_user_data_is_read_back():
+    assert read_user_data(config_drive(replace(FACTS, user_data=b"#!/bin/sh\n\xff"))) == (
+        b"#!/bin/sh\n\xff"
+    )
+
+
+def test_a_drive_without_user_data_has_none():
+    assert read_user_data(config_drive(FACTS)) is None
+
+
+@pytest.mark.parametrize("drive", [b"", b"no drive", b"\0" * 40960])
+def test_what_is_no_config_drive_is_told(drive):
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_user_data(drive)
