@@ -4,12 +4,14 @@ from bench.api import measure_creates, measure_lists
 from bench.cloud import bench_cloud
 from bench.figures import emit_machine
 from bench.first_line import measure_first_line
+from bench.queue import measure_queue
 from bench.rest import measure_rest
 
 
 def main() -> None:
     """Print the figures, one a line."""
     emit_machine()
+    measure_queue()
     with bench_cloud() as bench:
         measure_first_line(bench)
         measure_rest(bench)

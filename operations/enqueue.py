@@ -8,10 +8,11 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from django_q.brokers import get_broker
 from django_q.tasks import async_task
 
 from cloudportal.errors import Conflict
-from operations.kinds import DEFAULT_QUEUE, kind_named
+from operations.kinds import DEFAULT_QUEUE, TRANSFER_QUEUE, kind_named
 from operations.models import UNFINISHED, Operation, OperationState
 
 
@@ -51,6 +52,12 @@ def enqueue(
 def wake(operation_id: UUID, queue: str) -> None:
     """Send a wake-up to a queue's workers; one too many does no harm, a lost one is swept up."""
     async_task("operations.jobs.run", str(operation_id), queue, cluster=queue)
+
+
+def forget_jobs() -> None:
+    """Empty the queues: for a database that was restored, whose wake-ups are of another time."""
+    for queue in (DEFAULT_QUEUE, TRANSFER_QUEUE):
+        get_broker(queue).purge_queue()
 
 
 def supersede(

@@ -1,0 +1,89 @@
+"""What a restored database must be told: the world has gone on without it.
+
+Each unfinished operation in it is from the moment of the backup. What is resumed must do no harm to
+what has become of its subject since:
+
+- start, stop, reboot: cancelled. The user has long seen them done; the guest's power is looked at.
+- build: cancelled, and the server is in ERROR until the hosts have been asked. It was probably
+  finished, so undoing would destroy a server in use, and going on might build it a second time on
+  another host. What it holds is kept; `manage.py integrity --repair` finds the guest.
+- all others, which are deletes, debts and removals: resumed. They take away what bears the id of
+  their subject, nothing else, and look first.
+
+No host counts as up before it has been looked at, so that nothing is placed by old knowledge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.sessions.models import Session
+from django.db import transaction
+
+from hypervisors import capacity
+from hypervisors.models import HostState, Hypervisor
+from operations import enqueue
+from operations.models import UNFINISHED, Operation, OperationState, StepRecord
+from servers import history
+from servers.models import Server
+from servers.operations.build import BUILD
+from servers.operations.power import REBOOT, START, STOP
+from servers.states import PowerState, VmState
+
+POWER = {START.name, STOP.name, REBOOT.name}
+FAULT = "It was being built when the backup was taken that the portal was restored from."
+
+
+@dataclass
+class Settled:
+    """How many unfinished operations there were, by what became of them."""
+
+    cancelled: int = 0
+    resumed: int = 0
+
+
+def settle(*, now: datetime) -> Settled:
+    """Bring a database that was just restored to where the portal may be started on it."""
+    done = Settled()
+    with transaction.atomic():
+        enqueue.forget_jobs()
+        # Who was logged in may have been locked out since.
+        Session.objects.all().delete()
+        Hypervisor.objects.update(state=HostState.UNKNOWN)
+        StepRecord.objects.filter(finished_at=None).update(finished_at=now, result="Interrupted")
+        for operation in Operation.objects.select_for_update().filter(state__in=UNFINISHED):
+            operation.lease_owner, operation.lease_until = "", None
+            operation.wake_at = operation.updated_at = now
+            operation.save(update_fields=["lease_owner", "lease_until", "wake_at", "updated_at"])
+            if operation.successor is not None:
+                enqueue.give_way(operation, now=now)
+                done.resumed += 1
+            elif operation.kind == BUILD.name or operation.kind in POWER:
+                _cancel(operation, now)
+                done.cancelled += 1
+            else:
+                enqueue.wake(operation.pk, operation.queue)
+                done.resumed += 1
+    return done
+
+
+def _cancel(operation: Operation, now: datetime) -> None:
+    operation.state = OperationState.CANCELLED
+    operation.finished_at = now
+    operation.save(update_fields=["state", "finished_at"])
+    capacity.free_build_slot(operation_id=operation.pk)
+    subject = operation.subject
+    history.mark_action_failed(server_id=subject, request_id=operation.request_id, now=now)
+    if operation.kind in POWER:
+        Server.objects.change(subject, task_state=None, updated_at=now)
+        return
+    Server.objects.change(
+        subject,
+        vm_state=VmState.ERROR,
+        task_state=None,
+        power_state=PowerState.NOSTATE,
+        sealed_admin_password="",
+        updated_at=now,
+    )
+    history.record_fault(server_id=subject, message=FAULT, details="", now=now)
