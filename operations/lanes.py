@@ -14,10 +14,11 @@ import logging
 import multiprocessing.util
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 logger = logging.getLogger(__name__)
 
@@ -73,10 +74,16 @@ def _lanes_of(_pid: int) -> Lanes:
 
 def _in_lane(work: Callable[[], None]) -> None:
     close_old_connections()
+    begun = time.monotonic()
     try:
         work()
     finally:
-        close_old_connections()
+        if time.monotonic() - begun < PATIENCE_S:
+            close_old_connections()
+        else:
+            # Slow work fills many lanes at once. Their connections are not kept for the next time:
+            # those of all workers together would be more than a database has to give.
+            connections.close_all()
 
 
 def _report(done: Future[None]) -> None:

@@ -89,7 +89,9 @@ def _beat(operation_id: UUID, owner: str, make_way: threading.Event, done: threa
                 # The next beat tries again; if none gets through, another worker takes over and
                 # our next write is refused.
                 logger.warning("The lease of %s could not be extended.", operation_id)
-                # A connection that broke stays broken.
+            finally:
+                # Not held between beats: every long operation of every worker would hold one more
+                # of the connections that the database has to give, and one that broke stays broken.
                 connection.close()
     finally:
         connection.close()

@@ -49,8 +49,8 @@ class Command(BaseCommand):
         except Error as error:
             raise CommandError(f"The database does not do its work: {first_line(error)}") from error
         self.stdout.write(
-            "Next: manage.py setup --no-hypervisor; manage.py integrity --repair, which asks the "
-            "hosts what has happened since; then start the portal."
+            "Next: manage.py setup --no-hypervisor; start the portal; and, before users come back, "
+            "manage.py integrity --repair, which asks the hosts what has happened since."
         )
 
     def _check(self, manifest: backup.Manifest, *, is_replacing: bool) -> None:
