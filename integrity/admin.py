@@ -28,7 +28,7 @@ from django.utils.safestring import SafeString
 
 from integrity.models import Finding, FindingQuerySet, Sweep
 from integrity.request_repairs import request_repairs
-from integrity.states import Policy
+from integrity.states import FindingKind, Policy
 from operations import debts
 from operations.timers import bring_forward
 from servers.models import Server
@@ -96,6 +96,24 @@ class StateFilter(admin.SimpleListFilter):
         return wanted.get(self.value() or "", FindingQuerySet.open)(findings)
 
 
+class KindFilter(admin.SimpleListFilter):
+    """The kinds that there are findings of; all there could be would fill the page."""
+
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Kinds in words."""
+        kinds = Finding.objects.order_by("kind").values_list("kind", flat=True).distinct()
+        return [(kind, FindingKind(kind).label) for kind in kinds]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Finding]
+    ) -> QuerySet[Finding] | None:
+        """Those of the kind."""
+        return queryset.filter(kind=self.value()) if self.value() else None
+
+
 class FindingList(ChangeList):
     """Looks up the servers of a whole page at once."""
 
@@ -124,7 +142,7 @@ class FindingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at
 
     list_display = ("told", "host", "server", "planned", "policy", "first_seen_at")
     list_display_links = None
-    list_filter = (StateFilter, "policy", "kind", "hypervisor")
+    list_filter = (StateFilter, KindFilter, "policy", "hypervisor")
     list_select_related = ("hypervisor",)
     search_fields = ("summary", "subject", "=server_id")
     list_per_page = PER_PAGE

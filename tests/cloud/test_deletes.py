@@ -1,0 +1,190 @@
+"""A delete works in any state, on any host, twice, and while anything else is under way."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from openstack import exceptions
+
+from tests.cloud import hosts
+from tests.portal import eventually
+
+pytestmark = [pytest.mark.lab, pytest.mark.wire]
+# For its user: the time-outs of a host that is away are for the workers.
+AT_ONCE_S = 20.0
+
+
+@pytest.fixture
+def victim(empty_cloud):
+    """A host that a test may kill; it runs again afterwards."""
+    name = empty_cloud.hosts[0]["name"]
+    yield name
+    hosts.revive(empty_cloud, name)
+
+
+def assert_gone_at_once(cloud, server: str) -> float:
+    began = time.monotonic()
+    hosts.wait_gone(cloud, server, within_s=AT_ONCE_S)
+    return time.monotonic() - began
+
+
+def test_a_server_on_a_dead_host_is_gone_at_once_and_its_debt_is_paid_later(empty_cloud, victim):
+    server, kept = hosts.create_on(empty_cloud, victim, count=2)
+    used = hosts.usage(empty_cloud)
+    empty_cloud.lab.run("kill-host", victim)
+
+    hosts.delete(empty_cloud, server)
+
+    assert_gone_at_once(empty_cloud, server)
+    left = hosts.usage(empty_cloud)
+    assert left["instances"] == used["instances"] - 1
+    assert left["cores"] == used["cores"] - 1
+    assert hosts.debts(empty_cloud) == [server]
+    hosts.delete(empty_cloud, kept)
+    assert_gone_at_once(empty_cloud, kept)
+    hosts.revive(empty_cloud, victim)
+    empty_cloud.slate.assert_clean()
+
+
+def test_a_server_deleted_twice_while_its_host_is_down_is_one_debt(empty_cloud, victim):
+    [server] = hosts.create_on(empty_cloud, victim)
+    empty_cloud.lab.run("kill-host", victim)
+
+    hosts.delete(empty_cloud, server)
+    # The second may find it gone already; it is no error of the cloud's.
+    try_to_delete(empty_cloud, server)
+
+    assert_gone_at_once(empty_cloud, server)
+    with pytest.raises(exceptions.NotFoundException):
+        hosts.delete(empty_cloud, server)
+    assert hosts.debts(empty_cloud) == [server]
+    hosts.revive(empty_cloud, victim)
+    empty_cloud.slate.assert_clean()
+
+
+def try_to_delete(cloud, server: str) -> None:
+    try:
+        hosts.delete(cloud, server)
+    except exceptions.NotFoundException:
+        return
+
+
+def test_a_delete_works_at_any_point_of_a_build(empty_cloud):
+    admin = hosts.admin_of(empty_cloud)
+    for state in (None, "scheduling", "networking", "spawning"):
+        server = hosts.create(empty_cloud).id
+        if state is not None:
+            eventually(
+                lambda server=server, state=state: (
+                    (found := admin.compute.get_server(server)).task_state == state
+                    or found.status != "BUILD"
+                ),
+                what=f"the build is at {state}",
+            )
+
+        hosts.delete(empty_cloud, server)
+
+        hosts.wait_gone(empty_cloud, server)
+    empty_cloud.slate.assert_clean()
+
+
+def test_a_delete_works_while_a_build_waits_for_a_host_that_died(empty_cloud, victim):
+    with hosts.only(empty_cloud, victim):
+        server = hosts.create(empty_cloud).id
+        eventually(
+            lambda: hosts.show(empty_cloud, server).compute_host == victim,
+            what="the build has chosen its host",
+        )
+        empty_cloud.lab.run("kill-host", victim)
+
+        hosts.delete(empty_cloud, server)
+
+        assert_gone_at_once(empty_cloud, server)
+    hosts.revive(empty_cloud, victim)
+    empty_cloud.slate.assert_clean()
+
+
+def test_a_server_in_error_is_deleted(empty_cloud):
+    names = [host["name"] for host in empty_cloud.hosts]
+    for name in names:
+        hosts.switch(empty_cloud, name, "disabled")
+    try:
+        server = hosts.create(empty_cloud).id
+        hosts.wait_for_status(empty_cloud, server, "ERROR")
+    finally:
+        for name in names:
+            hosts.switch(empty_cloud, name, "enabled")
+
+    hosts.delete(empty_cloud, server)
+
+    assert_gone_at_once(empty_cloud, server)
+    empty_cloud.slate.assert_clean()
+
+
+@pytest.mark.parametrize("kind", ["SOFT", "HARD"])
+def test_a_server_that_reboots_is_deleted(empty_cloud, kind):
+    demo = empty_cloud.portal.connection()
+    server = hosts.create(empty_cloud).id
+    hosts.wait_for_status(empty_cloud, server, "ACTIVE")
+    # A guest that has not booted does not hear the button: a soft reboot takes its whole minute.
+    demo.compute.reboot_server(server, kind)
+    eventually(
+        lambda: (
+            str(hosts.show(empty_cloud, server).task_state).startswith("reboot") or kind == "HARD"
+        ),
+        what="the reboot is under way",
+    )
+
+    hosts.delete(empty_cloud, server)
+
+    hosts.wait_gone(empty_cloud, server)
+    empty_cloud.slate.assert_clean()
+
+
+def test_a_delete_works_while_the_host_starts_up(empty_cloud, victim):
+    made = hosts.create_on(empty_cloud, victim, count=2)
+    empty_cloud.lab.run("kill-host", victim)
+    hosts.delete(empty_cloud, made[0])
+    empty_cloud.lab.run("start-host", victim)
+
+    hosts.delete(empty_cloud, made[1])
+
+    for server in made:
+        assert_gone_at_once(empty_cloud, server)
+    hosts.wait_state(empty_cloud, victim, "up")
+    empty_cloud.slate.assert_clean()
+
+
+REMOVE = """
+import json
+from hypervisors.models import Hypervisor
+from scheduling.models import Allocation
+host = Hypervisor.objects.get(name="{name}")
+Allocation.objects.filter(hypervisor=host).delete()
+host.delete()
+print(json.dumps("removed"))
+"""
+
+
+def test_a_server_whose_host_was_removed_is_deleted(empty_cloud):
+    removed = empty_cloud.hosts[0]
+    [server] = hosts.create_on(empty_cloud, removed["name"])
+    hosts.ask(empty_cloud, REMOVE.format(name=removed["name"]))
+    try:
+        hosts.delete(empty_cloud, server)
+
+        assert_gone_at_once(empty_cloud, server)
+    finally:
+        fingerprint = removed["host_key_fingerprint"]
+        empty_cloud.portal.manage(
+            "hypervisor", "add", removed["name"], removed["uri"], "--accept-host-key", fingerprint
+        )
+        remove_by_hand(empty_cloud, removed["name"], server)
+
+
+def remove_by_hand(cloud, host: str, server: str) -> None:
+    """What lay on a host that was forgotten is nobody's; here it must not disturb other tests."""
+    virsh = ("exec", host, "--", "virsh", "-c", "qemu:///system")
+    cloud.lab.run(*virsh, "destroy", f"server-{server}")
+    cloud.lab.run(*virsh, "undefine", "--nvram", f"server-{server}")
