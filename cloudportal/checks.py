@@ -190,9 +190,18 @@ def wait_until_ready() -> None:
             is_told = True
         time.sleep(AWAY_PAUSE_S)
     try:
-        _refuse(run_checks(tags=[WORK], include_deployment_checks=True))
+        refuse_misfit()
     finally:
         connection.close()
+
+
+def refuse_misfit() -> None:
+    """Do not work on a database with which this machine does not fit together.
+
+    Raises:
+        ImproperlyConfigured: names what is wrong, with its remedy.
+    """
+    _refuse(run_checks(tags=[WORK], include_deployment_checks=True))
 
 
 def problems() -> list[str]:

@@ -1,7 +1,8 @@
-"""System check: this machine's signing key opens what another one sealed."""
+"""System checks: what must be so on every machine that works on the same hosts."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +13,9 @@ from django.db import Error as DatabaseFailure
 
 from cloudportal.checks import STATE, WORK
 from hypervisors.errors import HostUnreachable
-from hypervisors.models import SshIdentity
+from hypervisors.models import Hypervisor, SshIdentity
 from hypervisors.ssh import unseal
+from hypervisors.uris import LOCAL_URI
 
 
 @register(STATE, WORK, deploy=True)
@@ -37,3 +39,29 @@ def check_identity(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             )
         ]
     return []
+
+
+@register(STATE, WORK, deploy=True)
+def check_local_host(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E011: the hypervisor that is "this machine" is no other machine than this one."""
+    here = _short(socket.gethostname())
+    try:
+        known = list(Hypervisor.objects.filter(uri=LOCAL_URI).exclude(hostname=""))
+    except DatabaseFailure:
+        return []  # another check says that it does not answer, or has no tables
+    return [
+        Error(
+            f"The hypervisor {each.name} is {LOCAL_URI}, the libvirt of the machine "
+            f"{each.hostname}; this machine is {here}, whose libvirt is another one.",
+            hint="With several machines every host is reached by qemu+ssh://: change its URI in "
+            "the admin. If the machine was only renamed: "
+            f"manage.py hypervisor check {each.name}",
+            id="cloudportal.E011",
+        )
+        for each in known
+        if _short(each.hostname) != here
+    ]
+
+
+def _short(hostname: str) -> str:
+    return hostname.partition(".")[0].lower()

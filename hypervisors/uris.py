@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from hypervisors.errors import InvalidHypervisorUri
 
+LOCAL_URI = "qemu:///system"
 # Letters, digits, dots, hyphens: nothing that a program could take for an option or a path.
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import socket
 import time
 
 import pytest
@@ -10,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from cloudportal import checks
-from hypervisors.models import SshIdentity
+from hypervisors.models import Hypervisor, SshIdentity
 from hypervisors.ssh import public_key
 from images.models import Image, ImageStatus
 from images.storage import image_path
@@ -43,6 +44,19 @@ def test_another_machines_signing_key_is_told_from_ours(settings):
     settings.SECRET_KEY = "another-machine's-own-key-" + "y" * 40
 
     assert "must be the same on all machines" in found()["cloudportal.E010"].hint
+
+
+@pytest.mark.django_db
+def test_another_machines_own_libvirt_is_not_taken_for_ours():
+    here = socket.gethostname()
+    host = Hypervisor.objects.create(name="kvm1", uri="qemu:///system", hostname=f"{here}.example")
+    Hypervisor.objects.create(name="kvm2", uri="qemu+ssh://kvm2/system", hostname="kvm2")
+    assert found() == {}
+
+    host.hostname = "the-first-machine"
+    host.save()
+
+    assert "the-first-machine" in found()["cloudportal.E011"].msg
 
 
 @pytest.mark.django_db(transaction=True)

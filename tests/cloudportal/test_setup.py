@@ -138,6 +138,22 @@ def test_the_web_process_refuses_a_portal_that_is_not_ready(made, spoil, words):
     assert words in done.stderr
 
 
+def test_a_further_machine_with_another_key_changes_nothing_for_all(made):
+    var, env, _ = made
+    before = rows(var, "SELECT password FROM identity_user ORDER BY 1")
+    with state_folder() as other:
+        there = {
+            **env,
+            "CLOUDPORTAL_VAR": str(other),
+            "DATABASE_URL": f"sqlite:///{var / 'cloudportal.sqlite3'}",
+        }
+        done = manage(there, "setup", "--no-hypervisor", check=False)
+
+    assert done.returncode == 1
+    assert "it must be the same on all machines" in done.stderr
+    assert rows(var, "SELECT password FROM identity_user ORDER BY 1") == before
+
+
 def test_a_database_of_another_kind_is_refused(made):
     _, env, _ = made
 

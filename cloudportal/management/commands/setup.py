@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from cloudportal import state
-from cloudportal.checks import missing_migrations, problems
+from cloudportal.checks import missing_migrations, problems, refuse_misfit
 from cloudportal.contents import ensure_flavors, ensure_image, ensure_shared_network
 from cloudportal.errors import CloudError
 from cloudportal.free_range import free_range
@@ -23,11 +24,12 @@ from cloudportal.processes import processes, supervisor_config
 from hypervisors.errors import HypervisorNotReady
 from hypervisors.models import Hypervisor
 from hypervisors.register import add_hypervisor
+from hypervisors.ssh import public_key
+from hypervisors.uris import LOCAL_URI
 from identity import bootstrap
 from identity.catalog import REGION
 from identity.models import Project
 
-LOCAL_URI = "qemu:///system"
 NETWORK = "default"
 IMAGE = "tiny"
 
@@ -50,6 +52,7 @@ class Command(BaseCommand):
         """Go through all parts in the order in which they need each other."""
         self._files()
         self._database()
+        self._machine()
         admin_project = self._people()
         try:
             made = ensure_flavors(now=timezone.now())
@@ -89,6 +92,15 @@ class Command(BaseCommand):
                 f"The database does not do its work: {error} See DATABASE_URL."
             ) from error
         self._say("database", f"{missing} migrations done" if missing else "is up to date")
+
+    def _machine(self) -> None:
+        """A further machine that lacks what the first one has must not change anything for all."""
+        try:
+            refuse_misfit()
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from error
+        # Made now, it is what tells a wrong signing key from the right one.
+        public_key()
 
     def _people(self) -> Project:
         bootstrap.ensure_domain_and_roles()
