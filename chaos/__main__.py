@@ -9,7 +9,8 @@ import signal
 import sys
 from types import FrameType
 
-from chaos.run import Options, run
+from chaos.cloud import Options
+from chaos.run import run
 from tests.portal import ROOT
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import random
@@ -103,7 +104,20 @@ class Client:
         return answer.headers["x-subject-token"]
 
     def _request(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Answer:
-        place = urlsplit(self._rng.choice(self._urls))
+        urls = self._rng.sample(self._urls, len(self._urls))
+        for url in urls[:-1]:
+            # A refused connection carried no request, so the next machine may be asked.
+            with contextlib.suppress(ConnectionRefusedError):
+                return self._request_at(url, method, path, body, headers)
+        try:
+            return self._request_at(urls[-1], method, path, body, headers)
+        except ConnectionRefusedError as error:
+            raise OutcomeUnknown(f"{method} {path}: every machine refuses connections") from error
+
+    def _request_at(
+        self, url: str, method: str, path: str, body: Any, headers: dict[str, str]
+    ) -> Answer:
+        place = urlsplit(url)
         headers = {
             "OpenStack-API-Version": f"compute {MICROVERSION}",
             "Content-Type": "application/json",
@@ -119,6 +133,8 @@ class Client:
             line.request(method, path, data, headers)
             got = line.getresponse()
             text = got.read()
+        except ConnectionRefusedError:
+            raise
         except (OSError, http.client.HTTPException) as error:
             raise OutcomeUnknown(f"{method} {path}: {type(error).__name__} {error}") from error
         finally:

@@ -49,7 +49,7 @@ class Disturber:
             "kill-web": lambda n: self._machine(n).kill("web"),
             "kill-keeper": lambda n: self._machine(n).kill("keeper"),
             "kill-machine": lambda n: self._machine(n).power_off(),
-            "stop-database": lambda _: self._database and self._database.crash(),
+            "stop-database": self._crash_database,
             "kill-libvirtd": lambda n: harms.kill_daemon(self._host(n), "libvirtd"),
             "kill-sshd": lambda n: harms.kill_daemon(self._host(n), "sshd"),
             "cut-link": lambda n: harms.cut_link(self._host(n)),
@@ -127,6 +127,10 @@ class Disturber:
         network.connect(self._lab, host)
         hosts.start(host)
         hosts.wait_ready(host)
+
+    def _crash_database(self, _: int) -> None:
+        if self._database is not None:
+            self._database.crash()
 
     def _start_database(self, _: int) -> None:
         if self._database is not None:

@@ -1,7 +1,7 @@
 """Looks from inside the portal, with its settings: is all at rest, how long did recovery take.
 
-`python -m chaos.inside rest|clean SECONDS` waits; `figures` reads instants from its input. Each
-prints one line of JSON.
+`python -m chaos.inside rest|truth|clean SECONDS` waits; `figures` reads instants from its input.
+Each prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -41,6 +41,37 @@ def unrest() -> dict[str, Any]:
     return {kind: things for kind, things in found.items() if things}
 
 
+def untruth() -> dict[str, Any]:
+    """Where the database and the hosts tell different things of servers: empty when nowhere."""
+    from hypervisors.connections import connected
+    from hypervisors.models import Hypervisor
+    from servers.models import Server
+    from servers.states import VmState
+
+    wanted = {VmState.ACTIVE: "running", VmState.STOPPED: "shutdown"}
+    servers = {each.pk: each for each in Server.objects.filter(deleted_at=None)}
+    places: dict[Any, list[str]] = {}
+    wrong = []
+    for hypervisor in Hypervisor.objects.all():
+        with connected(hypervisor) as host:
+            for guest in host.list_guests(ours_only=True):
+                places.setdefault(guest.uuid, []).append(hypervisor.name)
+                server = servers.get(guest.uuid)
+                vm_state = VmState(server.vm_state) if server else None
+                if server is None or server.hypervisor_id != hypervisor.pk:
+                    wrong.append(f"{guest.uuid} on {hypervisor.name} should not be there")
+                elif wanted.get(vm_state, guest.power_state) != guest.power_state:  # type: ignore[arg-type]  # not None here
+                    wrong.append(f"{server.pk} is {vm_state}, its guest {guest.power_state}")
+    absent = [
+        f"{server.pk} is {server.vm_state}, and no host has its guest"
+        for server in servers.values()
+        if server.vm_state in wanted and server.pk not in places
+    ]
+    twice = [f"{guest} is on {hosts}" for guest, hosts in places.items() if len(hosts) > 1]
+    found = {"wrong": wrong, "absent": absent, "twice": twice}
+    return {kind: things for kind, things in found.items() if things}
+
+
 def wait_empty(look: Callable[[], dict[str, Any]], within_s: float) -> dict[str, Any]:
     """Look until there is nothing, or the time is over; what is left, and how long it took."""
     began = time.monotonic()
@@ -60,7 +91,8 @@ def figures(given: dict[str, Any]) -> dict[str, Any]:
 
     finished = sorted(
         at.timestamp()
-        for at in Operation.objects.exclude(finished_at=None).values_list("finished_at", flat=True)
+        for at in Operation.objects.values_list("finished_at", flat=True)
+        if at is not None
     )
 
     def to_next_s(at: float) -> float | None:
@@ -103,8 +135,8 @@ def main(words: list[str]) -> int:
     django.setup()
     if words[0] == "figures":
         answer = figures(json.load(sys.stdin))
-    elif words[0] == "rest":
-        answer = wait_empty(unrest, float(words[1]))
+    elif words[0] in {"rest", "truth"}:
+        answer = wait_empty({"rest": unrest, "truth": untruth}[words[0]], float(words[1]))
     else:
         from tests.cloud.left import leftovers
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -12,7 +13,6 @@ class Asked:
     """One server that a tenant was told of, by its id."""
 
     name: str
-    names: set[str] = field(default_factory=set)
     # A delete was answered with yes, or nobody knows.
     is_deleted: bool = False
     may_be_deleted: bool = False
@@ -75,7 +75,7 @@ class Ledger:
                 found.append(f"{asked.name} ({server_id}) was deleted and is {server['status']}")
         for server in listed:
             found += self._of_state(server, killed_hosts)
-        return found + self._of_promises(listed)
+        return found + self._of_promises(listed) + self._of_names(listed)
 
     def _of_state(self, server: dict[str, Any], killed_hosts: set[str]) -> list[str]:
         words = f"{server['name']} ({server['id']})"
@@ -106,3 +106,16 @@ class Ledger:
             for number in range(1, count + 1)
             if f"{name}-{number}" not in names
         ]
+
+    def _of_names(self, listed: list[dict[str, Any]]) -> list[str]:
+        """Every name was asked for once, so it is one server's."""
+        first = {server["id"]: server["name"] for server in listed}
+        first |= {server_id: asked.name for server_id, asked in self.servers.items()}
+        found = []
+        for name, number in Counter(first.values()).items():
+            asked_for = {name, name.rpartition("-")[0]}
+            if not asked_for & (set(self.promised) | self.unknown):
+                found.append(f"{name} is there, and nobody asked for it")
+            if number > 1:
+                found.append(f"{name} was made {number} times")
+        return found

@@ -99,3 +99,21 @@ def test_a_server_of_a_request_without_answer_may_be_there():
     ledger.create_unknown("t1-1")
 
     assert ledger.findings([server()], set()) == []
+
+
+def test_a_server_that_nobody_asked_for_is_found(ledger):
+    stranger = server("b", name="t1-9")
+
+    found = ledger.findings([server(), stranger], set())
+
+    assert found == ["t1-9 is there, and nobody asked for it"]
+
+
+def test_a_request_that_was_carried_out_twice_is_found(ledger):
+    found = ledger.findings([server(), server("b")], set())
+
+    assert found == ["t1-1 was made 2 times"]
+
+
+def test_a_renamed_server_keeps_the_name_it_was_asked_for_under(ledger):
+    assert ledger.findings([server(name="t1-1-renamed")], set()) == []
