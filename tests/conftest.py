@@ -3,6 +3,8 @@
 import pytest
 from django.conf import settings
 
+from tests.matrix.report import pytest_terminal_summary  # noqa: F401 - a hook, found by its name
+
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(

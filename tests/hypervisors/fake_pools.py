@@ -85,6 +85,7 @@ class FakePools:
         self.on_upload: Callable[[], None] | None = None
         self.on_point: Callable[[str], None] | None = None
         self.memory: Memory | None = None
+        self._refused: dict[str, Failure] = {}
         self._by_number: dict[int, Failure] = {}
         self._by_name: dict[str, list[Failure]] = {}
 
@@ -102,6 +103,18 @@ class FakePools:
         failure = Failure(error or DriverError("told to fail"), after)
         with self._opened():
             self._by_name.setdefault(name, []).extend([failure] * times)
+
+    def refuse(self, name: str, error: DriverError | None = None, *, after: bool = False) -> None:
+        """Let all calls of this method fail until `heal`."""
+        with self._opened():
+            self._refused[name] = Failure(error or DriverError("told to fail"), after)
+
+    def heal(self) -> None:
+        """Let nothing fail any more."""
+        with self._opened():
+            self.is_down = False
+            for planned in (self._refused, self._by_name, self._by_number):
+                planned.clear()
 
     def be_down(self, is_down: bool = True) -> None:
         """Go away, or come back."""
@@ -126,6 +139,8 @@ class FakePools:
         planned = self._by_name.get(name)
         if planned:
             return planned.pop(0)
+        if name in self._refused:
+            return self._refused[name]
         return self._by_number.pop(len(self.calls), None)
 
     @counted_call

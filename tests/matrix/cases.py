@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 from django.utils import timezone
@@ -11,6 +12,9 @@ from django.utils import timezone
 from hypervisors import links
 from hypervisors.libvirt.errors import DriverError
 from hypervisors.models import BuildSlot, Hypervisor
+from integrity.models import Finding
+from integrity.request_repairs import request_repairs
+from integrity.sweep import look_at_host
 from networks.delete import delete_network
 from networks.models import Port
 from networks.wiring import bridge_name, libvirt_network_name
@@ -32,7 +36,8 @@ class Case:
     `begin` makes the subject and asks for the operation as users do. `ended_well` and
     `ended_badly` assert its right ends; a kind that may not fail has no bad one. What is left after
     either is taken away by `World.renew`, and then nothing may be there any more. A
-    `has_successor` operation makes way for the deletion of its server.
+    `has_successor` operation makes way for the deletion of its server; one that `keeps` its subject
+    may begin again on the same one.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Case:
     ended_well: Callable[[World, Operation], None]
     ended_badly: Callable[[World, Operation], None] | None = None
     has_successor: bool = True
+    keeps: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -68,13 +74,13 @@ def begin_build(world: World) -> Operation:
 
 
 def begin_build_that_moves_on(world: World) -> Operation:
-    world.hosts["host1"].fail_on("start_guest", DriverError("odd"), after=True)
+    world.hosts["host1"].refuse("start_guest", DriverError("odd"), after=True)
     return begin_build(world)
 
 
 def begin_build_that_fails(world: World) -> Operation:
     for host in world.hosts.values():
-        host.fail_on("define_guest", DriverError("odd"), after=True)
+        host.refuse("define_guest", DriverError("odd"), after=True)
     return begin_build(world)
 
 
@@ -111,7 +117,7 @@ def _assert_is_on(world: World, server: Server, hypervisor: Hypervisor) -> None:
 
 
 def build_failed(world: World, operation: Operation) -> None:
-    """The server says why, and has nothing on any host; ports and quota are its own till deleted."""
+    """The server says why and has nothing on any host; ports and quota are its own as yet."""
     server = _server(operation)
     assert operation.state == OperationState.FAILED
     assert (server.vm_state, server.task_state) == (VmState.ERROR, None)
@@ -159,17 +165,25 @@ def debt_is_paid(world: World, operation: Operation) -> None:
 
 
 def begin_stop(world: World) -> Operation:
-    return _asked(world, world.make_active(), stop_server)
+    return _asked(world, _server_that_is(world, VmState.ACTIVE), stop_server)
 
 
 def begin_start(world: World) -> Operation:
-    server = world.make_active()
-    world.work(_asked(world, server, stop_server))
-    return _asked(world, server, start_server)
+    return _asked(world, _server_that_is(world, VmState.STOPPED), start_server)
 
 
 def begin_reboot(world: World, *, hard: bool) -> Operation:
-    return _asked(world, world.make_active(), partial(reboot_server, hard=hard))
+    reboot = partial(reboot_server, hard=hard)
+    return _asked(world, _server_that_is(world, VmState.ACTIVE), reboot)
+
+
+def _server_that_is(world: World, vm_state: VmState) -> Server:
+    """The one that is there already, or a new one, brought into this state."""
+    server = Server.objects.filter(deleted_at=None).first() or world.make_active()
+    if server.vm_state != vm_state:
+        change = stop_server if vm_state == VmState.STOPPED else start_server
+        world.work(_asked(world, server, change))
+    return server
 
 
 def _asked(world: World, server: Server, change: Callable[..., None]) -> Operation:
@@ -185,13 +199,14 @@ def guest_is(vm_state: VmState) -> Callable[[World, Operation], None]:
         server = _server(operation)
         assert operation.state == OperationState.DONE, operation.error
         assert (server.vm_state, server.task_state) == (vm_state, None)
+        assert Port.objects.count() == Allocation.objects.count() == 1
         runs = vm_state == VmState.ACTIVE
         assert server.power_state == (PowerState.RUNNING if runs else PowerState.SHUTDOWN)
         with world.hosts.opened():
             guest = world.hosts["host1"].guests[server.pk]
         assert guest.power_state == ("running" if runs else "shutdown")
-        assert _newest_action(server).message == ""
-        assert [each.result for each in _newest_action(server).events.all()] == ["Success"]
+        action = _newest_action(server)
+        assert (action.message, [each.result for each in action.events.all()]) == ("", ["Success"])
 
     return check
 
@@ -235,27 +250,67 @@ def network_is_gone(world: World, operation: Operation) -> None:
         assert not world.hosts["host1"].networks
 
 
+# Repairs
+
+
+def begin_repair(world: World) -> Operation:
+    """Take the DHCP entry of a server away, and have that found."""
+    server = _server_that_is(world, VmState.ACTIVE)
+    # So long ago that no clock is in doubt about it.
+    past = timezone.now() - timedelta(minutes=5)
+    Operation.objects.filter(subject=server.pk).update(finished_at=past)
+    Server.objects.update(updated_at=past)
+    with world.hosts.opened():
+        [network] = world.hosts["host1"].networks.values()
+        network.entries.clear()
+    look_at_host(Hypervisor.objects.get(name="host1"), refresh=False)
+    open_ones = Finding.objects.open()
+    [operation] = request_repairs(open_ones, now=timezone.now(), at_once=True)
+    return operation
+
+
+def is_repaired(world: World, operation: Operation) -> None:
+    assert operation.state == OperationState.DONE, operation.error
+    assert not Finding.objects.open().exists()
+    server = Server.objects.get(deleted_at=None)
+    assert server.hypervisor is not None
+    _assert_is_on(world, server, server.hypervisor)
+
+
+def is_repaired_next_time(world: World, operation: Operation) -> None:
+    """What a repair could not do is still known, and another one does it."""
+    assert operation.state == OperationState.FAILED
+    host = Hypervisor.objects.get(name="host1")
+    look_at_host(host, refresh=False)
+    again = request_repairs(Finding.objects.open(), now=timezone.now(), at_once=True)
+    for each in again:
+        is_repaired(world, world.work(each))
+
+
 CASES = [
     Case("build", "server.build", begin_build, server_runs, build_failed),
-    Case("build, second host", "server.build", begin_build_that_moves_on, server_runs, build_failed),
+    Case("second host", "server.build", begin_build_that_moves_on, server_runs, build_failed),
     Case("build that fails", "server.build", begin_build_that_fails, build_failed, build_failed),
     Case("delete", "server.delete", begin_delete, server_is_gone, has_successor=False),
     Case("cleanup", "server.cleanup", begin_cleanup, debt_is_paid, has_successor=False),
     Case(
         "start", "server.start", begin_start,
-        guest_is(VmState.ACTIVE), guest_stays(VmState.STOPPED, VmState.ACTIVE),
+        guest_is(VmState.ACTIVE), guest_stays(VmState.STOPPED, VmState.ACTIVE), keeps=True,
     ),
     Case(
         "stop", "server.stop", begin_stop,
-        guest_is(VmState.STOPPED), guest_stays(VmState.ACTIVE, VmState.STOPPED),
+        guest_is(VmState.STOPPED), guest_stays(VmState.ACTIVE, VmState.STOPPED), keeps=True,
     ),
     Case(
         "soft reboot", "server.reboot", partial(begin_reboot, hard=False),
-        guest_is(VmState.ACTIVE), guest_stays(VmState.ACTIVE),
+        guest_is(VmState.ACTIVE), guest_stays(VmState.ACTIVE), keeps=True,
     ),
     Case(
         "hard reboot", "server.reboot", partial(begin_reboot, hard=True),
-        guest_is(VmState.ACTIVE), guest_stays(VmState.ACTIVE),
+        guest_is(VmState.ACTIVE), guest_stays(VmState.ACTIVE), keeps=True,
+    ),
+    Case(
+        "repair", "integrity.repair", begin_repair, is_repaired, is_repaired_next_time, keeps=True,
     ),
     Case(
         "network", "network.remove", begin_remove_network, network_is_gone, has_successor=False,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import uuid
 from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
@@ -13,6 +15,7 @@ from django.utils import timezone
 from flavors.models import Flavor
 from hypervisors.disks import BASE_PREFIX
 from hypervisors.models import BuildSlot, CachedImage, Hypervisor
+from identity.actors import Actor
 from images.models import Image, ImageStatus, Visibility
 from images.storage import image_path
 from networks.models import FixedIP, Network, Port, Subnet
@@ -48,7 +51,6 @@ class World:
 
     def __init__(self, hosts: FakeHosts) -> None:
         self.hosts = hosts
-        self.actor = actor_named("member")
         make_hypervisor(hosts, "host1")
         make_hypervisor(hosts, "host2", ram_mib=8192)
         self.flavor = Flavor.objects.create(
@@ -83,6 +85,11 @@ class World:
         return network
 
     # Asking
+
+    @property
+    def actor(self) -> Actor:
+        """A member of the project, with a request of its own each time."""
+        return dataclasses.replace(actor_named("member"), request_id=f"req-{uuid.uuid4()}")
 
     def create(self) -> Server:
         """Ask for a server with everything; its build waits to be run."""
@@ -127,6 +134,8 @@ class World:
 
     def renew(self) -> None:
         """As at first: no server, no image on the hosts, and nobody remembers a failure."""
+        for host in self.hosts.values():
+            host.heal()
         for server in Server.objects.filter(deleted_at=None):
             self.delete(server)
         self.settle()
