@@ -136,31 +136,10 @@ def postpone(context: Context) -> None:
         )
 
 
-def on_failed(context: Context, error: dict[str, Any]) -> None:
-    """The host refused for good: the server stays, in ERROR, to be deleted again."""
-    now = timezone.now()
-    Server.objects.change(context.subject, vm_state=VmState.ERROR, task_state=None, updated_at=now)
-    history.record_fault(
-        server_id=context.subject,
-        message=str(error.get("message", "")),
-        details=str(error.get("detail", "")),
-        now=now,
-    )
-    history.end_event(
-        server_id=context.subject,
-        request_id=context.request_id,
-        event=EVENT,
-        host=(context.outputs.get("collect") or {}).get("host", ""),
-        error=str(error.get("message", "")),
-        now=now,
-    )
-    history.mark_action_failed(server_id=context.subject, request_id=context.request_id, now=now)
-
-
 DELETE = Kind(
     "server.delete",
     steps=[
-        # No undo anywhere: a delete goes forward or is asked for again.
+        # No undo anywhere: a delete goes forward.
         Step("collect", collect),
         Step("remove_guest", remove_guest, on_host=True),
         Step("delete_disks", delete_disks, on_host=True),
@@ -168,9 +147,9 @@ DELETE = Kind(
         Step("release_claim", release_claim, on_host=True),
         Step("forget", forget),
     ],
-    retries=6,
+    # A delete may not fail: what the host refuses becomes a debt, all else is tried again.
+    retries=None,
     deadline_s=None,
-    on_failed=on_failed,
     postpone=postpone,
     postpone_do=True,
 )
