@@ -104,20 +104,26 @@ class HypervisorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
     list_display = (
         *(
             "name",
-            "state",
-            "is_enabled",
-            "in_maintenance",
-            "is_forced_down",
+            "condition",
+            "why",
+            "state_since",
             "zones",
             "domain_type",
         ),
         *("vcpus_claimed", "ram_claimed", "disk_claimed", "running_servers", "last_seen_at"),
     )
-    list_filter = ("state", "is_enabled", "in_maintenance", "domain_type", "aggregates")
+    list_filter = (
+        *("state", "is_enabled", "in_maintenance", "is_forced_down", "domain_type"),
+        "aggregates",
+    )
     search_fields = ("name", "uri", "hostname", "host_ip")
-    actions = ("enable", "disable", "begin_maintenance", "end_maintenance", "check_now", "look")
+    actions = (
+        *("enable", "disable", "begin_maintenance", "end_maintenance", "force_down"),
+        *("unforce_down", "check_now", "look"),
+    )
     readonly_fields = (
-        *("portal_key", "known_keys", "uuid", "state", "state_reason", "last_seen_at", "hostname"),
+        *("portal_key", "known_keys", "uuid", "state", "state_reason", "state_since"),
+        *("last_seen_at", "watcher", "hostname"),
         *("host_ip", "arch", "domain_type", "libvirt_version", "qemu_version", "vcpus", "ram_mib"),
         *("disk_gib", "vcpus_used", "ram_mib_used", "disk_gib_used", "running_servers"),
         *("build_failures", "capabilities"),
@@ -126,6 +132,16 @@ class HypervisorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
     def get_queryset(self, request: HttpRequest) -> QuerySet[Hypervisor]:
         """Zones come with the list, not one query a row."""
         return super().get_queryset(request).prefetch_related("aggregates")
+
+    @admin.display(description="state", ordering="state")
+    def condition(self, host: Hypervisor) -> str:
+        """Up, or what keeps new servers away."""
+        return host.condition
+
+    @admin.display(description="reason")
+    def why(self, host: Hypervisor) -> str:
+        """Why the host is down, else why it is disabled."""
+        return host.state_reason or host.disabled_reason
 
     @admin.display(description="zone")
     def zones(self, host: Hypervisor) -> str:
@@ -205,6 +221,16 @@ class HypervisorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
     def end_maintenance(self, request: HttpRequest, queryset: QuerySet[Hypervisor]) -> None:
         """Take them back."""
         queryset.update(in_maintenance=False)
+
+    @admin.action(description="Declare dead: nothing is started there")
+    def force_down(self, request: HttpRequest, queryset: QuerySet[Hypervisor]) -> None:
+        """Say that they are down, whatever it looks like from here."""
+        queryset.update(is_forced_down=True)
+
+    @admin.action(description="Declare dead no more")
+    def unforce_down(self, request: HttpRequest, queryset: QuerySet[Hypervisor]) -> None:
+        """Believe again what it looks like from here."""
+        queryset.update(is_forced_down=False)
 
     @admin.action(description="Check: what is missing?")
     def check_now(self, request: HttpRequest, queryset: QuerySet[Hypervisor]) -> None:

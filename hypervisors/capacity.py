@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Value
+from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Floor, Greatest
 
 from hypervisors.models import BuildSlot, Hypervisor
 from operations.models import UNFINISHED, Operation
+
+ASK_EVERY_S = 0.3
 
 
 def claim(hypervisor_id: int, *, vcpus: int, ram_mib: int, disk_gib: int) -> bool:
@@ -62,21 +65,44 @@ def take_build_slot(*, hypervisor_id: int, operation_id: UUID, now: datetime) ->
     Asked again by the same operation it says yes again. An operation has one slot in all: with one
     on another host it moves here.
     """
+    # Most of those who ask have to wait. That is seen without the lock, which in a crowd of them
+    # would hold up those who build.
+    if _is_full(hypervisor_id, operation_id):
+        return False
     with transaction.atomic():
         # The host's row is the lock: two operations never count at the same time.
         host = Hypervisor.objects.select_for_update().get(pk=hypervisor_id)
         slots = BuildSlot.objects.filter(hypervisor=host)
         if slots.filter(operation=operation_id).exists():
             return True
-        unfinished = Operation.objects.filter(state__in=UNFINISHED).values("id")
         # What an operation that ended otherwise than by its steps has left behind.
-        slots.exclude(operation__in=unfinished).delete()
+        slots.exclude(operation__in=_unfinished()).delete()
         if slots.count() >= host.max_concurrent_builds:
             return False
         BuildSlot.objects.update_or_create(
             operation=operation_id, defaults={"hypervisor": host, "taken_at": now}
         )
         return True
+
+
+def pause_s(*, waiting: int, places: int) -> float:
+    """How long one of so many waits before it asks for a slot again.
+
+    The more wait, the longer each: one of them asks as often as if only few did.
+    """
+    return ASK_EVERY_S * max(1.0, waiting / places)
+
+
+def _is_full(hypervisor_id: int, operation_id: UUID) -> bool:
+    """Whether others have all the slots there are, and still use them."""
+    taken = BuildSlot.objects.filter(hypervisor=hypervisor_id, operation__in=_unfinished())
+    most = Hypervisor.objects.filter(pk=hypervisor_id).values_list("max_concurrent_builds")
+    others = taken.exclude(operation=operation_id)
+    return others.count() >= most.get()[0]
+
+
+def _unfinished() -> QuerySet[Operation, dict[str, Any]]:
+    return Operation.objects.filter(state__in=UNFINISHED).values("id")
 
 
 def free_build_slot(*, operation_id: UUID) -> None:

@@ -91,7 +91,9 @@ def take_slot(context: Context) -> None:
     if not capacity.take_build_slot(
         hypervisor_id=host.pk, operation_id=context.operation_id, now=timezone.now()
     ):
-        raise Wait(f"{host} builds as many servers as it may.", seconds=0.3)
+        waiting = Server.objects.alive().filter(hypervisor=host, vm_state=VmState.BUILDING).count()
+        pause_s = capacity.pause_s(waiting=waiting, places=host.max_concurrent_builds)
+        raise Wait(f"{host} builds as many servers as it may.", seconds=pause_s)
 
 
 def free_slot(context: Context) -> None:

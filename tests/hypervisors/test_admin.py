@@ -101,11 +101,33 @@ def test_actions_switch_hosts_off_and_on(admin, hypervisor):
         ("enable", "is_enabled", True),
         ("begin_maintenance", "in_maintenance", True),
         ("end_maintenance", "in_maintenance", False),
+        ("force_down", "is_forced_down", True),
+        ("unforce_down", "is_forced_down", False),
     ]:
         _act(admin, action, hypervisor)
 
         hypervisor.refresh_from_db()
         assert getattr(hypervisor, field) is value
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({}, "up"),
+        ({"is_enabled": False, "disabled_reason": "new disks"}, "disabled"),
+        ({"in_maintenance": True}, "maintenance"),
+        ({"state": "down", "state_reason": "It is cold.", "in_maintenance": True}, "down"),
+        ({"is_forced_down": True}, "forced down"),
+    ],
+)
+def test_list_says_in_a_word_what_keeps_new_servers_away_and_why(admin, hypervisor, fields, shown):
+    Hypervisor.objects.update(**fields)
+
+    text = admin.get(reverse("admin:hypervisors_hypervisor_changelist")).content.decode()
+
+    assert f'<td class="field-condition">{shown}</td>' in text
+    assert fields.get("state_reason", fields.get("disabled_reason", "")) in text
+    assert Hypervisor.objects.ready().exists() == (shown == "up")
 
 
 def test_actions_check_and_look(admin, hosts, hypervisor, shown):

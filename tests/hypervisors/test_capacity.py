@@ -5,7 +5,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from hypervisors.capacity import claim, free_build_slot, take_build_slot, unclaim
+from hypervisors.capacity import claim, free_build_slot, pause_s, take_build_slot, unclaim
 from hypervisors.models import BuildSlot, Hypervisor
 from operations.models import Operation, OperationState
 from tests.hypervisors.fake_host import make_hypervisor
@@ -119,3 +119,21 @@ def test_slot_of_an_operation_that_ended_is_given_to_another(hosts, db):
     Operation.objects.filter(pk=ended).update(state=OperationState.FAILED)
 
     assert _take(host, _operation())
+
+
+def test_who_waits_for_a_slot_takes_no_lock(hosts, db, django_assert_num_queries):
+    host = make_hypervisor(hosts, max_concurrent_builds=1)
+    _take(host, _operation())
+    waiting = uuid4()
+
+    with django_assert_num_queries(2) as asked:
+        assert not _take(host, waiting)
+
+    assert all(each["sql"].startswith("SELECT") for each in asked.captured_queries)
+    assert not BuildSlot.objects.filter(operation=waiting).exists()
+
+
+def test_the_more_wait_the_longer_each_does():
+    pauses = [pause_s(waiting=waiting, places=4) for waiting in (0, 1, 4, 8, 40)]
+
+    assert pauses == pytest.approx([0.3, 0.3, 0.3, 0.6, 3.0])

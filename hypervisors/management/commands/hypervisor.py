@@ -97,16 +97,17 @@ class Command(BaseCommand):
         self.stdout.write(f"The key {fingerprint} of {host.name} is accepted.")
 
     def _list(self, options: dict[str, Any]) -> None:
-        rows = [("NAME", "STATE", "ENABLED", "VCPUS", "RAM MIB", "DISK GIB", "URI")]
+        rows = [("NAME", "STATE", "SINCE", "VCPUS", "RAM MIB", "DISK GIB", "URI", "REASON")]
         rows += [
             (
                 host.name,
-                host.state,
-                "maintenance" if host.in_maintenance else "yes" if host.is_enabled else "no",
+                host.condition,
+                f"{host.state_since:%Y-%m-%d %H:%M:%S}" if host.state_since else "",
                 f"{host.vcpus_used}/{host.vcpus}",
                 f"{host.ram_mib_used}/{host.ram_mib}",
                 f"{host.disk_gib_used}/{host.disk_gib}",
                 host.uri,
+                host.state_reason or host.disabled_reason,
             )
             for host in Hypervisor.objects.all()
         ]
