@@ -182,7 +182,7 @@ def _flavor(copy: Mapping[str, Any], around: _Around) -> FlavorRecord:
         disk_gib=copy["disk_gib"],
         ephemeral_gib=copy["ephemeral_gib"],
         swap_mib=copy["swap_mib"],
-        rxtx_factor=copy["rxtx_factor"],
+        rxtx_factor=float(copy["rxtx_factor"]),
         extra_specs=copy["extra_specs"],
         is_public=row.is_public if row else True,
         is_disabled=row.is_disabled if row else False,
