@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,15 @@ class Site:
     portal: Portal
     database: Cluster
     slate: Slate
+
+
+@dataclass
+class Answer:
+    """What the portal said to one request."""
+
+    status: int
+    body: Any
+    retry_after: str | None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,13 +82,38 @@ def site() -> Iterator[Site]:
             lab.run("down")
 
 
+def asker(portal: Portal, token: str) -> Callable[..., Answer]:
+    """What sends compute requests, and takes any answer."""
+
+    def ask(path: str, body: Any = None, *, method: str = "") -> Answer:
+        headers = {"X-Auth-Token": token, "Content-Type": "application/json"}
+        headers["OpenStack-API-Version"] = "compute 2.96"
+        request = urllib.request.Request(
+            f"{portal.url}/compute/v2.1{path}",
+            data=json.dumps(body).encode() if body else None,
+            headers=headers,
+            method=method or ("POST" if body else "GET"),
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                text = answer.read()
+                return Answer(answer.status, json.loads(text) if text else None, None)
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, json.load(error), error.headers.get("Retry-After"))
+
+    return ask
+
+
 @pytest.fixture(autouse=True)
-def _portal_logs(request: pytest.FixtureRequest, site: Site) -> Iterator[None]:
+def _portal_logs(request: pytest.FixtureRequest) -> Iterator[None]:
     """Put the portal's last lines into the report of a test that fails."""
     failed = request.session.testsfailed
+    names = [name for name in ("site", "crowded") if name in request.fixturenames]
+    found = [request.getfixturevalue(name) for name in names]
     yield
     if request.session.testsfailed > failed:
-        sys.stderr.write(site.portal.logs())
+        for each in found:
+            sys.stderr.write(getattr(each, "portal", each).logs())
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import json
 import threading
 import time
 import urllib.error
@@ -14,21 +13,13 @@ from typing import Any
 
 import pytest
 
+from tests.database.conftest import Answer, asker
 from tests.portal import Portal, eventually
 
 pytestmark = [pytest.mark.lab, pytest.mark.wire]
 
 # What the portal promises, from the moment at which the database is back.
 RECOVERED_WITHIN_S = 30.0
-
-
-@dataclass
-class Answer:
-    """What the portal said to one request."""
-
-    status: int
-    body: Any
-    retry_after: str | None
 
 
 @dataclass
@@ -50,22 +41,7 @@ class Creator:
 
     def ask_for(self, name: str) -> Answer:
         body = {"server": {**self.body, "name": name}}
-        return ask(self.portal, self.token, "/servers", body)
-
-
-def ask(portal: Portal, token: str, path: str, body: Any = None) -> Answer:
-    headers = {"X-Auth-Token": token, "Content-Type": "application/json"}
-    headers["OpenStack-API-Version"] = "compute 2.96"
-    request = urllib.request.Request(
-        f"{portal.url}/compute/v2.1{path}",
-        data=json.dumps(body).encode() if body else None,
-        headers=headers,
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return Answer(answer.status, json.load(answer), None)
-    except urllib.error.HTTPError as error:
-        return Answer(error.code, json.load(error), error.headers.get("Retry-After"))
+        return asker(self.portal, self.token)("/servers", body)
 
 
 def health(portal: Portal) -> int:
@@ -123,9 +99,7 @@ def test_a_restart_under_load_loses_and_doubles_nothing(empty_site, mode, record
             what="servers can be asked for again",
         )
         # The queue, the workers and the keeper too: what is asked for now is seen through.
-        late = ask(
-            portal, demo.auth_token, "/servers", {"server": {**creator.body, "name": "late"}}
-        )
+        late = creator.ask_for("late")
         eventually(
             lambda: demo.compute.get_server(late.body["server"]["id"]).status == "ERROR",
             within_s=RECOVERED_WITHIN_S,
