@@ -33,3 +33,20 @@ def occupants_of(hypervisor_keys: Collection[int]) -> dict[int, list[Occupant]]:
         for key, occupants in provider(hypervisor_keys).items():
             found[key].extend(occupants)
     return found
+
+
+# Gives back, of the host with this key, what is held there for servers that are gone.
+Releaser = Callable[[int], None]
+_releasers: list[Releaser] = []
+
+
+def register_releaser(releaser: Releaser) -> None:
+    """Have this asked when a host that is down is forgotten."""
+    if releaser not in _releasers:
+        _releasers.append(releaser)
+
+
+def release_the_gone(hypervisor_key: int) -> None:
+    """Give back what a host that will not come back holds for nobody but its debts."""
+    for releaser in _releasers:
+        releaser(hypervisor_key)

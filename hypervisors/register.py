@@ -17,7 +17,8 @@ from hypervisors.errors import (
     HypervisorNotReady,
 )
 from hypervisors.look import look_at_host
-from hypervisors.models import Aggregate, BuildSlot, Hypervisor, VirtType
+from hypervisors.models import Aggregate, BuildSlot, HostState, Hypervisor, VirtType
+from hypervisors.occupants import release_the_gone
 from hypervisors.ssh import HostKey
 from hypervisors.uris import ssh_address
 
@@ -125,16 +126,24 @@ def accept_host_key(*, hypervisor: Hypervisor, fingerprint: str) -> None:
 def remove_hypervisor(*, hypervisor: Hypervisor) -> None:
     """Forget the host; what lies on it stays there.
 
+    Of one that is down only the servers count that still are: what deleted ones left there would
+    keep it for ever.
+
     Raises:
-        HypervisorInUse: servers are there, or being built.
+        HypervisorInUse: servers are there, being built, or being taken off.
     """
     try:
         with transaction.atomic():
             if BuildSlot.objects.filter(hypervisor=hypervisor).exists():
                 raise HypervisorInUse(f"Servers are being built on {hypervisor.name}.")
+            lost = Q(state=HostState.DOWN) | Q(is_forced_down=True)
+            if Hypervisor.objects.filter(lost, pk=hypervisor.pk).exists():
+                release_the_gone(hypervisor.pk)
             hypervisor.delete()
     except ProtectedError as error:
-        raise HypervisorInUse(f"Servers are on {hypervisor.name}.") from error
+        raise HypervisorInUse(
+            f"Servers are on {hypervisor.name}, or deleted ones are still to be taken off."
+        ) from error
     hypervisor.host_keys = ""
     connections.forget(hypervisor)
 

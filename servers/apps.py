@@ -10,14 +10,14 @@ class ServersConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the kinds of operations and the periodic work known."""
-        from hypervisors.occupants import register_occupants
+        from hypervisors.occupants import register_occupants, register_releaser
         from hypervisors.watch import on_look
         from identity.delete import keep_project_while
         from operations.debts import register_debt
         from operations.kinds import register
         from operations.timers import register_timer
         from servers.find import servers_held_by
-        from servers.occupants import servers_on
+        from servers.occupants import release_gone, servers_on
         from servers.operations import build, cleanup, delete, power
         from servers.operations.debts import describe_cleanups
         from servers.power_sync import note_power_states
@@ -34,6 +34,7 @@ class ServersConfig(AppConfig):
             register(kind)
         register_debt(cleanup.CLEANUP_NAME, describe_cleanups)
         register_occupants(servers_on)
+        register_releaser(release_gone)
         keep_project_while(servers_held_by)
         on_look(note_power_states)
         register_timer("servers.records", RECORD_EVERY_S, sync_records)

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
+from django.db.models import Q
+
 from hypervisors.occupants import Occupant
+from scheduling.models import Allocation
+from scheduling.place import release_server
 from servers.models import Server
+from servers.states import VmState
 
 
 def servers_on(hypervisor_keys: Collection[int]) -> Mapping[int, Sequence[Occupant]]:
@@ -17,3 +22,16 @@ def servers_on(hypervisor_keys: Collection[int]) -> Mapping[int, Sequence[Occupa
         if server.hypervisor_id is not None:
             found[server.hypervisor_id].append(Occupant(server.id, server.domain_name))
     return found
+
+
+def release_gone(hypervisor_key: int) -> None:
+    """Give back what only debts hold of a host: their servers are deleted, or never got there."""
+    # A build that has just claimed its room is not noted on its server yet.
+    staying = Server.objects.alive().filter(
+        Q(hypervisor=hypervisor_key) | Q(vm_state=VmState.BUILDING)
+    )
+    gone = Allocation.objects.filter(hypervisor=hypervisor_key).exclude(
+        server_id__in=staying.values("pk")
+    )
+    for server_id in list(gone.values_list("server_id", flat=True)):
+        release_server(server_id=server_id, hypervisor_id=hypervisor_key)

@@ -95,18 +95,37 @@ def test_a_delete_cleans_every_host_that_a_build_may_have_touched(one_host, host
     assert_nothing_left(hosts)
 
 
-def test_a_debt_on_a_host_that_was_removed_ends(one_host, hosts, create, work):
+def test_a_host_that_will_not_come_back_is_removed_with_its_debts(one_host, hosts, create, work):
+    server, kept = create(), create()
+    work(server.pk)
+    work(kept.pk)
+    hosts["host1"].is_down = True
+    delete(Server.objects.get(pk=server.pk))
+    work(server.pk)
+    debt = Operation.objects.get(kind="server.cleanup")
+    Hypervisor.objects.update(state="down")
+    with pytest.raises(HypervisorInUse):
+        remove_hypervisor(hypervisor=one_host)
+    assert Allocation.objects.count() == 2
+
+    delete(Server.objects.get(pk=kept.pk))
+    work(kept.pk)
+    remove_hypervisor(hypervisor=one_host)
+
+    assert not Allocation.objects.exists()
+    assert work(debt.subject).state == OperationState.DONE
+
+
+def test_a_host_that_is_up_is_kept_until_it_has_paid_its_debts(one_host, hosts, create, work):
     server = create()
     work(server.pk)
     hosts["host1"].is_down = True
     delete(Server.objects.get(pk=server.pk))
     work(server.pk)
-    debt = Operation.objects.get(kind="server.cleanup")
-    Allocation.objects.all().delete()
-    Server.objects.update(hypervisor=None)
-    Hypervisor.objects.all().delete()
+    Hypervisor.objects.update(state="up")
 
-    assert work(debt.subject).state == OperationState.DONE
+    with pytest.raises(HypervisorInUse, match="still to be taken off"):
+        remove_hypervisor(hypervisor=one_host)
 
 
 def test_a_host_is_kept_while_servers_are_there_and_not_by_those_that_are_gone(
