@@ -48,6 +48,10 @@ class Compute:
         """Read something."""
         return self._answer("GET", path)
 
+    def post(self, path: str, body: dict[str, Any]) -> None:
+        """Ask for an action."""
+        self._answer("POST", path, body)
+
     def delete_all(self, *, wait: bool = True) -> None:
         """Delete every server."""
         for server in self.get("/servers")["servers"]:
