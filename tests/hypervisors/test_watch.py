@@ -75,6 +75,7 @@ def test_hosts_of_a_dead_keeper_are_taken_over_when_its_time_is_up(hypervisor):
     dead, other = Watch(heartbeat_s=10), Watch(heartbeat_s=10)
     dead.take_hosts()
     said = Hypervisor.objects.get().watched_until
+    assert said is not None
     assert said - timezone.now() < timedelta(seconds=30)
 
     Hypervisor.objects.update(watched_until=timezone.now() - timedelta(seconds=1))

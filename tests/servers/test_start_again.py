@@ -45,7 +45,7 @@ def make_server(host):
     return make
 
 
-def off(server: Server, reason: str | None) -> GuestUsage:
+def off(server: Server, reason) -> GuestUsage:
     return GuestUsage(
         uuid=server.pk, name="", power_state="shutdown", cpu_time_ns=1, vcpus=1, ram_mib=1,
         ram_used_mib=None, ram_rss_mib=None, off_reason=reason,

@@ -45,17 +45,23 @@ def connection():
     opened.close()
 
 
+class Guest:
+    """A guest of the test's own."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.uuid = uuid4()
+
+    def define(self):
+        self.connection.call(lambda raw: raw.defineXML(DOMAIN.format(uuid=self.uuid)))
+
+    def act(self, verb):
+        self.connection.call(lambda raw: getattr(raw.lookupByUUID(self.uuid.bytes), verb)())
+
+
 @pytest.fixture
 def guest(connection):
-    """A guest of the test's own."""
-    uuid = uuid4()
-
-    def act(verb, *words):
-        connection.call(lambda raw: getattr(raw.lookupByUUID(uuid.bytes), verb)(*words))
-
-    act.uuid = uuid
-    act.define = lambda: connection.call(lambda raw: raw.defineXML(DOMAIN.format(uuid=uuid)))
-    return act
+    return Guest(connection)
 
 
 def test_each_change_of_a_guest_is_told(connection, guest):
@@ -64,7 +70,7 @@ def test_each_change_of_a_guest_is_told(connection, guest):
 
     guest.define()
     for verb in ("create", "suspend", "resume", "destroy", "undefine"):
-        guest(verb)
+        guest.act(verb)
 
     whats = ["defined", "started", "suspended", "resumed", "stopped", "undefined"]
     noted.wait(guest.uuid, whats)
@@ -76,7 +82,7 @@ def test_listening_twice_is_listening_once(connection, guest):
         listen(connection, noted)
 
     guest.define()
-    guest("undefine")
+    guest.act("undefine")
 
     noted.wait(guest.uuid, ["defined", "undefined"])
 
@@ -88,7 +94,7 @@ def test_closed_connection_tells_nothing_more(connection, guest):
     other._close()
 
     guest.define()
-    guest("undefine")
+    guest.act("undefine")
 
     here.wait(guest.uuid, ["defined", "undefined"])
     assert noted.of(guest.uuid) == []

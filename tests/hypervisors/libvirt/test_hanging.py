@@ -201,6 +201,7 @@ class TestConnecting:
         with pytest.raises(HostUnreachable):
             cache.get(URI)
         opening = next(iter(cache._slots.values())).opening
+        assert opening is not None
 
         raw.answers.set()
         assert opening.wait(LONG_S)
