@@ -256,23 +256,31 @@ def network_is_gone(world: World, operation: Operation) -> None:
 def begin_repair(world: World) -> Operation:
     """Take the DHCP entry of a server away, and have that found."""
     server = _server_that_is(world, VmState.ACTIVE)
-    # So long ago that no clock is in doubt about it.
-    past = timezone.now() - timedelta(minutes=5)
-    Operation.objects.filter(subject=server.pk).update(finished_at=past)
-    Server.objects.update(updated_at=past)
     with world.hosts.opened():
         [network] = world.hosts["host1"].networks.values()
         network.entries.clear()
-    look_at_host(Hypervisor.objects.get(name="host1"), refresh=False)
-    open_ones = Finding.objects.open()
-    [operation] = request_repairs(open_ones, now=timezone.now(), at_once=True)
+    [operation] = _repairs_of(server)
     return operation
+
+
+def _repairs_of(server: Server) -> list[Operation]:
+    # So long ago that no clock is in doubt about it.
+    past = timezone.now() - timedelta(minutes=5)
+    Operation.objects.filter(subject=server.pk).update(finished_at=past)
+    Server.objects.filter(pk=server.pk).update(updated_at=past)
+    look_at_host(Hypervisor.objects.get(name="host1"), refresh=False)
+    found = Finding.objects.open().filter(server_id=server.pk)
+    return request_repairs(found, now=timezone.now(), at_once=True)
 
 
 def is_repaired(world: World, operation: Operation) -> None:
     assert operation.state == OperationState.DONE, operation.error
-    assert not Finding.objects.open().exists()
-    server = Server.objects.get(deleted_at=None)
+    _assert_whole(world, operation)
+
+
+def _assert_whole(world: World, operation: Operation) -> None:
+    server = _server(operation)
+    assert not Finding.objects.open().filter(server_id=server.pk).exists()
     assert server.hypervisor is not None
     _assert_is_on(world, server, server.hypervisor)
 
@@ -280,11 +288,9 @@ def is_repaired(world: World, operation: Operation) -> None:
 def is_repaired_next_time(world: World, operation: Operation) -> None:
     """What a repair could not do is still known, and another one does it."""
     assert operation.state == OperationState.FAILED
-    host = Hypervisor.objects.get(name="host1")
-    look_at_host(host, refresh=False)
-    again = request_repairs(Finding.objects.open(), now=timezone.now(), at_once=True)
-    for each in again:
-        is_repaired(world, world.work(each))
+    for again in _repairs_of(_server(operation)):
+        world.work(again)
+    _assert_whole(world, operation)
 
 
 CASES = [

@@ -70,8 +70,12 @@ def test_a_step_that_fails_once_is_tried_again(world: World, case: Case, step: s
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_every_do_may_run_twice(world: World, case: Case):
     operation = case.begin(world)
+    doubled = (
+        at(step, troubles.twice(world.snapshot, is_last=step == case.steps[-1]))
+        for step in case.steps
+    )
 
-    with altered(case.kind, troubles.twice(world.snapshot)):
+    with altered(case.kind, *doubled):
         ended = world.work(operation)
 
     case.ended_well(world, ended)
