@@ -6,11 +6,14 @@ bounded pool of threads looks, and a host that hangs occupies one of them for se
 dozens of such hosts hold up no other.
 
 A keeper watches the hosts whose rows name it, and says so again every heartbeat. When it dies, its
-hosts are taken over by another one once the time it had said has passed.
+hosts are taken over by another one once the time it had said has passed; at once by one that starts
+on the same machine, where it can be seen that the process is gone.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import logging
 import os
 import random
@@ -22,10 +25,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import Error, close_old_connections
 from django.db.models import Q
 from django.utils import timezone
 
@@ -132,7 +136,7 @@ class Watch:
     """The hosts that this keeper watches."""
 
     def __init__(self, *, heartbeat_s: float | None = None, parallel: int = PARALLEL) -> None:
-        self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.name = f"{machine()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._heartbeat_s = heartbeat_s or settings.HEARTBEAT_S
         self._parallel = parallel
         self._watched: dict[int, _Watched] = {}
@@ -144,10 +148,10 @@ class Watch:
         pool = ThreadPoolExecutor(self._parallel, thread_name_prefix="look")
         rows_at = 0.0
         try:
+            self.free_hosts_of_the_dead()
             while not stop.is_set():
                 if time.monotonic() >= rows_at:
-                    self.take_hosts()
-                    close_old_connections()
+                    self._try_to_take_hosts()
                     rows_at = time.monotonic() + ROWS_EVERY_S
                 for watched in self._due():
                     is_hint = watched.begin()
@@ -178,6 +182,21 @@ class Watch:
         for new in set(keys) - self._watched.keys():
             self._watched[new] = _Watched(new, self._woken.set)
         return keys
+
+    def free_hosts_of_the_dead(self) -> None:
+        """Let go what a keeper of this machine watched that was killed."""
+        here = Hypervisor.objects.filter(watcher__startswith=f"{machine()}:")
+        for name in set(here.values_list("watcher", flat=True)):
+            if not _is_running(int(name.split(":")[1])):
+                here.filter(watcher=name).update(watcher="", watched_until=None)
+
+    def _try_to_take_hosts(self) -> None:
+        try:
+            self.take_hosts()
+        except Error:
+            # The hosts stay ours for a while, and are looked at again when it is back.
+            logger.exception("The database does not answer; trying again.")
+        close_old_connections()
 
     def look(self, watched: _Watched, *, guests_only: bool = False) -> None:
         """Look at a host and hand over what was seen; the next look is planned in any case."""
@@ -233,6 +252,25 @@ class Watch:
 
     def _free_hosts(self) -> None:
         Hypervisor.objects.filter(watcher=self.name).update(watcher="", watched_until=None)
+
+
+@functools.cache
+def machine() -> str:
+    """A name for where a process id means one process: this boot of this machine or container."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+    space = os.stat("/proc/self/ns/pid")
+    text = f"{boot} {space.st_dev} {space.st_ino}"
+    return f"{socket.gethostname()[:48]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def watch_hosts(stop: threading.Event) -> None:

@@ -1,11 +1,13 @@
 """Hosts are watched by one keeper each, at their own pace, and looked at at once when they call."""
 
+import subprocess
 import threading
 import time
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from hypervisors import look as look_room
@@ -13,7 +15,7 @@ from hypervisors import watch as room
 from hypervisors.libvirt.events import GuestEvent
 from hypervisors.libvirt.host import OFF_REASONS
 from hypervisors.models import HostState, Hypervisor
-from hypervisors.watch import Watch, on_guest_change, on_look
+from hypervisors.watch import Watch, machine, on_guest_change, on_look
 from tests.hypervisors.fake_host import FakeGuest, make_hypervisor
 from tests.hypervisors.test_guests import guest_spec
 
@@ -82,6 +84,42 @@ def test_hosts_of_a_dead_keeper_are_taken_over_when_its_time_is_up(hypervisor):
 
     assert other.take_hosts() == [hypervisor.pk]
     assert dead.take_hosts() == []
+
+
+def test_hosts_of_a_keeper_killed_on_this_machine_are_free_at_once(hypervisor):
+    killed = subprocess.Popen(["/bin/true"])
+    killed.wait()
+    alive, other = Watch(), Watch()
+    for name, is_free in [
+        (f"{machine()}:{killed.pid}:abc", True),
+        (alive.name, False),
+        (f"elsewhere-{machine()}:{killed.pid}:abc", False),
+    ]:
+        later = timezone.now() + timedelta(seconds=60)
+        Hypervisor.objects.update(watcher=name, watched_until=later)
+
+        other.free_hosts_of_the_dead()
+
+        assert (Hypervisor.objects.get().watcher == "") is is_free
+
+
+def test_database_that_does_not_answer_costs_no_host(hypervisor, looks, run, monkeypatch):
+    watch = Watch(heartbeat_s=0.1)
+    run(watch)
+    eventually(lambda: looks)
+    take, failed = watch.take_hosts, threading.Event()
+
+    def fail():
+        failed.set()
+        monkeypatch.setattr(watch, "take_hosts", take)
+        raise OperationalError("gone away")
+
+    monkeypatch.setattr(watch, "take_hosts", fail)
+    assert failed.wait(WITHIN_S)
+
+    before = len(looks)
+    eventually(lambda: len(looks) > before + 2)
+    assert Hypervisor.objects.get().watcher == watch.name
 
 
 def test_keeper_that_ends_in_order_leaves_its_hosts_to_others_at_once(hypervisor, looks, run):
