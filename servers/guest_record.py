@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from flavors.models import Flavor
 from hypervisors.guests import (
     DiskRecord,
@@ -55,8 +57,8 @@ def guest_records(servers: Collection[Server]) -> dict[UUID, GuestMetadata]:
 
 def record_digest(record: GuestMetadata) -> str:
     """Tells two records apart, except by the disks, which only the host knows for certain."""
-    content = dataclasses.asdict(dataclasses.replace(record, disks=()))
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+    content = dataclasses.replace(record, disks=())
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def disk_records(server: Server, disks: Sequence[DiskSpec]) -> tuple[DiskRecord, ...]:
