@@ -11,7 +11,9 @@ class HypervisorsConfig(AppConfig):
     def ready(self) -> None:
         """Register the system checks, and what a keeper does as long as it runs."""
         from hypervisors import system_checks  # noqa: F401 - the import is the registration
-        from hypervisors.watch import watch_hosts
+        from hypervisors.debts import pay_soon
+        from hypervisors.watch import on_look, watch_hosts
         from operations.timers import register_resident
 
         register_resident("hosts", watch_hosts)
+        on_look(pay_soon)

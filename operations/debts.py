@@ -61,6 +61,17 @@ def unpaid() -> QuerySet[Operation]:
     return with_last_error(found).order_by("created_at", "pk")
 
 
+def hurry(hypervisor_id: int, *, now: datetime) -> int:
+    """Have the debts that name this host in their params tried now; returns how many waited.
+
+    Their pauses begin anew too: the host may need some seconds more.
+    """
+    waiting = Operation.objects.filter(
+        state__in=UNFINISHED, kind__in=debt_kinds(), params__hypervisor=hypervisor_id
+    )
+    return waiting.filter(lease_until=None, wake_at__gt=now).update(wake_at=now, attempt=0)
+
+
 def with_last_error(operations: QuerySet[Operation]) -> QuerySet[Operation]:
     """Annotate `last_error`: what the newest try that failed had to say, or ""."""
     tries = StepRecord.objects.filter(operation=OuterRef("pk")).exclude(message="")

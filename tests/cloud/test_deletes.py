@@ -156,29 +156,32 @@ def test_a_delete_works_while_the_host_starts_up(empty_cloud, victim):
     empty_cloud.slate.assert_clean()
 
 
-REMOVE = """
-import json
-from hypervisors.models import Hypervisor
-from scheduling.models import Allocation
-host = Hypervisor.objects.get(name="{name}")
-Allocation.objects.filter(hypervisor=host).delete()
-host.delete()
-print(json.dumps("removed"))
-"""
-
-
-def test_a_server_whose_host_was_removed_is_deleted(empty_cloud):
-    removed = empty_cloud.hosts[0]
-    [server] = hosts.create_on(empty_cloud, removed["name"])
-    hosts.ask(empty_cloud, REMOVE.format(name=removed["name"]))
+def test_a_dead_host_is_removed_with_its_debts_and_is_clean_when_it_comes_again(
+    empty_cloud, victim
+):
+    [facts] = [host for host in empty_cloud.hosts if host["name"] == victim]
+    deleted, lost = hosts.create_on(empty_cloud, victim, count=2)
+    empty_cloud.lab.run("kill-host", victim)
+    hosts.delete(empty_cloud, deleted)
+    assert_gone_at_once(empty_cloud, deleted)
+    hosts.wait_state(empty_cloud, victim, "down")
+    portal = empty_cloud.portal
     try:
-        hosts.delete(empty_cloud, server)
+        # A server that is not deleted keeps its host.
+        with pytest.raises(AssertionError, match="Servers are on"):
+            portal.manage("hypervisor", "remove", victim)
+        hosts.delete(empty_cloud, lost)
+        assert_gone_at_once(empty_cloud, lost)
 
-        assert_gone_at_once(empty_cloud, server)
+        portal.manage("hypervisor", "remove", victim)
+
+        eventually(lambda: not hosts.debts(empty_cloud), within_s=60, what="no debt is left")
     finally:
-        fingerprint = removed["host_key_fingerprint"]
-        empty_cloud.portal.manage(
-            "hypervisor", "add", removed["name"], removed["uri"], "--accept-host-key", fingerprint
+        empty_cloud.lab.run("start-host", victim)
+        fingerprint = facts["host_key_fingerprint"]
+        portal.manage(
+            *("hypervisor", "add", victim, facts["uri"], "--exist-ok"),
+            *("--accept-host-key", fingerprint),
         )
-    # What lay on it meanwhile is known to be a deleted server's, now that it is there again.
+    # What lay on it meanwhile is known to be deleted servers', now that it is there again.
     eventually(lambda: not empty_cloud.slate.leftovers(), within_s=120, what="nothing is left")

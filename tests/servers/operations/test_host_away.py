@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
+from hypervisors.debts import pay_soon
 from hypervisors.errors import HypervisorInUse
 from hypervisors.libvirt.errors import HostUnreachable
+from hypervisors.look import look_at_host
 from hypervisors.models import Hypervisor
 from hypervisors.register import remove_hypervisor
 from operations.models import Operation, OperationState
@@ -46,6 +50,31 @@ def test_a_server_on_a_host_that_is_away_is_deleted_at_once(one_host, hosts, cre
 
     assert Operation.objects.get(pk=debt.pk).state == OperationState.DONE
     assert_nothing_left(hosts)
+
+
+def test_a_debt_is_paid_as_soon_as_its_host_is_seen_to_be_back(one_host, hosts, create, work):
+    server = create()
+    work(server.pk)
+    hosts["host1"].is_down = True
+    delete(Server.objects.get(pk=server.pk))
+    work(server.pk)
+    debt = Operation.objects.get(kind="server.cleanup")
+    later = timezone.now() + timedelta(minutes=1)
+    waiting = {"wake_at": later, "is_put_aside": True, "attempt": 9}
+    Operation.objects.filter(pk=debt.pk).update(**waiting)
+    pay_soon(look_at_host(Hypervisor.objects.get(), timezone.now()))
+    assert Operation.objects.get(pk=debt.pk).wake_at == later
+
+    hosts["host1"].is_down = False
+    pay_soon(look_at_host(Hypervisor.objects.get(), timezone.now()))
+
+    debt.refresh_from_db()
+    assert debt.wake_at <= timezone.now()
+    assert debt.attempt == 0
+    # Of a host that is up all the time every look would wake what it refuses.
+    Operation.objects.filter(pk=debt.pk).update(**waiting)
+    pay_soon(look_at_host(Hypervisor.objects.get(), timezone.now()))
+    assert Operation.objects.get(pk=debt.pk).wake_at == later
 
 
 def test_a_build_goes_on_elsewhere_when_its_host_goes_away(one_host, hosts, create, work):
