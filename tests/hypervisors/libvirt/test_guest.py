@@ -2,11 +2,14 @@ import dataclasses
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from hypervisors.libvirt import guest
 from hypervisors.libvirt.connection import open_connection
 from hypervisors.libvirt.errors import DriverError, NotThere
+from hypervisors.libvirt.spec import GuestMetadata
 from tests.hypervisors.libvirt import specs
+from tests.hypervisors.libvirt.test_metadata import records
 
 XML = (
     "<domain type='test'><name>{name}</name><uuid>{uuid}</uuid><memory>1024</memory>"
@@ -81,6 +84,16 @@ def test_ours_are_the_guests_with_our_metadata(connection, server):
 
     assert [found.uuid for found in guest.list_guests(connection)] == [server]
     assert len(guest.list_guests(connection, ours_only=False)) > 1
+    assert guest.read_metadata(connection, server) == record
+
+
+@given(record=records(GuestMetadata))
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_is_written_is_read_back_through_libvirt(connection, server, record):
+    guest.write_metadata(connection, server, record)
+
     assert guest.read_metadata(connection, server) == record
 
 
