@@ -6,8 +6,8 @@ import io
 import pytest
 
 from images.api.data import body_chunks
-from images.errors import IncompleteUpload
-from images.storage import image_path
+from images.errors import ImageDataMissing, IncompleteUpload
+from images.storage import data_of, image_path
 
 pytestmark = pytest.mark.django_db
 OCTETS = "application/octet-stream"
@@ -50,6 +50,27 @@ def test_range_of_the_data_is_sent(client_for, member, active, asked, start, end
     assert response.status_code == 206
     assert b"".join(response.streaming_content) == DATA[start:end]
     assert response["Content-Range"] == f"bytes {start}-{end - 1}/{len(DATA)}"
+
+
+def test_data_that_this_machine_does_not_see_is_not_available_now(client_for, member, active):
+    image_path(active).unlink()
+
+    response = client_for(member).get(f"/image/v2/images/{active.pk}/file")
+
+    assert response.status_code == 503
+    assert response.json()["code"] == 503
+    # The path is for the administrator's log alone.
+    assert str(image_path(active)) not in response.content.decode()
+
+
+def test_a_build_that_needs_missing_data_is_to_be_tried_again(active):
+    image_path(active).unlink()
+
+    with pytest.raises(ImageDataMissing) as caught:
+        data_of(active)
+
+    assert caught.value.retryable
+    assert "CLOUDPORTAL_IMAGES" in caught.value.detail
 
 
 @pytest.mark.parametrize("asked", ["bytes=10240-", "bytes=5-4", "bytes=-", "bytes=0-1,3-4", "x"])
