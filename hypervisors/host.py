@@ -139,6 +139,9 @@ class Host(Protocol):
     def list_networks(self) -> list[str]:
         """Names of the networks that run."""
 
+    def replug(self, network: str) -> None:
+        """Plug the running guests on a network, which was started anew, into it."""
+
     def ensure_dhcp_host(self, name: str, mac: str, ip: str, hostname: str | None) -> None:
         """Give the card this address."""
 
@@ -276,6 +279,9 @@ class _LibvirtHost:
 
     def list_networks(self) -> list[str]:
         return network.list_networks(self.connection)
+
+    def replug(self, network: str) -> None:
+        guest.replug(self.connection, network)
 
     def ensure_dhcp_host(self, name: str, mac: str, ip: str, hostname: str | None) -> None:
         network.ensure_dhcp_host(self.connection, name, mac, ip, hostname)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Q
 
+from hypervisors.disks import BASE_PREFIX, disk_specs
+from hypervisors.guests import DiskSpec, GuestMetadata
 from hypervisors.models import CachedImage, Hypervisor, StoragePool
 from hypervisors.survey import HostSurvey
-from identity.models import Project, User
+from identity.models import Project
 from images.models import Image, ImageStatus
 from networks.models import Network, Port
 from networks.wiring import libvirt_network_name
-from operations.models import UNFINISHED, Operation
+from operations.models import UNFINISHED, Operation, OperationState
 from scheduling.models import Allocation
+from servers.guest_record import guest_records, record_digest
+from servers.guest_spec import disk_plan
 from servers.models import Server
 from servers.states import VmState
 
@@ -26,18 +30,21 @@ from servers.states import VmState
 CLOCK_MARGIN = timedelta(seconds=5)
 REPAIR = "integrity.repair"
 SETTLED = (VmState.ACTIVE, VmState.STOPPED)
+_WITH_DATA = (ImageStatus.ACTIVE, ImageStatus.DEACTIVATED)
+_ID_LENGTH = 36
 
 
 @dataclass(frozen=True)
 class Busy:
     """What somebody is at, or was until a moment ago: left to them.
 
-    `servers` and `networks` are those with an operation; `others` all other subjects.
+    `servers` are the subjects of all operations, `networks` names of those that are being removed,
+    `images_at_work` those of such servers.
     """
 
     servers: frozenset[UUID] = frozenset()
     networks: frozenset[str] = frozenset()
-    building_images: frozenset[UUID] = frozenset()
+    images_at_work: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -46,24 +53,26 @@ class HostFacts:
 
     `servers`: those on it; `elsewhere`: others whose traces were seen there, deleted ones too.
     `ports` are by server, `allocated` the hosts (keys) where a server holds an allocation.
+    `filter_owners`: of ports whose filters were seen, the server's id, or None for no server;
+    a port that is not in it does not exist. `records`: what guests should keep, of those that keep
+    something else than was written last.
     """
 
     hypervisor: Hypervisor
+    started_at: datetime
     pools: Mapping[str, StoragePool]
     servers: Mapping[UUID, Server]
     elsewhere: Mapping[UUID, Server]
     ports: Mapping[UUID, Sequence[Port]]
-    known_ports: frozenset[str]
+    filter_owners: Mapping[str, UUID | None]
     known_macs: frozenset[str]
     known_networks: frozenset[str]
-    networks: Mapping[str, Network]
     images: Mapping[UUID, Image]
     cached: Sequence[CachedImage]
-    projects: Mapping[str, str]
-    users: Mapping[str, str]
+    projects: frozenset[str]
     allocated: Mapping[UUID, frozenset[int]]
     busy: Busy
-    pool_names: Sequence[str] = field(default=())
+    records: Mapping[UUID, GuestMetadata] = field(default_factory=dict)
 
     @property
     def default_pool(self) -> str:
@@ -75,13 +84,17 @@ class HostFacts:
         return [
             server
             for server in self.servers.values()
-            if server.vm_state in SETTLED and server.task_state is None and self.is_placed(server)
+            if server.vm_state in SETTLED and server.task_state is None and self.is_at_rest(server)
         ]
 
-    def is_placed(self, server: Server) -> bool:
-        """Whether its allocation agrees with its host; where not, that is to be settled first."""
+    def is_at_rest(self, server: Server) -> bool:
+        """Whether nothing changed since the look began, and its allocation is where it is."""
         held = self.allocated.get(server.pk, frozenset())
-        return server.pk not in self.busy.servers and (not held or self.hypervisor.pk in held)
+        return (
+            server.pk not in self.busy.servers
+            and server.updated_at < self.started_at
+            and (not held or self.hypervisor.pk in held)
+        )
 
 
 def busy_since(started_at: datetime, *, besides: UUID | None = None) -> Busy:
@@ -93,21 +106,21 @@ def busy_since(started_at: datetime, *, besides: UUID | None = None) -> Busy:
         Operation.objects.filter(
             Q(state__in=UNFINISHED) | Q(finished_at__gte=started_at - CLOCK_MARGIN)
         )
-        .exclude(pk=besides)
-        .values_list("kind", "subject", "params")
+        .exclude(kind=REPAIR, state=OperationState.DONE)
+        .values_list("pk", "subject", "params")
     )
     servers: set[UUID] = set()
     networks: set[str] = set()
-    for kind, subject, params in rows:
+    for key, subject, params in rows:
+        if key == besides:
+            continue
         servers.add(subject)
         if params.get("server"):
             servers.add(UUID(params["server"]))
         if params.get("network"):
             networks.add(libvirt_network_name(params["network"]))
-        if kind == REPAIR and params.get("network"):
-            networks.add(params["network"])
-    building = Server.objects.filter(pk__in=servers, vm_state=VmState.BUILDING)
-    images = building.exclude(image_id=None).values_list("image_id", flat=True)
+    at_work = Server.objects.filter(pk__in=servers).exclude(image_id=None)
+    images = at_work.values_list("image_id", flat=True).distinct()
     return Busy(frozenset(servers), frozenset(networks), frozenset(each for each in images if each))
 
 
@@ -129,34 +142,32 @@ def host_facts(
         besides: an operation that does not make its subject busy.
     """
     traces = traces_of(seen)
-    if only is not None:
-        traces &= only
     rows = Server.objects.alive().filter(hypervisor=hypervisor)
     if only is not None:
+        traces &= only
         rows = rows.filter(pk__in=only)
     servers = {server.pk: server for server in rows}
     elsewhere = Server.objects.filter(pk__in=traces - set(servers)).in_bulk()
-    ports, networks = _ports(servers)
-    pools = {pool.name: pool for pool in StoragePool.objects.filter(hypervisor=hypervisor)}
     named = {image for image in (base_image_of(volume.name) for volume in seen.volumes) if image}
-    owners = {server.project_id for server in servers.values()} | {
-        domain.metadata.project_id for domain in seen.domains if domain.metadata
-    }
+    owners = {domain.metadata.project_id for domain in seen.domains if domain.metadata}
     return HostFacts(
         hypervisor=hypervisor,
-        pools=pools,
+        started_at=started_at,
+        pools={pool.name: pool for pool in StoragePool.objects.filter(hypervisor=hypervisor)},
         servers=servers,
         elsewhere=elsewhere,
-        ports=ports,
-        known_ports=_known_ports(seen),
+        ports=_ports(servers),
+        filter_owners=_filter_owners(seen),
         known_macs=_known_macs(seen, hypervisor),
-        known_networks=_known_networks(),
-        networks=networks,
+        known_networks=frozenset(
+            map(libvirt_network_name, Network.objects.values_list("pk", flat=True))
+        ),
         images=Image.objects.in_bulk(named),
         cached=list(CachedImage.objects.filter(pool__hypervisor=hypervisor).select_related("pool")),
-        projects=dict(Project.objects.filter(pk__in=owners).values_list("pk", "name")),
-        users=_user_names(servers.values()),
+        projects=frozenset(Project.objects.filter(pk__in=owners).values_list("pk", flat=True)),
         allocated=_allocated(set(servers) | set(elsewhere)),
+        records=_records(seen, servers),
+        # The last, so that whatever ended while the rest was read is among it.
         busy=busy_since(started_at, besides=besides),
     )
 
@@ -170,14 +181,33 @@ def traces_of(seen: HostSurvey) -> frozenset[UUID]:
 
 def server_of_volume(name: str) -> UUID | None:
     """Whose volume it is by its name, which begins with the server's id; None: not ours."""
-    if len(name) < 38 or name[36] not in "-_":
+    if len(name) <= _ID_LENGTH + 1 or name[_ID_LENGTH] not in "-_":
         return None
-    return _uuid(name[:36])
+    return _uuid(name[:_ID_LENGTH])
 
 
 def base_image_of(name: str) -> UUID | None:
     """The image that a base volume is of; None: it is none."""
-    return _uuid(name[5:41]) if name.startswith("base-") and len(name) > 41 else None
+    rest = name.removeprefix(BASE_PREFIX)
+    return _uuid(rest[:_ID_LENGTH]) if rest != name and len(rest) > _ID_LENGTH else None
+
+
+def disks_of(server: Server, pool: str) -> tuple[DiskSpec, ...]:
+    """The disks that the server has, were they in that pool."""
+    drive = b"" if server.has_config_drive else None
+    return disk_specs(pool, server.pk, disk_plan(server, base_volume=None, config_drive=drive))
+
+
+def settled_bases() -> list[str]:
+    """Names of base volumes that servers may be made of at any time, on any host."""
+    rows = Image.objects.filter(status__in=_WITH_DATA).exclude(sha256="")
+    return [f"{BASE_PREFIX}{key}-{sha256[:16]}" for key, sha256 in rows.values_list("pk", "sha256")]
+
+
+def ports_of_servers(servers: Iterable[UUID]) -> list[str]:
+    """The ids of their ports."""
+    rows = Port.objects.filter(device_id__in=[str(each) for each in servers])
+    return [str(key) for key in rows.values_list("pk", flat=True)]
 
 
 def _uuid(text: str) -> UUID | None:
@@ -188,55 +218,41 @@ def _uuid(text: str) -> UUID | None:
     return found if str(found) == text else None
 
 
-def _ports(
-    servers: Mapping[UUID, Server],
-) -> tuple[dict[UUID, list[Port]], dict[str, Network]]:
+def _ports(servers: Collection[UUID]) -> dict[UUID, list[Port]]:
     by_server: dict[UUID, list[Port]] = defaultdict(list)
-    networks: dict[str, Network] = {}
     rows = (
         Port.objects.filter(device_id__in=[str(key) for key in servers])
         .select_related("network")
-        .prefetch_related("fixed_ips__subnet", "network__subnets", "security_groups")
+        .prefetch_related("fixed_ips__subnet", "network__subnets")
         .order_by("device_index", "created_at", "id")
     )
     for port in rows:
         by_server[UUID(port.device_id)].append(port)
-        networks[libvirt_network_name(port.network_id)] = port.network
-    return by_server, networks
+    return by_server
 
 
-def _known_ports(seen: HostSurvey) -> frozenset[str]:
-    named = [port for port in (_uuid(name[-36:]) for name in seen.filters) if port]
-    return frozenset(map(str, Port.objects.filter(pk__in=named).values_list("pk", flat=True)))
+def _filter_owners(seen: HostSurvey) -> dict[str, UUID | None]:
+    named = [port for port in (_uuid(name[-_ID_LENGTH:]) for name in seen.filters) if port]
+    rows = Port.objects.filter(pk__in=named).values_list("pk", "device_id")
+    return {str(key): _uuid(device) for key, device in rows}
 
 
 def _known_macs(seen: HostSurvey, hypervisor: Hypervisor) -> frozenset[str]:
-    """Cards of servers that are on this host, or on none yet."""
+    """Cards, of those with an entry there, of servers that are on this host, or on none yet."""
     entries = {
         entry.mac for network in seen.networks for entry in (*network.kept, *(network.live or ()))
     }
-    owners: dict[str, UUID] = {}
-    for mac, device in Port.objects.filter(mac_address__in=entries).values_list(
-        "mac_address", "device_id"
-    ):
-        owner = _uuid(device)
-        if owner is not None:
-            owners[mac.lower()] = owner
+    rows = Port.objects.filter(mac_address__in=entries).values_list("mac_address", "device_id")
+    owners = {(mac.lower(), _uuid(device)) for mac, device in rows}
     here = set(
         Server.objects.alive()
-        .filter(Q(hypervisor=hypervisor) | Q(hypervisor=None), pk__in=owners.values())
+        .filter(
+            Q(hypervisor=hypervisor) | Q(hypervisor=None),
+            pk__in=[owner for _, owner in owners if owner],
+        )
         .values_list("pk", flat=True)
     )
-    return frozenset(mac for mac, owner in owners.items() if owner in here)
-
-
-def _known_networks() -> frozenset[str]:
-    return frozenset(map(libvirt_network_name, Network.objects.values_list("pk", flat=True)))
-
-
-def _user_names(servers: Iterable[Server]) -> dict[str, str]:
-    wanted = {server.user_id for server in servers}
-    return dict(User.objects.filter(pk__in=wanted).values_list("pk", "name"))
+    return frozenset(mac for mac, owner in owners if owner in here)
 
 
 def _allocated(servers: set[UUID]) -> dict[UUID, frozenset[int]]:
@@ -247,27 +263,15 @@ def _allocated(servers: set[UUID]) -> dict[UUID, frozenset[int]]:
     return {server: frozenset(hosts) for server, hosts in found.items()}
 
 
-def retired_bases(hypervisor: Hypervisor) -> list[str]:
-    """Base volumes of images that nobody can start from any more."""
-    rows = CachedImage.objects.filter(pool__hypervisor=hypervisor)
-    gone = Image.objects.filter(status=ImageStatus.DELETED).values("pk")
-    return list(rows.filter(image_id__in=gone).values_list("volume", flat=True))
-
-
-@dataclass(frozen=True)
-class BooksFacts:
-    """What the checks of the books alone are given."""
-
-    started_at: datetime
-    busy: Busy
-
-
-def books_facts(*, started_at: datetime, besides: UUID | None = None) -> BooksFacts:
-    """Read what is at work; the checks of the books ask the database themselves."""
-    return BooksFacts(started_at, busy_since(started_at, besides=besides))
-
-
-def ports_of_servers(servers: Iterable[UUID]) -> list[str]:
-    """The ids of their ports."""
-    rows = Port.objects.filter(device_id__in=[str(each) for each in servers])
-    return [str(key) for key in rows.values_list("pk", flat=True)]
+def _records(seen: HostSurvey, servers: Mapping[UUID, Server]) -> dict[UUID, GuestMetadata]:
+    """Whoever writes them keeps the digest of what was written last; before that none is right."""
+    differing = []
+    for domain in seen.domains:
+        server = servers.get(domain.uuid)
+        if server is None or not domain.xml or not server.record_digest:
+            continue
+        if server.recorded_at != server.updated_at:
+            continue
+        if domain.metadata is None or record_digest(domain.metadata) != server.record_digest:
+            differing.append(server)
+    return guest_records(differing) if differing else {}

@@ -1,8 +1,7 @@
-"""What a check hands back, and what it is given to look at."""
+"""What a check hands back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -43,6 +42,3 @@ class Found:
     def plan(self) -> dict[str, Any]:
         """As it is kept with the finding."""
         return {"action": self.action, "args": self.args, "is_doubtful": self.is_doubtful}
-
-
-HostCheck = Callable[[Any], Iterator[Found]]

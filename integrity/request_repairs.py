@@ -70,7 +70,7 @@ def _params(findings: list[Finding]) -> dict[str, Any]:
                 "summary": each.summary,
                 **each.plan,
             }
-            for each in findings
+            for each in sorted(findings, key=lambda finding: finding.pk)
         ]
     }
 

@@ -22,12 +22,14 @@ from django.utils import timezone
 from cloudportal.errors import CloudError
 from hypervisors.models import HostState, Hypervisor
 from hypervisors.survey import survey
+from integrity.books import books_facts
 from integrity.checks import check_books, check_host
-from integrity.facts import books_facts, host_facts, retired_bases
+from integrity.facts import host_facts, settled_bases
 from integrity.found import Found
 from integrity.models import Finding, Sweep
 from integrity.request_repairs import request_repairs
 from integrity.states import Policy, Scope
+from integrity.view import HostView
 
 logger = logging.getLogger(__name__)
 
@@ -115,9 +117,9 @@ def look_at_host(hypervisor: Hypervisor, *, refresh: bool) -> None:
         HostUnreachable: it does not answer; its findings stay as they were.
     """
     started_at = timezone.now()
-    seen = survey(hypervisor, refresh=refresh, retired=retired_bases(hypervisor))
+    seen = survey(hypervisor, refresh=refresh, settled_bases=settled_bases())
     facts = host_facts(hypervisor, seen, started_at=started_at)
-    found = check_host(seen, facts)
+    found = check_host(HostView(seen, facts))
     store(found, scope=Scope.HOST, hypervisor=hypervisor, busy=facts.busy.servers)
 
 

@@ -65,7 +65,7 @@ def wire_ports(*, hypervisor: Hypervisor, server_id: UUID) -> list[WiredPort]:
         NetworkWithoutSubnet: a port's network lost its subnet.
         HostUnreachable, TakenOnHost: as the host says.
     """
-    ports = list(_with_addresses(ports_of(server_id).select_related("network")))
+    ports = ports_with_addresses(server_id)
     networks = {port.network_id: port.network for port in ports}
     for network in networks.values():
         links.ensure_nat_network(hypervisor, network_spec(network))
@@ -75,6 +75,11 @@ def wire_ports(*, hypervisor: Hypervisor, server_id: UUID) -> list[WiredPort]:
 def _wire(hypervisor: Hypervisor, port: Port) -> WiredPort:
     links.ensure_port_filter(hypervisor, port_filter(port))
     return wired_port(port)
+
+
+def ports_with_addresses(server_id: UUID) -> list[Port]:
+    """The server's ports in the order of its interfaces, ready for `wired_port`."""
+    return list(_with_addresses(ports_of(server_id).select_related("network")))
 
 
 def port_filter(port: Port) -> links.FilterSpec:
@@ -164,7 +169,7 @@ def unwire_ports(*, hypervisor: Hypervisor, facts: Iterable[Mapping[str, str]]) 
 
 def network_data(server_id: UUID) -> dict[str, Any]:
     """The server's interfaces as its config drive tells them (OpenStack's network_data.json)."""
-    ports = list(_with_addresses(ports_of(server_id).select_related("network")))
+    ports = ports_with_addresses(server_id)
     networks = [
         _static_network(f"network{index}", port, fixed_ip)
         for index, (port, fixed_ip) in enumerate(

@@ -187,6 +187,23 @@ def write_metadata(raw: Any, uuid: UUID, metadata: GuestMetadata) -> None:
     domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, text, PREFIX, NAMESPACE, flags)
 
 
+@on_host(_START_S)
+def replug(raw: Any, network: str) -> None:
+    """Plug the running guests' cards on a network into its bridge, after it was started anew."""
+    for domain in raw.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
+        xml = find(domain.XMLDesc, 0)
+        if xml is None:
+            continue
+        for card in ET.fromstring(xml).iterfind("devices/interface"):  # noqa: S314 - libvirt's own
+            source = card.find("source")
+            if source is not None and source.get("network") == network:
+                _replug(domain, card)
+
+
+def _replug(domain: Any, card: ET.Element) -> None:
+    domain.updateDeviceFlags(ET.tostring(card, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
 def wait_state(connection: Connection, uuid: UUID, state: PowerState, timeout_s: float) -> bool:
     """Wait until the guest is in this state; whether it came to it in time.
 

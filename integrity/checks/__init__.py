@@ -1,22 +1,45 @@
-"""The checks: pure functions from what was seen and what the books say to findings."""
+"""The checks: pure functions from what was seen and what the books say to findings.
+
+Their order is that of the repairs of one server: what lies on the host first, then what is on top.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hypervisors.survey import HostSurvey
-from integrity.checks import allocations, dhcp, domains
-from integrity.facts import BooksFacts, HostFacts
+from integrity.books import BooksFacts
+from integrity.checks import (
+    allocations,
+    base_images,
+    definitions,
+    dhcp,
+    domains,
+    filters,
+    networks,
+    ports,
+    quotas,
+    stuck,
+    volumes,
+)
 from integrity.found import Found
+from integrity.view import HostView
 
-HOST_CHECKS = (domains.check, dhcp.check)
-BOOKS_CHECKS = (allocations.check,)
+HOST_CHECKS = (
+    networks.check,
+    filters.check,
+    domains.check,
+    definitions.check,
+    dhcp.check,
+    volumes.check,
+    base_images.check,
+)
+BOOKS_CHECKS = (stuck.check, allocations.check, ports.check, quotas.check)
 
 
-def check_host(seen: HostSurvey, facts: HostFacts) -> Iterator[Found]:
+def check_host(view: HostView) -> Iterator[Found]:
     """All that differs on one host."""
     for check in HOST_CHECKS:
-        yield from check(seen, facts)
+        yield from check(view)
 
 
 def check_books(facts: BooksFacts) -> Iterator[Found]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hypervisors.survey import HostSurvey, NetworkSeen
+from hypervisors.survey import NetworkSeen
 from integrity.facts import HostFacts
 from integrity.found import Found
 from integrity.states import FindingKind
+from integrity.view import HostView
 from networks.wiring import libvirt_network_name
 from servers.models import Server
 
@@ -20,11 +21,12 @@ class _Wanted:
     address: str
 
 
-def check(seen: HostSurvey, facts: HostFacts) -> Iterator[Found]:
+def check(view: HostView) -> Iterator[Found]:
     """Stale, missing and wrong entries; of a network that does not run, none."""
-    wanted = _wanted(facts)
-    cards = {mac for domain in seen.domains for mac in domain.macs}
-    for network in seen.networks:
+    facts = view.facts
+    wanted = _wanted(view)
+    cards = {mac for domain in view.seen.domains for mac in domain.macs}
+    for network in view.seen.networks:
         # Of a network that is not in the books nobody can say what is right.
         if network.live is None or network.name in facts.busy.networks:
             continue
@@ -33,10 +35,10 @@ def check(seen: HostSurvey, facts: HostFacts) -> Iterator[Found]:
             yield from _stale(facts, network, cards)
 
 
-def _wanted(facts: HostFacts) -> dict[str, list[_Wanted]]:
+def _wanted(view: HostView) -> dict[str, list[_Wanted]]:
     found: dict[str, list[_Wanted]] = {}
-    for server in facts.settled():
-        for port in facts.ports.get(server.pk, ()):
+    for server in view.settled:
+        for port in view.facts.ports.get(server.pk, ()):
             entries = found.setdefault(libvirt_network_name(port.network_id), [])
             entries.extend(
                 _Wanted(server, port.mac_address.lower(), each.address)

@@ -18,13 +18,15 @@ from django.utils import timezone
 from cloudportal.errors import CloudError
 from hypervisors.models import Hypervisor
 from hypervisors.survey import survey
+from integrity.books import books_facts
 from integrity.checks import check_books, check_host
-from integrity.facts import REPAIR, books_facts, host_facts, ports_of_servers, retired_bases
+from integrity.facts import REPAIR, host_facts, ports_of_servers, settled_bases
 from integrity.found import Found
 from integrity.models import Finding
 from integrity.repairs import ACTIONS
 from integrity.repairs.work import Work
 from integrity.states import Scope
+from integrity.view import HostView
 from operations.kinds import Context, Kind, Step
 
 logger = logging.getLogger(__name__)
@@ -65,12 +67,16 @@ def _look_again(
         refresh=True,
         guests=only,
         ports=None if only is None else ports_of_servers(only),
-        retired=retired_bases(hypervisor),
+        settled_bases=settled_bases(),
     )
     facts = host_facts(
         hypervisor, seen, started_at=started_at, only=only, besides=context.operation_id
     )
-    return [each for each in check_host(seen, facts) if each.server_id not in facts.busy.servers]
+    return [
+        each
+        for each in check_host(HostView(seen, facts))
+        if each.server_id not in facts.busy.servers
+    ]
 
 
 def _carry_out(context: Context, plan: dict[str, Any]) -> list[str]:

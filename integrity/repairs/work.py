@@ -42,8 +42,8 @@ class Work:
         Raises:
             ServerNotFound: it is gone.
         """
-        found = Server.objects.alive().filter(pk=self.server_id).select_related("hypervisor")
-        server = found.first()
+        alive = Server.objects.alive().select_related("hypervisor")
+        server = alive.filter(pk=self.server_id).first() if self.server_id else None
         if server is None:
             raise ServerNotFound(f"Instance {self.server_id} could not be found.")
         return server

@@ -250,6 +250,10 @@ class FakeHost(FakePools):
         return sorted(name for name, each in self.networks.items() if each.is_active)
 
     @counted_call
+    def replug(self, network: str) -> None:
+        self._network(network)
+
+    @counted_call
     def ensure_dhcp_host(self, name: str, mac: str, ip: str, hostname: str | None) -> None:
         wanted = DhcpHost(mac.lower(), ip, hostname)
         network = self._network(name)

@@ -9,10 +9,13 @@ import pytest
 from django.utils import timezone
 
 from hypervisors.models import Hypervisor
+from images.models import Image
 from integrity.models import Finding
 from integrity.request_repairs import request_repairs
 from integrity.sweep import look_at_books, look_at_host
+from networks.models import Network, Port, Subnet
 from operations.models import UNFINISHED, Operation
+from quotas.models import Reservation
 from servers.models import Server
 from tests.hypervisors.fake_host import FakeHost, FakeHosts
 from tests.servers.conftest import flavor, image, network, now  # noqa: F401 - fixtures
@@ -72,11 +75,20 @@ def run_everything(wake_ups: int = 60) -> None:
 
 @pytest.fixture
 def world(hosts, one_host, create, work, network) -> World:  # noqa: F811 - fixtures
+    owner = network.project_id
+    for subject, resource in ((network.pk, "networks"), (network.subnets.get().pk, "subnets")):
+        Reservation.objects.create(project_id=owner, resource=resource, amount=1, subject=subject)
+    image = Image.objects.get()
+    Reservation.objects.create(
+        project_id=image.owner, resource="images", amount=1, subject=image.pk
+    )
     server = create()
     work(server.pk)
     # So long ago that no clock is in doubt about it.
     past = timezone.now() - timedelta(minutes=5)
     Operation.objects.update(finished_at=past)
-    Server.objects.update(updated_at=past)
+    Server.objects.update(updated_at=past, created_at=past)
+    for rows in (Network, Subnet, Image, Port):
+        rows.objects.update(created_at=past)
     server.refresh_from_db()
     return World(hosts, one_host, server)

@@ -1,0 +1,96 @@
+"""Is every reservation of quota held by something that exists, and everything counted?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from django.db.models import F, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from images.models import Image, ImageStatus
+from integrity.books import BooksFacts
+from integrity.facts import CLOCK_MARGIN
+from integrity.found import Found
+from integrity.states import FindingKind, Scope
+from networks.models import Network, Port, Subnet
+from quotas.models import Reservation
+from servers.models import Server
+
+# Where a server's copy of its flavor says how much of it is counted.
+_OF_FLAVOR = {"cores": "flavor__vcpus", "ram": "flavor__ram_mib"}
+_OF_SERVERS = ("instances", *_OF_FLAVOR)
+
+
+def check(facts: BooksFacts) -> Iterator[Found]:
+    """Reservations without an owner, and owners without reservations."""
+    before = facts.started_at - CLOCK_MARGIN
+    alive = Server.objects.alive()
+    yield from _leaked(_OF_SERVERS, alive)
+    for resource, rows in _single().items():
+        yield from _leaked((resource,), rows)
+        yield from _uncounted(resource, rows.filter(created_at__lt=before))
+    for resource in _OF_SERVERS:
+        yield from _of_servers(facts, resource, alive.filter(created_at__lt=before))
+
+
+def _single() -> dict[str, QuerySet[Any]]:
+    """What counts once each, by resource."""
+    return {
+        "ports": Port.objects.all(),
+        "networks": Network.objects.all(),
+        "subnets": Subnet.objects.all(),
+        "images": Image.objects.exclude(status=ImageStatus.DELETED),
+    }
+
+
+def _leaked(resources: Collection[str], owners: QuerySet[Any]) -> Iterator[Found]:
+    # One statement, so that both are of one moment.
+    rows = Reservation.objects.filter(resource__in=resources)
+    gone = rows.exclude(subject__in=owners.order_by().values("pk"))
+    for subject, project, resource, amount in gone.values_list(
+        "subject", "project_id", "resource", "amount"
+    ):
+        yield Found(
+            kind=FindingKind.QUOTA_LEAKED,
+            about=f"{resource} {subject}",
+            subject=project,
+            summary=f"{amount} {resource} of project {project} are held by {subject}, which does "
+            "not exist.",
+            repair="They are given back.",
+            action="quota.release",
+            args={"subject": str(subject), "resource": resource},
+            scope=Scope.BOOKS,
+        )
+
+
+def _uncounted(resource: str, owners: QuerySet[Any]) -> Iterator[Found]:
+    held = Reservation.objects.filter(resource=resource).values("subject")
+    field = "owner" if resource == "images" else "project_id"
+    for key, project in owners.exclude(pk__in=held).order_by().values_list("pk", field):
+        yield _missing(resource, str(key), str(project), 1, None)
+
+
+def _of_servers(facts: BooksFacts, resource: str, alive: QuerySet[Server]) -> Iterator[Found]:
+    own = Reservation.objects.filter(subject=OuterRef("pk"), resource=resource).values("amount")
+    counted = alive.order_by().annotate(counted=Coalesce(Subquery(own), 0))
+    right = F(_OF_FLAVOR[resource]) if resource in _OF_FLAVOR else Value(1)
+    rows = counted.annotate(right=right).values_list("pk", "project_id", "counted", "right")
+    for key, project, amount, wanted in rows:
+        if amount != wanted and key not in facts.busy.servers:
+            yield _missing(resource, str(key), project, int(wanted), key)
+
+
+def _missing(resource: str, subject: str, project: str, amount: int, server: Any) -> Found:
+    return Found(
+        kind=FindingKind.QUOTA_MISSING,
+        about=f"{resource} {subject}",
+        subject=project,
+        summary=f"{subject} is not counted with {amount} {resource} against the quota of project "
+        f"{project}.",
+        repair="It is counted, even above the project's limits: it exists.",
+        action="quota.count",
+        args={"subject": subject, "resource": resource, "amount": amount, "project": project},
+        server_id=server,
+        scope=Scope.BOOKS,
+    )

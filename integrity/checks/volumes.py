@@ -1,0 +1,137 @@
+"""Has every server its disks, and is nobody else's volume in our pools?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from hypervisors.disks import BASE_PREFIX
+from hypervisors.guests import DiskSpec
+from integrity.facts import base_image_of, disks_of, server_of_volume
+from integrity.found import Found
+from integrity.states import FindingKind, Policy
+from integrity.view import HostView
+from servers.models import Server
+
+_LOG = "_console.log"
+_NAMED = 5
+_REMAKES = {
+    "config": ("volume.remake", "It is made again, without the password it was made with."),
+    "swap": ("volume.remake", "An empty one is made."),
+    "ephemeral": ("volume.remake", "An empty one is made; what was on it is lost."),
+}
+
+
+def check(view: HostView) -> Iterator[Found]:
+    """Missing and stray volumes."""
+    for server in view.settled:
+        pool = view.pool_of(server)
+        if pool is not None:
+            names = view.volumes[pool]
+            for disk in disks_of(server, pool):
+                if disk.volume not in names:
+                    yield _missing(view, server, disk)
+    for pool, names in view.volumes.items():
+        yield from _stray_ones(view, pool, names)
+
+
+def _missing(view: HostView, server: Server, disk: DiskSpec) -> Found:
+    where = f"the pool {disk.pool} of {view.hypervisor.name}"
+    common: dict[str, Any] = {
+        "kind": FindingKind.VOLUME_MISSING,
+        "about": f"{disk.pool} {disk.volume}",
+        "subject": server.name,
+        "server_id": server.pk,
+        "hypervisor_id": view.hypervisor.pk,
+    }
+    if disk.role == "root":
+        return Found(
+            summary=f"The root disk of server {server.name} is gone from {where}.",
+            repair="It cannot be made again: the server goes to ERROR with this reason.",
+            action="server.fail",
+            args={"reason": f"The server's root disk is gone from {view.hypervisor.name}."},
+            **common,
+        )
+    action, repair = _REMAKES[disk.role]
+    return Found(
+        summary=f"The {disk.role} disk of server {server.name} is gone from {where}.",
+        repair=repair,
+        policy=Policy.ON_REQUEST if disk.role == "ephemeral" else Policy.AUTOMATIC,
+        action=action,
+        args={"pool": disk.pool, "volume": disk.volume},
+        **common,
+    )
+
+
+def _stray_ones(view: HostView, pool: str, names: set[str]) -> Iterator[Found]:
+    foreign = []
+    for name in sorted(names):
+        server_id = server_of_volume(name)
+        if server_id is not None:
+            yield from _of_server(view, pool, name, server_id)
+        elif base_image_of(name) is None and not name.startswith(BASE_PREFIX):
+            foreign.append(name)
+    if foreign:
+        yield _foreign(view, pool, foreign)
+
+
+def _of_server(view: HostView, pool: str, name: str, server_id: UUID) -> Iterator[Found]:
+    server = view.facts.servers.get(server_id)
+    if server is not None:
+        kept = {disk.volume for disk in disks_of(server, pool)}
+        if name in kept or _LOG in name or server not in view.settled:
+            return
+        reason = f"server {server.name} has no such disk"
+        yield _stray(view, pool, name, server_id, reason, Policy.ON_REQUEST)
+        return
+    if server_id in view.domains and server_id not in view.facts.elsewhere:
+        return  # the domain of an unknown server is a matter of its own
+    gone = view.facts.elsewhere.get(server_id)
+    if gone is None:
+        reason = "the database does not know a server of this id"
+        yield _stray(view, pool, name, server_id, reason, Policy.ON_REQUEST)
+    elif gone.deleted_at is not None:
+        yield _stray(view, pool, name, server_id, f"server {gone.name} was deleted")
+    elif view.hypervisor.pk not in view.facts.allocated.get(server_id, frozenset()):
+        never = gone.hypervisor_id is None and gone.launched_at is None
+        reason = f"server {gone.name} is not on this host"
+        policy = Policy.AUTOMATIC if never else Policy.ON_REQUEST
+        yield _stray(view, pool, name, server_id, reason, policy)
+
+
+def _stray(
+    view: HostView,
+    pool: str,
+    name: str,
+    server_id: UUID,
+    reason: str,
+    policy: Policy = Policy.AUTOMATIC,
+) -> Found:
+    return Found(
+        kind=FindingKind.VOLUME_STRAY,
+        about=f"{pool} {name}",
+        subject=name,
+        summary=f"The volume {name} in the pool {pool} of {view.hypervisor.name} belongs to "
+        f"nobody: {reason}.",
+        repair="The volume is deleted.",
+        policy=policy,
+        action="volume.delete",
+        args={"pool": pool, "volume": name},
+        server_id=server_id,
+        hypervisor_id=view.hypervisor.pk,
+        is_doubtful=policy == Policy.ON_REQUEST,
+    )
+
+
+def _foreign(view: HostView, pool: str, names: list[str]) -> Found:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return Found(
+        kind=FindingKind.VOLUME_FOREIGN,
+        about=pool,
+        subject=pool,
+        summary=f"The pool {pool} of {view.hypervisor.name} has volumes that this portal did not "
+        f"make: {', '.join(names[:_NAMED])}{more}.",
+        policy=Policy.NEVER,
+        hypervisor_id=view.hypervisor.pk,
+    )

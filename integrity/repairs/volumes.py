@@ -1,0 +1,52 @@
+"""Repairs of servers' volumes."""
+
+from __future__ import annotations
+
+from hypervisors import disks
+from hypervisors.connections import connected
+from hypervisors.models import Hypervisor
+from integrity.errors import CopyNeeded
+from integrity.facts import disks_of
+from integrity.repairs.work import Work
+from servers.config_drive import config_drive
+from servers.guest_spec import disk_plan, guest_facts
+from servers.models import Server
+
+_REMADE = ("ephemeral", "swap", "config")
+
+
+def delete(work: Work) -> None:
+    """Delete a volume that nobody has; a guest on this host that has it keeps it.
+
+    Raises:
+        CopyNeeded: a domain there has it.
+    """
+    pool, name = work.args["pool"], work.args["volume"]
+    here = Server.objects.alive().filter(hypervisor=work.host)
+    server = here.filter(pk=work.server_id).first() if work.server_id else None
+    if server is not None and name in {disk.volume for disk in disks_of(server, pool)}:
+        raise CopyNeeded("The server has this disk.")
+    with connected(work.host) as host:
+        host.delete_volume(pool, name)
+
+
+def remake(work: Work) -> None:
+    """Make a disk again that can be."""
+    _make(work.host, work.server(), work.args["pool"], {work.args["volume"]})
+
+
+def remake_missing(host: Hypervisor, server: Server, pool: str) -> None:
+    """Make those of a server's disks again that are gone and can be; the root disk cannot."""
+    there = set(disks.volumes_of(host, pool, server.pk))
+    wanted = {disk.volume for disk in disks_of(server, pool) if disk.role in _REMADE}
+    _make(host, server, pool, wanted - there)
+
+
+def _make(host: Hypervisor, server: Server, pool: str, names: set[str]) -> None:
+    if not names:
+        return
+    drive = config_drive(guest_facts(server)) if server.has_config_drive else None
+    plan = disk_plan(server, base_volume=None, config_drive=drive)
+    for disk in disks.disk_specs(pool, server.pk, plan):
+        if disk.volume in names and disk.role in _REMADE:
+            disks.create_disk(host, disk, server.pk, plan)
