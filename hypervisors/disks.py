@@ -25,6 +25,7 @@ from hypervisors.libvirt.spec import DiskSpec
 from hypervisors.libvirt.storage import VolumeFormat
 from hypervisors.models import CachedImage, Hypervisor, StoragePool
 from hypervisors.swap import swap_disk
+from operations.models import Operation
 
 # How long an uploader that shows no sign of life is waited for.
 UPLOAD_LEASE_S = 60.0
@@ -103,7 +104,8 @@ def ensure_base_image(
                 pool.name, image.volume, image.source, kind=kind, sha256=image.sha256
             )
     except CloudError:
-        mine.update(uploader=None, upload_until=None)
+        # Whoever needs it may go on at once; who undoes this build finds what it left.
+        mine.update(upload_until=now)
         raise
     mine.update(is_ready=True, uploader=None, upload_until=None, size=volume.allocation_bytes)
     return image.volume
@@ -162,11 +164,30 @@ def disk_specs(pool: str, server_id: UUID, plan: DiskPlan) -> tuple[DiskSpec, ..
 
 
 def delete_disks(hypervisor: Hypervisor, server_id: UUID) -> None:
-    """Delete all of a server's disks in all pools of the host. Absent is fine."""
+    """Delete all of a server's disks in all pools of the host, and half uploads. Absent is fine."""
+    drop_half_uploads(hypervisor, server_id)
     with connected(hypervisor) as host:
         for pool in StoragePool.objects.filter(hypervisor=hypervisor):
             for volume in volumes_of(hypervisor, pool.name, server_id):
                 host.delete_volume(pool.name, volume)
+
+
+def drop_half_uploads(hypervisor: Hypervisor, server_id: UUID) -> None:
+    """Delete the images that operations of this server brought to the host in part only.
+
+    What another operation has gone on with meanwhile is that one's.
+    """
+    operations = Operation.objects.filter(subject=server_id).values("id")
+    rows = CachedImage.objects.filter(
+        pool__hypervisor=hypervisor, is_ready=False, uploader__in=operations
+    )
+    for row in rows.select_related("pool"):
+        mine = CachedImage.objects.filter(pk=row.pk, is_ready=False, uploader=row.uploader)
+        # Others wait while it goes, and then begin anew.
+        if mine.update(upload_until=timezone.now() + timedelta(seconds=UPLOAD_LEASE_S)):
+            with connected(hypervisor) as host:
+                host.delete_volume(row.pool.name, row.volume)
+            mine.delete()
 
 
 def volumes_of(hypervisor: Hypervisor, pool: str, server_id: UUID) -> list[str]:

@@ -124,6 +124,13 @@ def bring_image(context: Context) -> dict[str, Any] | None:
     return {"volume": volume}
 
 
+def drop_half_image(context: Context) -> None:
+    """Take half an image off the host again; a whole one stays for the next server."""
+    host = chosen_host(context)
+    if host is not None:
+        disks.drop_half_uploads(host, context.subject)
+
+
 def _image_queue(context: Context) -> str:
     """An upload may take minutes: it must not hold up reboots and deletes."""
     server = server_of(context)
@@ -330,7 +337,7 @@ BUILD = Kind(
     steps=[
         Step(PLACE, place, unplace, on_host=True),
         Step("take_slot", take_slot, free_slot),
-        Step("bring_image", bring_image, on_host=True, queue=_image_queue),
+        Step("bring_image", bring_image, drop_half_image, on_host=True, queue=_image_queue),
         Step("prepare_host", prepare_host, clear_host, on_host=True),
         Step("define_guest", define_guest, remove_guest, on_host=True),
         Step("start_guest", start_guest, remove_guest, on_host=True),

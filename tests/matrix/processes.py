@@ -27,9 +27,7 @@ Point = tuple[str, int]
 def fork(work: Callable[[], None]) -> int:
     """Start the work in a process of its own; its id. Neither end keeps a database connection."""
     for each in connections.all():
-        each.close()
-        if each.vendor == "postgresql":
-            each.close_pool()
+        _disconnect(each)
     child = os.fork()
     if child:
         return child
@@ -41,6 +39,12 @@ def fork(work: Callable[[], None]) -> int:
         traceback.print_exc()
     finally:
         os._exit(status)
+
+
+def _disconnect(database: Any) -> None:
+    database.close()
+    if database.vendor == "postgresql":
+        database.close_pool()
 
 
 def ended(child: int) -> int:
@@ -67,7 +71,8 @@ class Watch:
     @contextlib.contextmanager
     def over(self, world: World) -> Iterator[None]:
         """Watch the engine wherever it is run from now on; only it, not the test around it."""
-        run, commit = engine.run, connection._commit
+        database: Any = connection
+        run, commit = engine.run, database._commit
 
         def watched_run(*arguments: Any, **options: Any) -> None:
             self._is_on = True
@@ -82,12 +87,12 @@ class Watch:
             self.moment("after COMMIT")
 
         world.hosts.watch(self.moment)
-        engine.run, connection._commit = watched_run, watched_commit  # type: ignore[assignment]  # the same call
+        engine.run, database._commit = watched_run, watched_commit
         try:
             with connection.execute_wrapper(self._statement):
                 yield
         finally:
-            engine.run, connection._commit = run, commit
+            engine.run, database._commit = run, commit
             world.hosts.watch(None)
 
     def moment(self, name: str) -> None:

@@ -14,15 +14,17 @@ from tests.matrix.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-STEPS = [
-    pytest.param(case, step, id=f"{case}, {step}") for case in PLAIN_CASES for step in case.steps
-]
-UNDONE_STEPS = [
-    pytest.param(case, step, id=f"{case}, {step}")
-    for case in PLAIN_CASES
-    if troubles.undoable(case.definition)
-    for step in case.steps
-]
+
+def steps_of(cases: list[Case]) -> pytest.MarkDecorator:
+    """The test for each step of these."""
+    steps = [(case, step) for case in cases for step in case.steps]
+    return pytest.mark.parametrize(
+        ("case", "step"), steps, ids=[f"{case}, {step}" for case, step in steps]
+    )
+
+
+EVERY_STEP = steps_of(PLAIN_CASES)
+EVERY_UNDONE_STEP = steps_of([each for each in PLAIN_CASES if troubles.undoable(each.definition)])
 BEFORE_AND_AFTER = pytest.mark.parametrize("is_after", [False, True], ids=["before", "after"])
 
 
@@ -33,7 +35,7 @@ def assert_clean_slate(world: World) -> None:
 
 
 @BEFORE_AND_AFTER
-@pytest.mark.parametrize(("case", "step"), STEPS)
+@EVERY_STEP
 def test_a_step_that_fails_for_good_leaves_a_clean_slate(
     world: World, case: Case, step: str, is_after: bool
 ):
@@ -50,7 +52,7 @@ def test_a_step_that_fails_for_good_leaves_a_clean_slate(
 
 
 @BEFORE_AND_AFTER
-@pytest.mark.parametrize(("case", "step"), STEPS)
+@EVERY_STEP
 def test_a_step_that_fails_once_is_tried_again(world: World, case: Case, step: str, is_after: bool):
     trouble = at(step, troubles.failing(troubles.passing(), is_after=is_after, times=1))
     operation = case.begin(world)
@@ -82,7 +84,7 @@ def test_every_do_may_run_twice(world: World, case: Case):
     assert_clean_slate(world)
 
 
-@pytest.mark.parametrize(("case", "step"), UNDONE_STEPS)
+@EVERY_UNDONE_STEP
 def test_every_undo_may_run_twice(world: World, case: Case, step: str):
     trouble = at(step, troubles.failing(troubles.permanent(), is_after=True))
     operation = case.begin(world)
@@ -97,7 +99,7 @@ def test_every_undo_may_run_twice(world: World, case: Case, step: str):
 
 @BEFORE_AND_AFTER
 @pytest.mark.parametrize("error", [troubles.passing, troubles.permanent])
-@pytest.mark.parametrize(("case", "step"), UNDONE_STEPS)
+@EVERY_UNDONE_STEP
 def test_an_undo_that_fails_is_made_up_for(world: World, case: Case, step: str, error, is_after):
     last = case.steps[-1]
     trouble = at(last, troubles.failing(troubles.permanent(), is_after=False))
@@ -114,7 +116,7 @@ def test_an_undo_that_fails_is_made_up_for(world: World, case: Case, step: str, 
 
 
 @BEFORE_AND_AFTER
-@pytest.mark.parametrize(("case", "step"), STEPS)
+@EVERY_STEP
 def test_a_host_that_goes_away_gets_its_due_when_it_is_back(
     world: World, case: Case, step: str, is_after: bool
 ):
@@ -136,7 +138,7 @@ def test_a_host_that_goes_away_gets_its_due_when_it_is_back(
 
 
 @BEFORE_AND_AFTER
-@pytest.mark.parametrize(("case", "step"), [each for each in STEPS if each.values[0].has_successor])
+@steps_of([each for each in PLAIN_CASES if each.has_successor])
 def test_a_delete_at_any_step_wins(world: World, case: Case, step: str, is_after: bool):
     operation = case.begin(world)
     server = Server.objects.get(pk=operation.subject)
