@@ -16,7 +16,7 @@ from hypervisors.libvirt.spec import GuestMetadata
 
 _UNITS_KIB = {"KiB": 1, "MiB": 1024, "GiB": 1024**2}
 _IN_KIB = {"memory", "currentMemory"}
-_QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
+_QEMU_WORDS = "{http://libvirt.org/schemas/domain/qemu/1.0}commandline"
 # Told from others of its kind by this: path and attributes.
 _IDENTITY = {
     "disk": ("target", ("dev",)),
@@ -39,7 +39,7 @@ _ATTRIBUTES_LEFT_OUT = {
 }
 # Shown although our definition does not have them.
 _EXTRA = {
-    "domain": {"memoryBacking", "cputune", "blkiotune", "memtune", "maxMemory", f"{_QEMU}commandline"},
+    "domain": {"memoryBacking", "cputune", "blkiotune", "memtune", "maxMemory", _QEMU_WORDS},
     "os": {"kernel", "initrd", "cmdline"},
     "devices": {"disk", "interface", "hostdev", "filesystem", "tpm", "shmem", "vsock"},
     "disk": {"iotune", "readonly", "shareable", "transient", "boot"},

@@ -189,7 +189,11 @@ def write_metadata(raw: Any, uuid: UUID, metadata: GuestMetadata) -> None:
 
 @on_host(_START_S)
 def replug(raw: Any, network: str) -> None:
-    """Plug the running guests' cards on a network into its bridge, after it was started anew."""
+    """Plug the running guests' cards on a network into its bridge, after it was started anew.
+
+    libvirt does not do it by itself, and does nothing when told of a card as it is (9.0): so each
+    is told to be on the bridge as such for a moment, and then on the network again.
+    """
     for domain in raw.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
         xml = find(domain.XMLDesc, 0)
         if xml is None:
@@ -197,11 +201,17 @@ def replug(raw: Any, network: str) -> None:
         for card in ET.fromstring(xml).iterfind("devices/interface"):  # noqa: S314 - libvirt's own
             source = card.find("source")
             if source is not None and source.get("network") == network:
-                _replug(domain, card)
+                _replug(domain, card, source)
 
 
-def _replug(domain: Any, card: ET.Element) -> None:
-    domain.updateDeviceFlags(ET.tostring(card, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+def _replug(domain: Any, card: ET.Element, source: ET.Element) -> None:
+    network, bridge = source.get("network", ""), source.get("bridge", "")
+    for kind, attribute, value in (("bridge", "bridge", bridge), ("network", "network", network)):
+        card.set("type", kind)
+        source.attrib.clear()
+        source.set(attribute, value)
+        text = ET.tostring(card, encoding="unicode")
+        domain.updateDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
 def wait_state(connection: Connection, uuid: UUID, state: PowerState, timeout_s: float) -> bool:

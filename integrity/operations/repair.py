@@ -32,23 +32,39 @@ from operations.kinds import Context, Kind, Step
 logger = logging.getLogger(__name__)
 
 
-def repair(context: Context) -> dict[str, Any]:
-    """Look again, then do what was planned; what fails is noted with its finding."""
+def look(context: Context) -> list[int]:
+    """Look again; which of the findings are still so, with the plan that was made for them.
+
+    A step of its own: a repair that dies half-way may have removed what its finding was told by,
+    and has to be gone on with all the same.
+    """
     planned: dict[tuple[str, int | None], list[dict[str, Any]]] = defaultdict(list)
     for each in context.params["findings"]:
         host = each["hypervisor"] if each["scope"] == Scope.HOST else None
         planned[each["scope"], host].append(each)
-    done: list[str] = []
+    confirmed: list[int] = []
     for (_, hypervisor_id), plans in planned.items():
         still = {each.key: each for each in _look_again(context, hypervisor_id, plans)}
         for plan in plans:
-            context.checkpoint()
             found = still.get(plan["key"])
             if found is None:
                 _close(plan)
             elif found.action == plan["action"] and found.args == plan["args"]:
-                done += _carry_out(context, plan)
-    return {"done": done}
+                confirmed.append(plan["id"])
+    return confirmed
+
+
+def repair(context: Context) -> list[str]:
+    """Do what was planned; what fails is noted with its finding. Returns the keys of what did not.
+
+    A plan carried out twice means it once.
+    """
+    failed = []
+    for plan in context.params["findings"]:
+        context.checkpoint()
+        if plan["id"] in context.outputs["look"] and not _carry_out(context, plan):
+            failed.append(plan["key"])
+    return failed
 
 
 def _look_again(
@@ -79,7 +95,7 @@ def _look_again(
     ]
 
 
-def _carry_out(context: Context, plan: dict[str, Any]) -> list[str]:
+def _carry_out(context: Context, plan: dict[str, Any]) -> bool:
     now = timezone.now()
     row = Finding.objects.filter(pk=plan["id"])
     row.update(attempts=F("attempts") + 1, tried_at=now, error="")
@@ -97,10 +113,10 @@ def _carry_out(context: Context, plan: dict[str, Any]) -> list[str]:
     except CloudError as error:
         logger.warning("Not repaired: %s %s (%s)", plan["summary"], error, error.detail)
         row.update(error=str(error))
-        return []
+        return False
     logger.info("Repaired: %s", plan["summary"])
     _close(plan)
-    return [plan["key"]]
+    return True
 
 
 def _close(plan: dict[str, Any]) -> None:
@@ -118,8 +134,8 @@ def on_failed(context: Context, error: dict[str, Any]) -> None:
 
 REPAIR_KIND = Kind(
     REPAIR,
-    # No undo: a repair that went half-way is gone on with by the next one.
-    steps=[Step("repair", repair)],
+    # No undo: a repair that failed half-way is planned anew by the next sweep.
+    steps=[Step("look", look), Step("repair", repair)],
     # The next sweep plans anew, from what is there then.
     retries=0,
     deadline_s=900,

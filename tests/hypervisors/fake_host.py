@@ -203,6 +203,7 @@ class FakeHost(FakePools):
     def write_metadata(self, uuid: UUID, metadata: GuestMetadata) -> None:
         guest = self._guest(uuid)
         guest.spec = dataclasses.replace(guest.spec, metadata=metadata)
+        self._guest(uuid).xml = None
 
     @counted_call
     def screenshot(self, uuid: UUID) -> bytes:

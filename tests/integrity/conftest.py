@@ -78,9 +78,9 @@ def world(hosts, one_host, create, work, network) -> World:  # noqa: F811 - fixt
     owner = network.project_id
     for subject, resource in ((network.pk, "networks"), (network.subnets.get().pk, "subnets")):
         Reservation.objects.create(project_id=owner, resource=resource, amount=1, subject=subject)
-    image = Image.objects.get()
+    picture = Image.objects.get()
     Reservation.objects.create(
-        project_id=image.owner, resource="images", amount=1, subject=image.pk
+        project_id=picture.owner, resource="images", amount=1, subject=picture.pk
     )
     server = create()
     work(server.pk)

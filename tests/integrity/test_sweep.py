@@ -46,12 +46,12 @@ def test_the_timer_finds_and_repairs_by_itself(world):
     sweep(timezone.now())
     found = Finding.objects.open().get().kind
     run_everything()
-    sweep(timezone.now())
+    row = sweep(timezone.now())
 
     assert found == FindingKind.DHCP_MISSING
     assert not Finding.objects.open().exists()
-    assert Sweep.objects.first().findings == 0
-    assert Sweep.objects.first().hosts == ["host1"]
+    assert Sweep.objects.get(pk=row.pk).findings == 0
+    assert row.hosts == ["host1"]
 
 
 def test_a_host_that_does_not_answer_keeps_its_findings_and_is_named(world):
