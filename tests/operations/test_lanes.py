@@ -18,6 +18,10 @@ def gate():
     opened.set()
 
 
+def break_off() -> None:
+    raise ZeroDivisionError
+
+
 def test_quick_work_is_over_when_run_returns():
     done: list[int] = []
 
@@ -30,7 +34,11 @@ def test_slow_work_is_left_to_itself(gate):
     finished = threading.Event()
     lanes = Lanes(2, PATIENCE_S)
 
-    lanes.run(lambda: (gate.wait(), finished.set()))
+    def work() -> None:
+        gate.wait()
+        finished.set()
+
+    lanes.run(work)
 
     assert not finished.is_set()
     gate.set()
@@ -53,7 +61,7 @@ def test_with_all_lanes_taken_the_job_waits_for_a_free_one(gate):
 
 def test_an_error_reaches_the_job_that_still_waits():
     with pytest.raises(ZeroDivisionError):
-        Lanes(1, patience_s=30).run(lambda: 1 / 0)
+        Lanes(1, patience_s=30).run(break_off)
 
 
 def test_an_error_of_work_that_was_left_is_logged(gate, caplog):
@@ -61,7 +69,11 @@ def test_an_error_of_work_that_was_left_is_logged(gate, caplog):
     caplog.handler.emit = lambda record: logged.set()
     lanes = Lanes(2, PATIENCE_S)
 
-    lanes.run(lambda: (gate.wait(), 1 / 0))
+    def work() -> None:
+        gate.wait()
+        break_off()
+
+    lanes.run(work)
     gate.set()
 
     assert logged.wait(30)

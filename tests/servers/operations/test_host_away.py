@@ -110,7 +110,7 @@ def test_a_delete_cleans_every_host_that_a_build_may_have_touched(one_host, host
     make_hypervisor(hosts, "host2")
     server = create()
     work(server.pk)
-    other = Hypervisor.objects.exclude(pk=Server.objects.get(pk=server.pk).hypervisor_id).get()
+    other = Hypervisor.objects.exclude(servers=server).get()
     # As after a build that died between its claim and its note of it.
     Allocation.objects.create(
         server_id=server.pk, hypervisor=other, vcpus=1, ram_mib=64, disk_gib=0
