@@ -207,6 +207,7 @@ def test_a_base_image_of_a_deleted_image_goes_when_no_disk_lies_over_it(world):
     world.host.filters.clear()
     [network] = world.host.networks.values()
     network.entries = []
+    world.look()
     world.repair()
 
     kinds, left = world.kinds(), world.repair()

@@ -1,0 +1,68 @@
+"""A definition as libvirt keeps it is the one it was given, until somebody changes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hypervisors.libvirt.difference import definition_difference
+
+DATA = Path(__file__).parent / "data"
+
+
+def wanted(name):
+    return (DATA / f"domain_{name}.xml").read_text()
+
+
+def kept(name):
+    """What libvirt 9 made of it."""
+    return (DATA / f"domain_{name}_kept.xml").read_text()
+
+
+@pytest.mark.parametrize("name", ["linux", "windows"])
+def test_what_libvirt_adds_is_no_difference(name):
+    assert definition_difference(wanted(name), kept(name)) == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("<vcpu placement='static'>", "<vcpu placement='static' current='1'>", 'current="1"'),
+        ("65536</memory>", "131072</memory>", '+  <memory unit="KiB">131072</memory>'),
+        ("<serial>root</serial>", "", "-      <serial>root</serial>"),
+        ("<mtu size='1400'/>", "", '-      <mtu size="1400" />'),
+        ("<model type='virtio'/>", "<model type='e1000'/>", '+      <model type="e1000" />'),
+        ("<on_crash>destroy", "<on_crash>restart", "+  <on_crash>restart</on_crash>"),
+        (
+            "</devices>",
+            "<disk type='file'><source file='/x'/><target dev='vdz'/></disk></devices>",
+            '+      <source file="/x" />',
+        ),
+        (
+            "</devices>",
+            "<hostdev mode='subsystem' type='usb'><source/></hostdev></devices>",
+            '+    <hostdev mode="subsystem" type="usb">',
+        ),
+    ],
+)
+def test_what_a_hand_changed_is_shown(old, new, line):
+    changed = kept("linux").replace(old, new)
+
+    assert changed != kept("linux")
+    assert line in definition_difference(wanted("linux"), changed)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("pc-q35-7.2", "pc-q35-8.2"),
+        ("<title>one &amp; only</title>", "<title>two</title>"),
+        ("<model fallback='forbid'>qemu64<", "<model fallback='forbid'>EPYC<"),
+    ],
+)
+def test_what_depends_on_the_host_or_is_a_label_is_not_compared(old, new):
+    changed = kept("linux").replace(old, new)
+
+    assert changed != kept("linux")
+    assert definition_difference(wanted("linux"), changed) == ""
