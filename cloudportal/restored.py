@@ -4,9 +4,10 @@ Each unfinished operation in it is from the moment of the backup. What is resume
 what has become of its subject since:
 
 - start, stop, reboot: cancelled. The user has long seen them done; the guest's power is looked at.
-- build: cancelled, and the server is in ERROR until the hosts have been asked. It was probably
-  finished, so undoing would destroy a server in use, and going on might build it a second time on
-  another host. What it holds is kept; `manage.py integrity --repair` finds the guest.
+- build: cancelled, and the server forgotten. It was probably finished since, so undoing would
+  destroy a server in use, and going on might build it a second time on another host; a row that
+  says it was never built would even have its guest taken for a stray. Where a host has it,
+  `manage.py integrity --repair` takes it in again from what its domain says.
 - all others, which are deletes, debts and removals: resumed. They take away what bears the id of
   their subject, nothing else, and look first.
 
@@ -23,16 +24,17 @@ from django.db import transaction
 
 from hypervisors import capacity
 from hypervisors.models import HostState, Hypervisor
+from networks import server_ports
 from operations import enqueue
 from operations.models import UNFINISHED, Operation, OperationState, StepRecord
+from quotas.consume import release
+from scheduling.place import release_server
 from servers import history
 from servers.models import Server
 from servers.operations.build import BUILD
 from servers.operations.power import REBOOT, START, STOP
-from servers.states import PowerState, VmState
 
 POWER = {START.name, STOP.name, REBOOT.name}
-FAULT = "It was being built when the backup was taken that the portal was restored from."
 
 
 @dataclass
@@ -72,18 +74,13 @@ def _cancel(operation: Operation, now: datetime) -> None:
     operation.state = OperationState.CANCELLED
     operation.finished_at = now
     operation.save(update_fields=["state", "finished_at"])
-    capacity.free_build_slot(operation_id=operation.pk)
     subject = operation.subject
     history.mark_action_failed(server_id=subject, request_id=operation.request_id, now=now)
     if operation.kind in POWER:
         Server.objects.change(subject, task_state=None, updated_at=now)
         return
-    Server.objects.change(
-        subject,
-        vm_state=VmState.ERROR,
-        task_state=None,
-        power_state=PowerState.NOSTATE,
-        sealed_admin_password="",
-        updated_at=now,
-    )
-    history.record_fault(server_id=subject, message=FAULT, details="", now=now)
+    capacity.free_build_slot(operation_id=operation.pk)
+    server_ports.release_server_ports(server_id=subject, now=now)
+    release_server(server_id=subject)
+    release(subject=subject)
+    Server.objects.filter(pk=subject).delete()
