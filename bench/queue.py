@@ -19,8 +19,8 @@ from bench.proc import cpu_s, tree
 from tests.portal import ROOT, Portal, eventually
 from tests.postgres import cluster
 
-JOBS = 100
-IDLE_S = 10.0
+JOBS = 60
+IDLE_S = 6.0
 # django-q2's default, and what the portal's first version had.
 POLLS_S = (0.2, 0.05)
 
