@@ -356,7 +356,7 @@ def quota_of_a_server_missing(scene: Scene) -> None:
         "from quotas.models import Reservation\n"
         f"Reservation.objects.filter(subject={server!r}, resource='ram').delete()"
     )
-    scene.expected.append(Expected("quota_missing", server))
+    scene.expected.append(Expected("quota_missing", text=server))
 
 
 @kind
