@@ -11,7 +11,7 @@ from django.apps import apps
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
-from django.db.models import CharField
+from django.db.models import CharField, Model
 from django.utils import timezone
 
 from cloudportal.contents import ensure_flavors, ensure_shared_network
@@ -31,7 +31,7 @@ from servers.record_sync import Round, sync_records
 from servers.wanted import CreateServers
 from tests.authorisation import actor_named
 from tests.hypervisors.fake_host import make_hypervisor
-from tests.servers.operations.test_restore import EVERYTHING, lose_everything, rows
+from tests.servers.operations.lost import EVERYTHING, lose_everything, rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORD = "a new password"
@@ -86,7 +86,7 @@ def rebuild(*words: str) -> str:
 
 
 def everything() -> dict:
-    kinds = [*EVERYTHING, CachedImage]
+    kinds: list[type[Model]] = [*EVERYTHING, CachedImage]
     return {kind: sorted(map(str, kind._base_manager.values())) for kind in kinds}
 
 
@@ -253,7 +253,7 @@ def test_a_guest_on_two_hosts_is_the_running_ones(cloud):
     with pytest.raises(CommandError):
         rebuild()
 
-    assert Server.objects.get(pk=guest).hypervisor.name == "host2"
+    assert Server.objects.filter(pk=guest, hypervisor__name="host2").exists()
 
 
 def test_a_database_in_use_keeps_its_ids(cloud):

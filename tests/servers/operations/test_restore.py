@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.db.models import Model
 from django.utils import timezone
 
 from flavors.models import Flavor, FlavorAccess
@@ -15,14 +14,13 @@ from hypervisors.connections import connected
 from hypervisors.guests import GuestMetadata
 from hypervisors.models import Hypervisor
 from identity.bootstrap import ensure_domain_and_roles
-from identity.models import Domain, Project, Role, RoleAssignment, User
+from identity.models import Project, Role, RoleAssignment, User
 from images.inspect import Inspection
 from images.models import Image
 from images.storage import image_path
 from networks.models import FixedIP, Network, Port, SecurityGroup, Subnet
-from operations.models import Operation
-from quotas.models import ProjectLedger, QuotaLimit, Reservation
-from scheduling.models import Allocation, Decision
+from quotas.models import QuotaLimit, Reservation
+from scheduling.models import Allocation
 from servers.delete import delete_server
 from servers.errors import GuestElsewhere, RecordUnusable, ServerWasDeleted
 from servers.models import KeyPair, Server, ServerAction
@@ -32,22 +30,11 @@ from servers.states import PowerState, VmState
 from tests.authorisation import FOREIGN_PROJECT, OWN_PROJECT, STRANGER, actor_named
 from tests.hypervisors.fake_host import make_hypervisor
 from tests.servers.operations.conftest import assert_nothing_left
+from tests.servers.operations.lost import EVERYTHING, lose_everything, rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJk0d5wV0m5Hn5WqB0vG0kQk0Yt0W5qBq3o2mG1w7Zr1 ann"
-# In the order in which rows may go.
-EVERYTHING: list[type[Model]] = [
-    Operation, FixedIP, Port, Subnet, Network, SecurityGroup, Allocation, Decision, Reservation,
-    ProjectLedger, Server, ServerAction, KeyPair, RoleAssignment, FlavorAccess, Flavor, Image,
-    User, Project, Domain,
-]  # fmt: skip
-# What a restored row need not have in common with the one that was lost.
-PASSING = {
-    "password", "tokens_valid_from", "default_project_id", "is_staff", "is_superuser", "revision",
-    "sealed_admin_password", "record_digest", "recorded_at",
-}  # fmt: skip
-STAMPED_ANEW = {Network, Subnet, Port, SecurityGroup, Project, User, Flavor, KeyPair}
 
 
 @pytest.fixture
@@ -89,28 +76,6 @@ def found(server: Server) -> Found:
 
 def changed(guest: Found, **fields: Any) -> Found:
     return dataclasses.replace(guest, metadata=dataclasses.replace(guest.metadata, **fields))
-
-
-def lose_everything() -> None:
-    """An empty database that has been set up, and to which the hosts were added."""
-    for kind in EVERYTHING:
-        kind._base_manager.all().delete()
-    Hypervisor.objects.update(vcpus_used=0, ram_mib_used=0, disk_gib_used=0)
-    ensure_domain_and_roles()
-
-
-def rows(kind: type[Model]) -> list[dict[str, Any]]:
-    passing = PASSING | ({"created_at", "updated_at"} if kind in STAMPED_ANEW else set())
-    passing |= (
-        {"id"} if kind in {FixedIP, RoleAssignment, Allocation, Reservation, Flavor} else set()
-    )
-    if kind in {Reservation, Allocation}:
-        passing.add("created_at")
-    found = [
-        {name: value for name, value in row.items() if name not in passing}
-        for row in kind._base_manager.values()
-    ]
-    return sorted(found, key=str)
 
 
 def bring_back(guest: Found, **options: Any) -> Restoration:
