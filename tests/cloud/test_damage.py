@@ -13,6 +13,16 @@ from typing import Any
 import pytest
 
 from tests.cloud import damage, hosts
+from tests.cloud.scene import (
+    VIRSH,
+    Expected,
+    Scene,
+    as_text,
+    facts_of,
+    findings_since,
+    photograph,
+    processes,
+)
 from tests.portal import ROOT, eventually
 
 pytestmark = [pytest.mark.lab, pytest.mark.wire]
@@ -63,7 +73,7 @@ def servers(empty_cloud):
 def scene(empty_cloud, servers, tmp_path):
     """What is to be harmed; foreign things are removed afterwards."""
     eventually(lambda: integrity(empty_cloud)[0] == 0, within_s=90, what="all is well at first")
-    found = damage.Scene(empty_cloud, tmp_path, SEED, damage.facts_of(empty_cloud))
+    found = Scene(empty_cloud, tmp_path, SEED, facts_of(empty_cloud))
     for harm in damage.KINDS:
         harm(found)
     yield found
@@ -71,12 +81,12 @@ def scene(empty_cloud, servers, tmp_path):
         what, _, name = thing.partition(" ")
         pool = found.facts["pools"][host]
         words = ["undefine", name] if what == "domain" else ["vol-delete", name, "--pool", pool]
-        empty_cloud.lab.run("exec", host, "--", *damage.VIRSH.split(), *words)
+        empty_cloud.lab.run("exec", host, "--", *VIRSH.split(), *words)
 
 
 def test_every_kind_of_damage_is_found_and_repaired(empty_cloud, scene):
-    before = damage.photograph(empty_cloud, scene.facts)
-    running = damage.processes(empty_cloud, scene.facts)
+    before = photograph(empty_cloud, scene.facts)
+    running = processes(empty_cloud, scene.facts)
     assert len(damage.KINDS) >= 12
     began = datetime.now(UTC)
     scene.do()
@@ -84,14 +94,14 @@ def test_every_kind_of_damage_is_found_and_repaired(empty_cloud, scene):
 
     found = wait_until_found(empty_cloud, scene, began)
     late = [each for each in found if each["first_seen"] - done > FOUND_S]
-    assert not late, f"seed {SEED}: {damage.as_text(late)}"
+    assert not late, f"seed {SEED}: {as_text(late)}"
     wait_until_safe_ones_are_repaired(empty_cloud, began)
     status, said = integrity(empty_cloud, "--repair")
-    assert (status, said["findings"]) == (0, []), f"seed {SEED}: {damage.as_text(said)}"
+    assert (status, said["findings"]) == (0, []), f"seed {SEED}: {as_text(said)}"
 
     status, said = integrity(empty_cloud)
 
-    assert (status, said["findings"]) == (0, []), f"seed {SEED}: {damage.as_text(said)}"
+    assert (status, said["findings"]) == (0, []), f"seed {SEED}: {as_text(said)}"
     noted = {each["kind"] for each in said["notes"]}
     assert {"domain_foreign", "volume_foreign"} <= noted
     assert_hosts_are_as_before(empty_cloud, scene, before)
@@ -104,15 +114,15 @@ def test_every_kind_of_damage_is_found_and_repaired(empty_cloud, scene):
 def wait_until_found(cloud, scene, began: datetime) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
 
-    def missing() -> list[damage.Expected]:
-        found[:] = damage.findings_since(cloud, began.isoformat())
+    def missing() -> list[Expected]:
+        found[:] = findings_since(cloud, began.isoformat())
         return [each for each in scene.expected if not any(map(each.matches, found))]
 
     try:
         eventually(lambda: not missing(), within_s=FOUND_S + 15, what="all damage is found")
     except TimeoutError as error:
         raise AssertionError(
-            f"seed {SEED}: not found: {missing()}\nfound: {damage.as_text(found)}"
+            f"seed {SEED}: not found: {missing()}\nfound: {as_text(found)}"
         ) from error
     return found
 
@@ -121,7 +131,7 @@ def wait_until_safe_ones_are_repaired(cloud, began: datetime) -> None:
     last: list[dict[str, Any]] = []
 
     def left() -> list[dict[str, Any]]:
-        found = damage.findings_since(cloud, began.isoformat())
+        found = findings_since(cloud, began.isoformat())
         last[:] = [
             each for each in found if each["policy"] == "automatic" and each["repaired"] is None
         ]
@@ -130,21 +140,21 @@ def wait_until_safe_ones_are_repaired(cloud, began: datetime) -> None:
     try:
         eventually(lambda: not left(), within_s=REPAIRED_S, what="what is safe is repaired")
     except TimeoutError as error:
-        raise AssertionError(f"seed {SEED}: not repaired: {damage.as_text(last)}") from error
+        raise AssertionError(f"seed {SEED}: not repaired: {as_text(last)}") from error
 
 
 def assert_hosts_are_as_before(cloud, scene, before: dict[str, str]) -> None:
-    after = damage.photograph(cloud, scene.facts)
+    after = photograph(cloud, scene.facts)
     for host, thing in scene.foreign:
         assert f"{host} {thing}" in after, f"seed {SEED}: {thing} was touched"
         del after[f"{host} {thing}"]
     assert sorted(after) == sorted(before), f"seed {SEED}"
     changed = {name: (before[name], after[name]) for name in before if before[name] != after[name]}
-    assert not changed, f"seed {SEED}: {damage.as_text(changed)}"
+    assert not changed, f"seed {SEED}: {as_text(changed)}"
 
 
 def assert_guests_went_on(cloud, scene, running: dict[str, str]) -> None:
-    now = damage.processes(cloud, scene.facts)
+    now = processes(cloud, scene.facts)
     assert set(now) == set(running), f"seed {SEED}"
     other = {server for server in running if now[server] != running[server]}
     assert other == scene.interrupted, f"seed {SEED}"
@@ -154,7 +164,7 @@ def test_a_guest_that_was_switched_off_by_hand_is_seen_to_be_off(empty_cloud):
     server = hosts.create(empty_cloud).id
     host = hosts.wait_for_status(empty_cloud, server, "ACTIVE").compute_host
 
-    empty_cloud.lab.run("exec", host, "--", *damage.VIRSH.split(), "destroy", f"server-{server}")
+    empty_cloud.lab.run("exec", host, "--", *VIRSH.split(), "destroy", f"server-{server}")
 
     admin = hosts.admin_of(empty_cloud)
     eventually(
