@@ -14,6 +14,7 @@ from chaos.schedule import Harm
 from lab import harm as harms
 from lab import host as hosts
 from lab import network
+from lab.lab import cut_power
 from lab.plan import HostPlan, LabPlan
 
 Act = Callable[[int], str | None]
@@ -120,7 +121,7 @@ class Disturber:
 
     def _kill_host(self, number: int) -> None:
         self._journal.killed_hosts.add(self._host(number).name)
-        hosts.kill(self._host(number))
+        cut_power(self._lab, self._host(number))
 
     def _start_host(self, number: int) -> None:
         host = self._host(number)

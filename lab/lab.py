@@ -76,7 +76,7 @@ def down(plan: LabPlan) -> None:
     shutil.rmtree(plan.folder, ignore_errors=True)
 
 
-def _cut_power(plan: LabPlan, host: HostPlan) -> None:
+def cut_power(plan: LabPlan, host: HostPlan) -> None:
     """End all that runs on the host, and with it what lives in its kernel: bridges, rules."""
     hosts.kill(host)
     network.disconnect(host)
@@ -163,7 +163,7 @@ def _change(plan: LabPlan, arguments: argparse.Namespace) -> None:
     elif arguments.verb == "down":
         down(plan)
     elif arguments.verb == "kill-host":
-        _cut_power(plan, plan.host_named(arguments.name))
+        cut_power(plan, plan.host_named(arguments.name))
     elif arguments.verb in HARMS:
         HARMS[arguments.verb][0](plan.host_named(arguments.name))
     elif arguments.verb == "kill-daemon":
