@@ -58,7 +58,7 @@ def only(cloud: Cloud, name: str) -> Iterator[None]:
 
 def create(cloud: Cloud, *, image: str = "tiny", name: str = "") -> Any:
     """Ask for a small server as a user does."""
-    demo = cloud.portal.connection()
+    demo: Any = cloud.portal.connection()
     return demo.compute.create_server(
         name=name or f"down-{uuid.uuid4().hex[:8]}",
         image_id=demo.image.find_image(image).id,

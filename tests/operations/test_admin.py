@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from hypervisors.models import Hypervisor
 from identity.models import Domain, User
+from operations.debts import debt_kinds
+from operations.kinds import _kinds
 from operations.models import Operation, OperationState, StepRecord
 
 pytestmark = pytest.mark.django_db
@@ -149,3 +151,28 @@ def test_who_may_look(client, domain, host, who, status):
         client.force_login(user)
 
     assert client.get(reverse("admin:operations_operation_changelist")).status_code == status
+
+
+def test_a_deleted_network_that_is_still_on_a_host_is_a_debt(site, host):
+    network = str(uuid.uuid4())
+    for known in (host.pk, host.pk + 1):
+        Operation.objects.create(
+            kind="network.remove",
+            subject=uuid.uuid4(),
+            params={"network": network, "hypervisor": known},
+        )
+
+    page = site.get(LIST, {"debts": "unpaid"}).content.decode()
+
+    assert page.count(f"Take the deleted network {network} off the host") == 2
+    assert page.count("far-away") == 1
+
+
+def test_whatever_is_tried_for_ever_is_shown_among_the_debts():
+    # What has a host's part to put off leaves it to one of these.
+    endless = {
+        name for name, kind in _kinds.items() if kind.retries is None and kind.postpone is None
+    }
+
+    assert endless
+    assert endless == set(debt_kinds())
