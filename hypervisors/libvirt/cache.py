@@ -82,7 +82,7 @@ class ConnectionCache:
     def _settled(self, slot: _Slot) -> Connection | None:
         """Take over what an attempt came to, drop a connection that broke; what is left."""
         if slot.connection is not None and not slot.connection.is_alive():
-            slot.connection.retire()
+            slot.connection.close()
             slot.connection = None
         if slot.opening is None or not slot.opening.is_done:
             return slot.connection

@@ -130,9 +130,10 @@ class Connection:
         self._lock = threading.Lock()
         self._broken = False
         self._closed = False
-        self._under_way = 0
+        self._inside_count = 0
         self._places = threading.BoundedSemaphore(PARALLEL)
-        self._pulse = Pulse(lambda: self._raw.getLibVersion())  # the host answers it before others
+        # The host answers this before others.
+        self._pulse = Pulse(lambda: self._inside(lambda raw: raw.getLibVersion()))
         # Called before the connection is closed: what else holds it.
         self.on_close: list[Callable[[Any], None]] = []
         self.is_listened = False  # whether somebody is told of events, see `events.py`
@@ -160,38 +161,55 @@ class Connection:
         mark = self._pulse.begin()
         why = "The caller was ended."
         try:
-            outcome = Outcome(lambda: function(self._raw, *args), "libvirt-call")
+            outcome = Outcome(lambda: self._inside(function, *args), "libvirt-call")
             why = self._pulse.watch(outcome, deadline_s, beat or Beat())
         finally:
             self._pulse.end(mark, is_answered=not why)
+            self._places.release()
             if why:
-                self.give_up()
-            self._leave_place()
+                self.close()
         if why:
             raise HostUnreachable(why)
         try:
             return outcome.take()
         except HostUnreachable:
-            self.retire()
+            self.close()
             raise
 
     def is_alive(self) -> bool:
         """Whether the connection is usable, as far as keepalive knows; asks nobody."""
         return not self._broken and self.pid == os.getpid() and bool(self._raw.isAlive())
 
-    def give_up(self) -> None:
-        """Begin nothing more over this connection; it is closed when its last call is over."""
-        self._broken = True
-
     def close(self) -> None:
-        """Close the connection without waiting for the host, nor for calls under way."""
+        """Begin nothing more over this connection, and close it when its last call is over.
+
+        Not sooner: libvirt frees what the threads of those calls still use. When the host is dead
+        keepalive ends them; until then they cost a thread each.
+        """
         with self._lock:
             self._broken = True
-            if self._closed:
+            if self._closed or self._inside_count:
                 return
             self._closed = True
         # Closing talks to the host too, so it must not hold up anyone either.
         threading.Thread(target=self._close, name="libvirt-close", daemon=True).start()
+
+    def _inside(self, function: Callable[..., R], *args: Any) -> R:
+        with self._lock:
+            if self._broken:
+                raise HostUnreachable("The connection to the host is broken.")
+            self._inside_count += 1
+        try:
+            return function(self._raw, *args)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._inside_count -= 1
+            is_broken = self._broken
+        if is_broken:
+            self.close()
 
     def _take_place(self, seconds: float) -> None:
         """Wait for one of the places; a host that hangs is found out here.
@@ -205,30 +223,12 @@ class Connection:
                 raise HostUnreachable("The connection to the host is broken.")
             if self._pulse.is_hanging():
                 if self._pulse.silent_s() >= give_up_s():
-                    self.retire()
+                    self.close()
                 raise Hanging("The host takes calls and answers none.")
             if self._places.acquire(timeout=_LOOK_S):
-                break
+                return
             if time.monotonic() >= ends_at:
                 raise HostUnreachable(f"The host was busy with other calls for {seconds:g} s.")
-        with self._lock:
-            self._under_way += 1
-
-    def _leave_place(self) -> None:
-        self._places.release()
-        with self._lock:
-            self._under_way -= 1
-            is_last = self._under_way == 0
-        if self._broken and is_last:
-            self.close()
-
-    def retire(self) -> None:
-        """Give the connection up; nobody's last call may be left to close it."""
-        self.give_up()
-        with self._lock:
-            is_idle = self._under_way == 0
-        if is_idle:
-            self.close()
 
     def _close(self) -> None:
         for let_go in self.on_close:

@@ -77,7 +77,7 @@ def test_cache_keeps_one_connection_and_replaces_a_broken_one():
     first = cache.get(TEST)
 
     assert cache.get(TEST) is first
-    first.give_up()
+    first.close()
     second = cache.get(TEST)
     assert second is not first
     assert second.is_alive()
