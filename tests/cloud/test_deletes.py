@@ -17,9 +17,11 @@ AT_ONCE_S = 20.0
 
 @pytest.fixture
 def victim(empty_cloud):
-    """A host that a test may kill; it runs again afterwards."""
+    """A host that a test may kill, cut off or freeze; it is well again afterwards."""
     name = empty_cloud.hosts[0]["name"]
     yield name
+    for verb in ("thaw-host", "join-link"):
+        empty_cloud.lab.run(verb, name)
     hosts.revive(empty_cloud, name)
 
 
@@ -29,10 +31,16 @@ def assert_gone_at_once(cloud, server: str) -> float:
     return time.monotonic() - began
 
 
-def test_a_server_on_a_dead_host_is_gone_at_once_and_its_debt_is_paid_later(empty_cloud, victim):
+@pytest.mark.parametrize(
+    ("harm", "mend"),
+    [("kill-host", "start-host"), ("cut-link", "join-link"), ("freeze-host", "thaw-host")],
+)
+def test_a_server_on_a_host_that_is_away_is_gone_at_once_and_its_debt_is_paid_later(
+    empty_cloud, victim, harm, mend
+):
     server, kept = hosts.create_on(empty_cloud, victim, count=2)
     used = hosts.usage(empty_cloud)
-    empty_cloud.lab.run("kill-host", victim)
+    empty_cloud.lab.run(harm, victim)
 
     hosts.delete(empty_cloud, server)
 
@@ -43,7 +51,8 @@ def test_a_server_on_a_dead_host_is_gone_at_once_and_its_debt_is_paid_later(empt
     assert hosts.debts(empty_cloud) == [server]
     hosts.delete(empty_cloud, kept)
     assert_gone_at_once(empty_cloud, kept)
-    hosts.revive(empty_cloud, victim)
+    empty_cloud.lab.run(mend, victim)
+    # Nobody asks for it; the host is seen to be back, and the debts are paid.
     empty_cloud.slate.assert_clean()
 
 
