@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection
 from difflib import unified_diff
+from functools import lru_cache
 from uuid import UUID
 
 from hypervisors.connections import connected
@@ -86,7 +87,9 @@ def difference_of_metadata(wanted: GuestMetadata, seen: DomainSeen) -> str:
 
 def difference_of_filter(wanted: FilterSpec, rules: FilterRules) -> str:
     """How a port's filter differs from the one it should have, a rule a line."""
-    right = canonical_rules(filter_xml(wanted))
+    right = _wanted_rules(wanted)
+    if right == rules:
+        return ""
     lines = unified_diff(
         [_rule_text(rule) for rule in right],
         [_rule_text(rule) for rule in rules],
@@ -95,6 +98,11 @@ def difference_of_filter(wanted: FilterSpec, rules: FilterRules) -> str:
         lineterm="",
     )
     return "\n".join(lines)
+
+
+@lru_cache(maxsize=8192)
+def _wanted_rules(wanted: FilterSpec) -> FilterRules:
+    return canonical_rules(filter_xml(wanted))
 
 
 def _rule_text(rule: tuple[object, ...]) -> str:

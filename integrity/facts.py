@@ -18,7 +18,7 @@ from identity.models import Project
 from images.models import Image, ImageStatus
 from networks.models import Network, Port
 from networks.wiring import libvirt_network_name
-from operations.models import UNFINISHED, Operation, OperationState
+from operations.models import UNFINISHED, Operation
 from scheduling.models import Allocation
 from servers.guest_record import guest_records, record_digest
 from servers.guest_spec import disk_plan
@@ -38,8 +38,8 @@ _ID_LENGTH = 36
 class Busy:
     """What somebody is at, or was until a moment ago: left to them.
 
-    `servers` are the subjects of all operations, `networks` names of those that are being removed,
-    `images_at_work` those of such servers.
+    `servers` are the subjects of all operations, whatever they are; `networks` the names of those
+    that are being removed; `images_at_work` those of such servers.
     """
 
     servers: frozenset[UUID] = frozenset()
@@ -102,12 +102,12 @@ def busy_since(started_at: datetime, *, besides: UUID | None = None) -> Busy:
 
     Read after a host was looked at, this covers all that changed while it was.
     """
-    rows = (
-        Operation.objects.filter(
-            Q(state__in=UNFINISHED) | Q(finished_at__gte=started_at - CLOCK_MARGIN)
-        )
-        .exclude(kind=REPAIR, state=OperationState.DONE)
-        .values_list("pk", "subject", "params")
+    # After a repair the next look is to see what came of it, with no margin.
+    ended = Q(finished_at__gte=started_at) | (
+        Q(finished_at__gte=started_at - CLOCK_MARGIN) & ~Q(kind=REPAIR)
+    )
+    rows = Operation.objects.filter(Q(state__in=UNFINISHED) | ended).values_list(
+        "pk", "subject", "params"
     )
     servers: set[UUID] = set()
     networks: set[str] = set()

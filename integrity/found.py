@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from integrity.states import FindingKind, Policy, Scope
+from integrity.states import FindingKind, Policy, Scope, subject_of
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,13 @@ class Found:
     def key(self) -> str:
         """The same for the same thing in every sweep."""
         return f"{self.kind} {self.hypervisor_id or '-'} {self.about}"[:255]
+
+    @property
+    def subject_id(self) -> UUID:
+        """What its repair is an operation of."""
+        return subject_of(
+            scope=self.scope, hypervisor_id=self.hypervisor_id, server_id=self.server_id
+        )
 
     @property
     def plan(self) -> dict[str, Any]:

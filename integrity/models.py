@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import ClassVar
+from uuid import UUID
 
 from django.db import models
 from django.utils import timezone
 
 from hypervisors.models import Hypervisor
-from integrity.states import FindingKind, Policy, Scope
+from integrity.states import FindingKind, Policy, Scope, subject_of
 
 
 class FindingQuerySet(models.QuerySet["Finding"]):
@@ -70,6 +71,13 @@ class Finding(models.Model):
 
     def __str__(self) -> str:
         return self.summary
+
+    @property
+    def subject_id(self) -> UUID:
+        """What its repair is an operation of."""
+        return subject_of(
+            scope=self.scope, hypervisor_id=self.hypervisor_id, server_id=self.server_id
+        )
 
 
 class Sweep(models.Model):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -15,7 +14,6 @@ from integrity.states import Policy
 from operations.enqueue import AlreadyAtWork, enqueue
 from operations.models import Operation
 
-_SPACE = uuid.UUID("0a3d1b38-5c0c-4f0f-9f43-7f2b0a0c2b52")
 FIRST_PAUSE_S = 20.0
 PAUSE_LIMIT_S = 600.0
 # Sweeps that must have seen something that could be in the making.
@@ -40,7 +38,7 @@ def request_repairs(
     by_subject: dict[UUID, list[Finding]] = defaultdict(list)
     for finding in findings:
         if finding.policy != Policy.NEVER and (at_once or _is_due(finding, now)):
-            by_subject[_subject(finding)].append(finding)
+            by_subject[finding.subject_id].append(finding)
     begun = []
     for subject, these in by_subject.items():
         try:
@@ -52,10 +50,6 @@ def request_repairs(
         except AlreadyAtWork:
             continue
     return begun
-
-
-def _subject(finding: Finding) -> UUID:
-    return finding.server_id or uuid.uuid5(_SPACE, f"{finding.scope} {finding.hypervisor_id}")
 
 
 def _params(findings: list[Finding]) -> dict[str, Any]:

@@ -1,6 +1,11 @@
 """The words for what can be not as it should be, and for who may repair it."""
 
+import uuid
+from uuid import UUID
+
 from django.db import models
+
+_SPACE = uuid.UUID("0a3d1b38-5c0c-4f0f-9f43-7f2b0a0c2b52")
 
 
 class Policy(models.TextChoices):
@@ -56,3 +61,8 @@ class FindingKind(models.TextChoices):
     PORT_DIFFERS = "port_differs", "binding of a port differs"
     SERVER_STUCK = "server_stuck", "server at work without work"
     SERVER_HOST_DIFFERS = "server_host_differs", "host of a server differs from its allocation"
+
+
+def subject_of(*, scope: str, hypervisor_id: int | None, server_id: UUID | None) -> UUID:
+    """What a repair is an operation of: the server, else all of the host that is of no server."""
+    return server_id or uuid.uuid5(_SPACE, f"{scope} {hypervisor_id}")

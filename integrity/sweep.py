@@ -132,14 +132,16 @@ def store(
 ) -> None:
     """Open what is new, see again what is known, close what is gone."""
     now = timezone.now()
-    by_key = {each.key: each for each in found if each.server_id not in busy}
+    by_key = {each.key: each for each in found if each.subject_id not in busy}
+    rows = Finding.objects.filter(scope=scope, repaired_at=None)
+    if hypervisor is not None:
+        rows = rows.filter(hypervisor=hypervisor)
+    if not by_key and not rows.exists():
+        return  # as nearly always: no need to lock anybody out
     with transaction.atomic():
-        rows = Finding.objects.filter(scope=scope, repaired_at=None)
-        if hypervisor is not None:
-            rows = rows.filter(hypervisor=hypervisor)
         known = {row.key: row for row in rows}
         gone = [
-            row.pk for key, row in known.items() if key not in by_key and row.server_id not in busy
+            row.pk for key, row in known.items() if key not in by_key and row.subject_id not in busy
         ]
         Finding.objects.filter(pk__in=gone).update(repaired_at=now)
         again = [row.pk for key, row in known.items() if key in by_key]
@@ -204,11 +206,9 @@ def _is_well(turn: Future[None]) -> bool:
     if not turn.done():
         return False
     error = turn.exception()
-    if error is None:
-        return True
-    if not isinstance(error, CloudError):
-        raise error
-    return False
+    if error is not None and not isinstance(error, CloudError):
+        logger.error("A host could not be checked.", exc_info=error)
+    return error is None
 
 
 def _forget_old(now: datetime) -> None:

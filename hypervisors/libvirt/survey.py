@@ -5,6 +5,8 @@ the lists stay the same and only those guests' contents are read, so a look at o
 thousand is cheap.
 """
 
+import dataclasses
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -113,8 +115,9 @@ def survey(raw: Any, request: SurveyRequest) -> HostSurvey:
 
 
 def _domains(raw: Any, request: SurveyRequest) -> Iterator[DomainSeen]:
-    kept = {each.UUID() for each in raw.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)}
     records = raw.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, 0)
+    # The second list, so that a domain defined in between is not taken for one without definition.
+    kept = {each.UUID() for each in raw.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)}
     for domain, record in records:
         uuid = UUID(bytes=domain.UUID())
         state = POWER_STATES[record.get("state.state", libvirt.VIR_DOMAIN_NOSTATE)]
@@ -136,14 +139,31 @@ def domain_seen(
     """Read what counts of a domain's definition; of an empty one nothing is known."""
     if not xml:
         return DomainSeen(uuid, name, state, is_persistent)
+    digest = hashlib.blake2b(xml.encode(), digest_size=16).digest()
+    known_digest, known = _read.get(uuid, (b"", None))
+    if known is None or known_digest != digest:
+        if len(_read) >= _READ_MOST:
+            _read.clear()
+        known = _read_definition(xml, uuid)
+        _read[uuid] = (digest, known)
+    return dataclasses.replace(
+        known, name=name, power_state=state, is_persistent=is_persistent, xml=xml
+    )
+
+
+# What was read of definitions: hardly any changes from one look to the next.
+_read: dict[UUID, tuple[bytes, DomainSeen]] = {}
+_READ_MOST = 20_000
+
+
+def _read_definition(xml: str, uuid: UUID) -> DomainSeen:
     root = ET.fromstring(xml)  # noqa: S314 - libvirt's own output
     ours = root.find(f"metadata/{{{NAMESPACE}}}server")
     return DomainSeen(
         uuid=uuid,
-        name=name,
-        power_state=state,
-        is_persistent=is_persistent,
-        xml=xml,
+        name="",
+        power_state="nostate",
+        is_persistent=True,
         is_ours=ours is not None,
         metadata=None if ours is None else _metadata(ours),
         macs=_attributes(root.iterfind("devices/interface/mac"), "address"),
