@@ -120,9 +120,10 @@ def _user_data(read: _Read, info: GuestInfo, metadata: GuestMetadata) -> bytes |
 def _restore(report: HostReport, found: Found, *, may_unite: bool, now: datetime) -> None:
     name = f"{found.metadata.name} ({found.info.uuid})"
     try:
-        with transaction.atomic():
-            said = set_up_rows.unite(found.metadata, now=now) if may_unite else []
-            done = restore(found, now=now, with_rights=True)
+        # Each of them is all or nothing; the first is right whatever becomes of the second.
+        if may_unite:
+            report.notes += set_up_rows.unite(found.metadata, now=now)
+        done = restore(found, now=now, with_rights=True)
     except CloudError as error:
         report.problems.append(f"{name}: {error} {error.detail}".strip())
         return
@@ -130,7 +131,6 @@ def _restore(report: HostReport, found: Found, *, may_unite: bool, now: datetime
         logger.exception("Server %s is not restored.", found.info.uuid)
         report.problems.append(f"{name}: {error}")
         return
-    report.notes += said
     report.notes += [f"{name}: {note}" for note in done.notes]
     if done.is_new:
         report.restored.append(name)
