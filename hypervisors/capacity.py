@@ -101,7 +101,7 @@ def _is_full(hypervisor_id: int, operation_id: UUID) -> bool:
     return others.count() >= most.get()[0]
 
 
-def _unfinished() -> QuerySet[Operation, dict[str, Any]]:
+def _unfinished() -> QuerySet[Operation, Any]:
     return Operation.objects.filter(state__in=UNFINISHED).values("id")
 
 

@@ -16,26 +16,26 @@ import functools
 import hashlib
 import logging
 import os
+import queue
 import random
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
-from django.db import Error, close_old_connections
+from django.db import Error, close_old_connections, connections
 from django.db.models import Q
 from django.utils import timezone
 
 from hypervisors.connections import forget
 from hypervisors.libvirt.events import GuestEvent
-from hypervisors.look import HostLook, look_at_host
+from hypervisors.look import SILENCE_S, HostLook, look_at_host
 from hypervisors.models import Hypervisor
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,10 @@ DOWN_LIMIT_S = 30.0
 SWARM_S = 0.2
 BETWEEN_S = 0.8
 ROWS_EVERY_S = 1.0
+# A look that takes longer is at a host that does not answer.
+SLOW_S = 1.0
+# At the end, looks under way are waited for so long.
+STOP_S = SILENCE_S + 1.0
 _WAKE_S = 0.5
 
 LookConsumer = Callable[[HostLook], object]
@@ -132,6 +136,53 @@ class _Watched:
             return events
 
 
+class _Lookers:
+    """Threads that look, as many as it takes and not more than so many."""
+
+    def __init__(self, most: int, look: Callable[..., None]) -> None:
+        self._most = most
+        self._look = look
+        self._queue: queue.SimpleQueue[tuple[_Watched, bool] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._free = 0
+        self._threads: list[threading.Thread] = []
+
+    def give(self, watched: _Watched, *, guests_only: bool) -> None:
+        """Have a host looked at when a thread is free."""
+        with self._lock:
+            self._free -= 1
+            if self._free < 0 and len(self._threads) < self._most:
+                thread = threading.Thread(target=self._run, name="look", daemon=True)
+                self._threads.append(thread)
+                self._free += 1
+                thread.start()
+        self._queue.put((watched, guests_only))
+
+    def stop(self) -> None:
+        """Let every thread end, and wait for those whose host answers."""
+        while not self._queue.empty():
+            self._queue.get()
+        for _ in self._threads:
+            self._queue.put(None)
+        ends_at = time.monotonic() + STOP_S
+        for thread in self._threads:
+            thread.join(max(0.0, ends_at - time.monotonic()))
+
+    def _run(self) -> None:
+        try:
+            while (given := self._queue.get()) is not None:
+                begun = time.monotonic()
+                self._look(given[0], guests_only=given[1])
+                close_old_connections()
+                if time.monotonic() - begun > SLOW_S:
+                    # Hosts that hang fill many threads, whose connections are not needed otherwise.
+                    connections.close_all()
+                with self._lock:
+                    self._free += 1
+        finally:
+            connections.close_all()
+
+
 class Watch:
     """The hosts that this keeper watches."""
 
@@ -145,7 +196,7 @@ class Watch:
 
     def run(self, stop: threading.Event) -> None:
         """Watch until told to stop; the hosts are then free for another keeper at once."""
-        pool = ThreadPoolExecutor(self._parallel, thread_name_prefix="look")
+        lookers = _Lookers(self._parallel, self.look)
         rows_at = 0.0
         try:
             self.free_hosts_of_the_dead()
@@ -154,15 +205,14 @@ class Watch:
                     self._try_to_take_hosts()
                     rows_at = time.monotonic() + ROWS_EVERY_S
                 for watched in self._due():
-                    is_hint = watched.begin()
-                    pool.submit(self.look, watched, guests_only=is_hint)
+                    lookers.give(watched, guests_only=watched.begin())
                 self._wait()
             self._free_hosts()
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            lookers.stop()
             for watched in self._watched.values():
                 _let_go(watched)
-            close_old_connections()
+            connections.close_all()
 
     def take_hosts(self) -> list[int]:
         """Say again which hosts are ours, take those that nobody watches; all that are ours."""
@@ -208,7 +258,6 @@ class Watch:
             logger.exception("A look at the hypervisor %s failed.", watched.hypervisor)
         finally:
             self._plan(watched, is_up=is_up, is_beat=not guests_only)
-            close_old_connections()
             self._woken.set()
 
     def _look(self, watched: _Watched, *, guests_only: bool) -> bool:
