@@ -9,3 +9,7 @@ class CopyNeeded(Conflict):
 
 class ImageInUse(Conflict):
     """Disks lie over the base image, or one that is being made is going to."""
+
+
+class NotRepaired(Conflict):
+    """Something that was to be repaired is as it was."""

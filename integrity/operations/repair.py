@@ -20,6 +20,7 @@ from hypervisors.models import Hypervisor
 from hypervisors.survey import survey
 from integrity.books import books_facts
 from integrity.checks import check_books, check_host
+from integrity.errors import NotRepaired
 from integrity.facts import REPAIR, host_facts, ports_of_servers, settled_bases
 from integrity.found import Found
 from integrity.models import Finding
@@ -54,17 +55,19 @@ def look(context: Context) -> list[int]:
     return confirmed
 
 
-def repair(context: Context) -> list[str]:
-    """Do what was planned; what fails is noted with its finding. Returns the keys of what did not.
+def repair(context: Context) -> None:
+    """Do what was planned; a plan carried out twice means it once.
 
-    A plan carried out twice means it once.
+    Raises:
+        NotRepaired: some of it failed; why is noted with each finding.
     """
-    failed = []
+    failed = 0
     for plan in context.params["findings"]:
         context.checkpoint()
         if plan["id"] in context.outputs["look"] and not _carry_out(context, plan):
-            failed.append(plan["key"])
-    return failed
+            failed += 1
+    if failed:
+        raise NotRepaired(f"{failed} of {len(context.params['findings'])} repairs failed.")
 
 
 def _look_again(
@@ -125,9 +128,9 @@ def _close(plan: dict[str, Any]) -> None:
 
 
 def on_failed(context: Context, error: dict[str, Any]) -> None:
-    """Note with each finding why it is not repaired yet."""
+    """Note why it is not repaired yet with the findings that it did not come to."""
     ids = [each["id"] for each in context.params["findings"]]
-    Finding.objects.filter(pk__in=ids, repaired_at=None).update(
+    Finding.objects.filter(pk__in=ids, repaired_at=None, error="").update(
         attempts=F("attempts") + 1, tried_at=timezone.now(), error=str(error.get("message", ""))
     )
 

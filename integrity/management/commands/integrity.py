@@ -64,16 +64,19 @@ class Command(BaseCommand):
         return look_at_everything(timezone.now(), refresh=True, patience_s=PATIENCE_S)
 
     def _repair(self, findings: list[Finding]) -> bool:
-        """Carry out the plans and wait; whether there was anything to carry out."""
-        now = timezone.now()
-        begun = request_repairs(findings, now=now, at_once=True)
+        """Carry out the plans and wait; whether anything was carried out, by whomever."""
+        subjects = {each.subject_id for each in findings}
+        begun = request_repairs(findings, now=timezone.now(), at_once=True)
+        # Beside ours those that were under way, such as the repairs that go by themselves.
+        awaited = Operation.objects.filter(subject__in=subjects, state__in=UNFINISHED)
         ends_at = time.monotonic() + REPAIR_S
-        ids = [each.pk for each in begun]
-        while Operation.objects.filter(pk__in=ids, state__in=UNFINISHED).exists():
+        was_at_work = bool(begun)
+        while awaited.exists():
+            was_at_work = True
             if time.monotonic() > ends_at:
                 raise CommandError("The repairs take longer than expected; do workers run?")
             time.sleep(POLL_S)
-        return bool(begun)
+        return was_at_work
 
     def _print(self, sweep: Sweep) -> None:
         findings = list(Finding.objects.open().select_related("hypervisor"))
