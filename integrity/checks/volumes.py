@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -25,42 +26,67 @@ _REMAKES = {
 
 def check(view: HostView) -> Iterator[Found]:
     """Missing and stray volumes."""
-    for server in view.settled:
-        pool = view.pool_of(server)
-        if pool is not None:
-            names = view.volumes[pool]
-            for disk in disks_of(server, pool):
-                if disk.volume not in names:
-                    yield _missing(view, server, disk)
+    missing = list(_missing_disks(view))
+    emptied = _emptied_pools(view, [disk for _, disk in missing])
+    for server, disk in missing:
+        if disk.role == "root":
+            yield _lost_root(view, server, disk, is_pool_lost=disk.pool in emptied)
+        else:
+            yield _missing(view, server, disk)
     for pool, names in view.volumes.items():
         yield from _stray_ones(view, pool, names)
 
 
-def _missing(view: HostView, server: Server, disk: DiskSpec) -> Found:
+def _missing_disks(view: HostView) -> Iterator[tuple[Server, DiskSpec]]:
+    for server in view.settled:
+        pool = view.pool_of(server)
+        if pool is not None:
+            for disk in disks_of(server, pool):
+                if disk.volume not in view.volumes[pool]:
+                    yield server, disk
+
+
+def _emptied_pools(view: HostView, missing: list[DiskSpec]) -> set[str]:
+    """Pools that lost most root disks at once: a mount is gone rather than so many files."""
+    lost = Counter(disk.pool for disk in missing if disk.role == "root")
+    servers = Counter(view.pool_of(server) for server in view.settled)
+    return {pool for pool, count in lost.items() if count > 1 and count * 2 > servers[pool]}
+
+
+def _lost_root(view: HostView, server: Server, disk: DiskSpec, *, is_pool_lost: bool) -> Found:
     where = f"the pool {disk.pool} of {view.hypervisor.name}"
-    common: dict[str, Any] = {
+    most = f", with most others: see whether {where} is mounted" if is_pool_lost else ""
+    return Found(
+        summary=f"The root disk of server {server.name} is gone from {where}{most}.",
+        repair="It cannot be made again: the server goes to ERROR with this reason.",
+        policy=Policy.ON_REQUEST if is_pool_lost else Policy.AUTOMATIC,
+        action="server.fail",
+        args={"reason": f"The server's root disk is gone from {view.hypervisor.name}."},
+        is_doubtful=True,
+        **_common(view, server, disk),
+    )
+
+
+def _common(view: HostView, server: Server, disk: DiskSpec) -> dict[str, Any]:
+    return {
         "kind": FindingKind.VOLUME_MISSING,
         "about": f"{disk.pool} {disk.volume}",
         "subject": server.name,
         "server_id": server.pk,
         "hypervisor_id": view.hypervisor.pk,
     }
-    if disk.role == "root":
-        return Found(
-            summary=f"The root disk of server {server.name} is gone from {where}.",
-            repair="It cannot be made again: the server goes to ERROR with this reason.",
-            action="server.fail",
-            args={"reason": f"The server's root disk is gone from {view.hypervisor.name}."},
-            **common,
-        )
+
+
+def _missing(view: HostView, server: Server, disk: DiskSpec) -> Found:
     action, repair = _REMAKES[disk.role]
     return Found(
-        summary=f"The {disk.role} disk of server {server.name} is gone from {where}.",
+        summary=f"The {disk.role} disk of server {server.name} is gone from the pool {disk.pool} "
+        f"of {view.hypervisor.name}.",
         repair=repair,
         policy=Policy.ON_REQUEST if disk.role == "ephemeral" else Policy.AUTOMATIC,
         action=action,
         args={"pool": disk.pool, "volume": disk.volume},
-        **common,
+        **_common(view, server, disk),
     )
 
 

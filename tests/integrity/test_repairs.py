@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -15,14 +16,17 @@ from hypervisors.pools import POOL
 from identity.models import Domain, Project
 from images.models import Image, ImageStatus
 from integrity.models import Finding
+from integrity.request_repairs import request_repairs
 from integrity.states import FindingKind, Policy
 from networks.models import Port
+from operations.models import Operation
 from quotas.models import Reservation
 from servers.models import Server
 from servers.record_sync import sync_records
 from servers.states import VmState
-from tests.hypervisors.fake_host import FakeGuest
+from tests.hypervisors.fake_host import FakeGuest, make_hypervisor
 from tests.hypervisors.fake_pools import FakeVolume
+from tests.integrity.conftest import run_everything
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -329,3 +333,48 @@ def test_a_server_whose_guest_stopped_follows_it(world):
     assert world.repair() == []
     world.server.refresh_from_db()
     assert world.server.vm_state == VmState.STOPPED
+
+
+def test_disks_that_are_gone_all_at_once_are_not_taken_for_lost(world, create, work):
+    other = create(name="other")
+    work(other.pk)
+    past = timezone.now() - timedelta(minutes=5)
+    Operation.objects.update(finished_at=past)
+    Server.objects.update(updated_at=past)
+    for name in [name for name in volumes(world) if name.endswith("-root")]:
+        del volumes(world)[name]
+
+    world.look()
+
+    found = Finding.objects.filter(kind=FindingKind.VOLUME_MISSING)
+    assert set(found.values_list("policy", flat=True)) == {Policy.ON_REQUEST}
+    assert "see whether the pool cloudportal of host1 is mounted" in found[0].summary
+
+
+def test_a_copy_of_a_server_that_runs_elsewhere_is_removed(world):
+    copy = make_hypervisor(world.hosts, "host2")
+    world.hosts["host2"].guests[world.server.pk] = FakeGuest(guest(world).spec)
+
+    finding = world.found()
+
+    assert (finding.kind, finding.hypervisor) == (FindingKind.DOMAIN_STRAY, copy)
+    assert finding.policy == Policy.AUTOMATIC
+    assert world.repair() == []
+    assert not world.hosts["host2"].guests
+    assert guest(world).power_state == "running"
+
+
+def test_a_copy_that_runs_waits_for_an_administrator_and_is_kept_when_it_is_the_only_one(world):
+    make_hypervisor(world.hosts, "host2")
+    world.hosts["host2"].guests[world.server.pk] = FakeGuest(guest(world).spec, "running")
+    guest(world).power_state = "shutdown"
+
+    world.look()
+    finding = Finding.objects.get(kind=FindingKind.DOMAIN_STRAY)
+    request_repairs([finding], now=timezone.now(), at_once=True)
+    run_everything()
+
+    finding.refresh_from_db()
+    assert finding.policy == Policy.ON_REQUEST
+    assert "does not run it" in finding.error
+    assert world.hosts["host2"].guests
