@@ -7,8 +7,7 @@ from django.utils import timezone
 
 from hypervisors.libvirt.errors import DriverError, HostUnreachable, PoolFull
 from hypervisors.models import Hypervisor
-from operations.kinds import kind_named
-from operations.models import Operation, OperationState, StepRecord
+from operations.models import Operation, OperationState
 from scheduling.models import Allocation, Decision
 from servers.delete import delete_server
 from servers.models import Server, ServerAction
@@ -196,57 +195,6 @@ def test_a_passing_trouble_is_tried_again_on_the_same_host(one_host, hosts, crea
     assert operation.rounds == []
 
 
-@pytest.mark.parametrize("step", [step.name for step in kind_named("server.build").steps])
-def test_every_step_may_run_twice(one_host, hosts, create, work, step):
-    server = create(config_drive=True)
-    steps = [each.name for each in kind_named("server.build").steps]
-    operation = Operation.objects.get(subject=server.pk)
-    work(server.pk)
-    Operation.objects.filter(pk=operation.pk).update(
-        state=OperationState.RUNNING, cursor=steps.index(step), finished_at=None
-    )
-
-    operation = work(server.pk)
-
-    assert operation.state == OperationState.DONE, operation.error
-    assert len(hosts["host1"].guests) == 1
-    assert Allocation.objects.count() == 1
-    delete(Server.objects.get(pk=server.pk))
-    work(server.pk)
-    assert_nothing_left(hosts)
-
-
-class Killed(SystemExit):
-    """As a kill, or django-q2's end of an overlong job."""
-
-
-@pytest.mark.parametrize("call", CALLS)
-def test_a_worker_that_dies_in_any_call_costs_no_server(
-    one_host, hosts, create, work, call, monkeypatch
-):
-    server = create(config_drive=True)
-    host = hosts["host1"]
-    original = getattr(host, call)
-    died = []
-
-    def dying(*args, **kwargs):
-        answer = original(*args, **kwargs)
-        if not died:
-            died.append(call)
-            raise Killed
-        return answer
-
-    monkeypatch.setattr(host, call, dying)
-    with pytest.raises(Killed):
-        work(server.pk)
-
-    operation = work(server.pk)
-
-    assert died == [call]
-    assert operation.state == OperationState.DONE, operation.error
-    assert len(host.guests) == 1
-
-
 def test_without_a_host_the_fault_says_which_filter_removed_how_many(one_host, create, work):
     Hypervisor.objects.update(is_enabled=False)
     server = create()
@@ -281,25 +229,6 @@ def test_builds_beyond_the_hosts_limit_wait_for_a_slot(one_host, hosts, create, 
     assert waiting.attempt == 0
     work(first.pk)
     assert work(second.pk).state == OperationState.DONE
-
-
-def test_a_delete_during_a_build_wins_and_leaves_nothing(one_host, hosts, create, work):
-    server = create(config_drive=True)
-    hosts["host1"].fail_on("start_guest", HostUnreachable("away"))
-    operation = Operation.objects.get(subject=server.pk)
-    for _ in range(3):
-        operation.refresh_from_db()
-        wake(operation)
-    assert StepRecord.objects.filter(operation=operation, step="start_guest").exists()
-
-    delete(Server.objects.get(pk=server.pk))
-    work(server.pk)
-
-    server.refresh_from_db()
-    operation.refresh_from_db()
-    assert operation.state == OperationState.CANCELLED
-    assert server.vm_state == VmState.DELETED
-    assert_nothing_left(hosts)
 
 
 def test_a_delete_before_placement_leaves_nothing(one_host, hosts, create, work):
