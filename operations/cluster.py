@@ -13,6 +13,7 @@ import ctypes
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from multiprocessing import Event
@@ -44,14 +45,22 @@ def run_cluster() -> bool:
     cluster.Sentinel = Sentinel
     _last_round.value = time.monotonic()
     running = cluster.Cluster()
+    # Beside the start, which waits for the sentinel too, and for ever.
+    threading.Thread(target=_watch, args=[running], name="watch", daemon=True).start()
     running.start()
-    sentinel = running.sentinel
-    while sentinel.is_alive():
-        sentinel.join(1)
-        if time.monotonic() - _last_round.value > SENTINEL_PATIENCE_S:
+    running.sentinel.join()
+    return bool(running.sentinel.exitcode == 0)
+
+
+def _watch(running: Any) -> None:
+    """End a sentinel that goes round no more; all below it ends with it."""
+    while True:
+        time.sleep(1)
+        sentinel = running.sentinel
+        late_s = time.monotonic() - _last_round.value
+        if late_s > SENTINEL_PATIENCE_S and sentinel is not None and sentinel.is_alive():
             logger.critical("The cluster's sentinel is stuck; the cluster ends.")
-            sentinel.kill()
-    return bool(sentinel.exitcode == 0)
+            os.kill(sentinel.pid, signal.SIGKILL)
 
 
 class Sentinel(cluster.Sentinel):  # type: ignore[misc]  # django-q2 has no types

@@ -123,8 +123,7 @@ class Portal:
     def stop(self) -> None:
         """End everything, politely at first."""
         for process in self.processes.values():
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
+            process.terminate()  # the first of each group, which ends the others in order
         for name in list(self.processes):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.processes[name].wait(timeout=15)
