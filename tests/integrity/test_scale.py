@@ -25,7 +25,8 @@ from tests.hypervisors.fake_pools import FakeVolume
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MANY = 1000
-MOST_S = 30.0
+# Of one processor, on a slow machine.
+MOST_CPU_S = 30.0
 
 
 def multiply(world, count):
@@ -110,16 +111,13 @@ def test_a_thousand_servers_on_a_host_cost_no_more_queries_than_one(world):
     few, few_books = counted(look), counted(look_at_books)
     multiply(world, MANY)
     world.host.calls.clear()
-    began = time.monotonic()
+    began = time.process_time()
 
     many, many_books = counted(look), counted(look_at_books)
 
-    took_s = time.monotonic() - began
+    took_s = time.process_time() - began
     assert not list(Finding.objects.open().values_list("summary", flat=True)[:3])
     assert many <= few + 5
     assert many_books <= few_books
     assert world.host.calls == ["survey"]
-    assert took_s < MOST_S
-    began = time.monotonic()
-    look()
-    print(f"first look {took_s:.1f} s, second {time.monotonic() - began:.1f} s, {many} queries")  # noqa: T201 - asked for with -s
+    assert took_s < MOST_CPU_S
