@@ -35,7 +35,7 @@ def portal(tmp_path_factory) -> Iterator[Portal]:
     var = tmp_path_factory.mktemp("cluster")
     (var / "secret_key").write_text("a-key-for-tests-only-" + "x" * 40)
     (var / "secret_key").chmod(0o600)
-    made = Portal(var)
+    made = Portal(var, database_url=os.environ.get("DATABASE_URL", ""))
     made.manage("migrate", "-v", "0")
     yield made
     made.stop()
