@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import uuid
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -157,8 +158,14 @@ def photograph(cloud: Cloud, facts: dict[str, Any]) -> dict[str, str]:
         )
         for part in text.split("@@ ")[1:]:
             title, _, content = part.partition("\n")
-            found[f"{host} {title}"] = content
+            found[f"{host} {title}"] = plain(content)
     return found
+
+
+def plain(content: str) -> str:
+    """A definition without the portal's own record, which has times, and the count of guests."""
+    without_record = re.sub(r"<metadata.*?</metadata>", "", content, flags=re.DOTALL)
+    return re.sub(r"<network connections='\d+'>", "<network>", without_record)
 
 
 def processes(cloud: Cloud, facts: dict[str, Any]) -> dict[str, str]:
