@@ -99,15 +99,15 @@ class Site:
         shutil.copytree(self.var, var)
         env = {**self.env, "CLOUDPORTAL_VAR": str(var)}
         if self.cluster is not None:
-            env["DATABASE_URL"] = self.database("--template", DATABASE)
+            env["DATABASE_URL"] = self.database(self.cluster, "--template", DATABASE)
         return Site(var, env, self.file, self.cluster)
 
-    def database(self, *words: str) -> str:
+    @staticmethod
+    def database(cluster: Cluster, *words: str) -> str:
         """A further database in the cluster; its URL."""
         name = f"copy_{uuid.uuid4().hex}"
-        where = ("-h", self.cluster.folder, "-U", OWNER)
-        start(self.cluster.tools / "createdb", *where, *words, name)
-        return f"postgres://{OWNER}@/{self.cluster.folder}/{name}"
+        start(cluster.tools / "createdb", "-h", cluster.folder, "-U", OWNER, *words, name)
+        return f"postgres://{OWNER}@/{cluster.folder}/{name}"
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -210,6 +210,7 @@ def test_nothing_is_restored_under_a_running_portal(site):
         stdout=subprocess.PIPE,
         text=True,
     ) as holder:
+        assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
 
         done = manage(env, "restore", str(file), "--replace", check=False)
@@ -221,7 +222,14 @@ def test_nothing_is_restored_under_a_running_portal(site):
 
 def test_a_new_machine_needs_nothing_but_the_backup(site):
     shutil.rmtree(site.var)
-    env = site.env if site.cluster is None else {**site.env, "DATABASE_URL": site.database()}
+    env = (
+        site.env
+        if site.cluster is None
+        else {
+            **site.env,
+            "DATABASE_URL": site.database(site.cluster),
+        }
+    )
 
     manage(env, "restore", str(site.file))
 
@@ -324,6 +332,7 @@ def test_a_backup_while_the_portal_writes_is_of_one_moment(tmp_path):
             stdout=subprocess.PIPE,
             text=True,
         ) as writing:
+            assert writing.stdout is not None
             assert writing.stdout.readline() == "writing\n"
             manage(env, "backup", str(tmp_path / "b.tar"))
             writing.kill()

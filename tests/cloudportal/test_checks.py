@@ -6,7 +6,7 @@ import socket
 import time
 
 import pytest
-from django.core.checks import run_checks
+from django.core.checks import Error, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
@@ -84,7 +84,7 @@ def test_a_clock_that_is_wrong_is_noted_and_a_very_wrong_one_refused(
     monkeypatch, ahead_s, expected
 ):
     right = time.time
-    monkeypatch.setattr(checks.time, "time", lambda: right() + ahead_s)
+    monkeypatch.setattr(time, "time", lambda: right() + ahead_s)
 
     assert set(found()) == ({expected} if expected else set())
 
@@ -116,9 +116,7 @@ def test_a_background_process_waits_for_the_database_and_then_looks(monkeypatch)
     answers = iter([False, False, True])
     monkeypatch.setattr(checks, "_answers", lambda: next(answers))
     monkeypatch.setattr(checks, "AWAY_PAUSE_S", 0.01)
-    monkeypatch.setattr(
-        checks, "run_checks", lambda **_: [checks.Error("wrong", hint="mend", id="x")]
-    )
+    monkeypatch.setattr(checks, "run_checks", lambda **_: [Error("wrong", hint="mend", id="x")])
 
     with pytest.raises(ImproperlyConfigured, match="wrong mend"):
         checks.wait_until_ready()
