@@ -1,9 +1,28 @@
 """What all tests share: a database in a file, where threads and processes meet as in production."""
 
+from pathlib import Path
+
 import pytest
 from django.conf import settings
 
 from tests.matrix.report import pytest_terminal_summary  # noqa: F401 - a hook, found by its name
+
+# What asks no database, and what starts databases of its own, of each kind.
+ONCE = (
+    "chaos",
+    "cloudportal/test_backup.py",
+    "guest_image",
+    "hypervisors/libvirt",
+    "lab",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what need not be repeated on another database."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).as_posix().startswith(ONCE):
+            item.add_marker(pytest.mark.once)
 
 
 @pytest.fixture(scope="session")
