@@ -43,6 +43,7 @@ def unrest() -> dict[str, Any]:
 
 def untruth() -> dict[str, Any]:
     """Where the database and the hosts tell different things of servers: empty when nowhere."""
+    from cloudportal.errors import CloudError
     from hypervisors.connections import connected
     from hypervisors.models import Hypervisor
     from servers.models import Server
@@ -52,23 +53,29 @@ def untruth() -> dict[str, Any]:
     servers = {each.pk: each for each in Server.objects.filter(deleted_at=None)}
     places: dict[Any, list[str]] = {}
     wrong = []
+    silent = []
     for hypervisor in Hypervisor.objects.all():
-        with connected(hypervisor) as host:
-            for guest in host.list_guests(ours_only=True):
-                places.setdefault(guest.uuid, []).append(hypervisor.name)
-                server = servers.get(guest.uuid)
-                vm_state = VmState(server.vm_state) if server else None
-                if server is None or server.hypervisor_id != hypervisor.pk:
-                    wrong.append(f"{guest.uuid} on {hypervisor.name} should not be there")
-                elif wanted.get(vm_state, guest.power_state) != guest.power_state:  # type: ignore[arg-type]  # not None here
-                    wrong.append(f"{server.pk} is {vm_state}, its guest {guest.power_state}")
+        try:
+            with connected(hypervisor) as host:
+                guests = host.list_guests(ours_only=True)
+        except CloudError as error:
+            silent.append(f"{hypervisor.name}: {error.detail or error}")
+            continue
+        for guest in guests:
+            places.setdefault(guest.uuid, []).append(hypervisor.name)
+            server = servers.get(guest.uuid)
+            vm_state = VmState(server.vm_state) if server else None
+            if server is None or server.hypervisor_id != hypervisor.pk:
+                wrong.append(f"{guest.uuid} on {hypervisor.name} should not be there")
+            elif wanted.get(vm_state, guest.power_state) != guest.power_state:  # type: ignore[arg-type]  # not None here
+                wrong.append(f"{server.pk} is {vm_state}, its guest {guest.power_state}")
     absent = [
         f"{server.pk} is {server.vm_state}, and no host has its guest"
         for server in servers.values()
         if server.vm_state in wanted and server.pk not in places
     ]
     twice = [f"{guest} is on {hosts}" for guest, hosts in places.items() if len(hosts) > 1]
-    found = {"wrong": wrong, "absent": absent, "twice": twice}
+    found = {"wrong": wrong, "absent": absent, "twice": twice, "silent": silent}
     return {kind: things for kind, things in found.items() if things}
 
 
