@@ -1,19 +1,24 @@
 """What all tests share: a database in a file, where threads and processes meet as in production."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import connection
 
 from tests.matrix.report import pytest_terminal_summary  # noqa: F401 - a hook, found by its name
 
-# What asks no database, and what starts databases of its own, of each kind.
+# What asks no database, what starts databases of its own, and what is the same on each of them.
 ONCE = (
     "chaos",
+    "cloudportal/api",
     "cloudportal/test_backup.py",
     "guest_image",
     "hypervisors/libvirt",
     "lab",
+    "matrix/test_steps.py",
+    "operations/test_cluster.py",
 )
 
 
@@ -34,6 +39,19 @@ def django_db_modify_db_settings(
     if database["ENGINE"].endswith("sqlite3"):
         path = tmp_path_factory.mktemp("database") / "test.sqlite3"
         database.setdefault("TEST", {})["NAME"] = str(path)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """At the end, PostgreSQL drops no database that a thread of some test still has open."""
+    yield
+    with django_db_blocker.unblock():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +32,14 @@ def identifier(value: str) -> Any:
         return UUID(value)
     except ValueError:
         return UUID(int=0)
+
+
+def address(value: str) -> Any:
+    """An IP address; what is none is nobody's."""
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        return "::"
 
 
 def number(value: str) -> Any:

@@ -2,7 +2,7 @@
 
 from django.db.models import Q
 
-from networks.api.listing import Resource, boolean, identifier, number, text
+from networks.api.listing import Resource, address, boolean, identifier, number, text
 from networks.api.representation import (
     group_body,
     network_body,
@@ -37,7 +37,7 @@ def _by_fixed_ip(value: str) -> Q:
     """`ip_address=10.0.0.5` or `subnet_id=…`."""
     name, _, wanted = value.partition("=")
     if name == "ip_address":
-        return Q(fixed_ips__address=text(wanted))
+        return Q(fixed_ips__address=address(wanted))
     if name == "subnet_id":
         return Q(fixed_ips__subnet=identifier(wanted))
     return Q(pk__in=[])
@@ -70,7 +70,7 @@ SUBNET = Resource(
         "network_id": ("network_id", identifier),
         "ip_version": ("ip_version", number),
         "cidr": ("cidr", text),
-        "gateway_ip": ("gateway_ip", text),
+        "gateway_ip": ("gateway_ip", address),
         "enable_dhcp": ("has_dhcp", boolean),
     },
     conditions=_TAGS,

@@ -354,6 +354,7 @@ def test_network_with_ports_is_neither_deleted_nor_made_private(client_for, netw
         ("name=a&name=b", {"a", "b"}),
         ("fixed_ips=ip_address%3D10.5.0.77", {"a"}),
         ("fixed_ips=ip_address=10.5.0.78", set()),
+        ("fixed_ips=ip_address=0", set()),
         ("fixed_ips=x", set()),
         ("mac_address=FA:16:3E:00:00:77", {"a"}),
         ("device_id=", {"a", "b"}),
