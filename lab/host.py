@@ -37,6 +37,7 @@ done
 if [ -f "$2/pool.ext4" ]; then
     mount -o loop "$2/pool.ext4" /var/lib/libvirt/images
 fi
+mount --bind "$2/etc/passwd" /etc/passwd
 mount --bind "$2/etc/shadow" /etc/shadow
 mount --bind "$2/etc/hosts" /etc/hosts
 mount --bind "$2/etc/hostname" /etc/hostname
@@ -107,6 +108,13 @@ def _write_identity(host: HostPlan) -> None:
     etc = host.folder / "etc"
     (etc / "hostname").write_text(host.name + "\n")
     (etc / "hosts").write_text(f"127.0.0.1 localhost\n{host.address} {host.name}\n")
+    passwd = [
+        # A plain shell: the profile of this machine's root is none of the host's, and what it starts
+        # at each login may be slow, or leave a lock behind when the host loses its power.
+        line.rpartition(":")[0] + ":/bin/sh" if line.startswith("root:") else line
+        for line in Path("/etc/passwd").read_text().splitlines()
+    ]
+    (etc / "passwd").write_text("\n".join(passwd) + "\n")
     shadow = [
         # sshd without PAM refuses root when its password is locked by "!": keys only, so "*".
         "root:*:" + line.split(":", 2)[2] if line.startswith("root:") else line
