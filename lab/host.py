@@ -109,8 +109,8 @@ def _write_identity(host: HostPlan) -> None:
     (etc / "hostname").write_text(host.name + "\n")
     (etc / "hosts").write_text(f"127.0.0.1 localhost\n{host.address} {host.name}\n")
     passwd = [
-        # A plain shell: the profile of this machine's root is none of the host's, and what it starts
-        # at each login may be slow, or leave a lock behind when the host loses its power.
+        # A plain shell: the profile of this machine's root is none of the host's. What it runs at
+        # each login may be slow, or leave a lock behind when the host loses its power.
         line.rpartition(":")[0] + ":/bin/sh" if line.startswith("root:") else line
         for line in Path("/etc/passwd").read_text().splitlines()
     ]
