@@ -17,6 +17,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.wire]
 NOSTATE, RUNNING, SHUTDOWN = 0, 1, 4
 # What libvirt tells, and what the kernel tells of a connection, is known at once.
 AT_ONCE_S = 5.0
+# A host without power refuses nothing: that it does not answer is known by waiting.
+SILENCE_S = 20.0
 # A host that says nothing at all: a heartbeat, and the time that its silence is borne.
 SILENT_S = 20.0
 
@@ -100,12 +102,12 @@ def test_a_guest_whose_process_dies_is_known_to_be_off_at_once(empty_cloud, vict
     assert hosts.show(empty_cloud, server).status == "SHUTOFF"
 
 
-def test_a_host_that_lost_its_power_is_down_at_once_and_its_servers_run_when_it_is_back(
+def test_a_host_that_lost_its_power_is_down_in_seconds_and_its_servers_run_when_it_is_back(
     empty_cloud, victim, server
 ):
     with status_stays(empty_cloud, server, "ACTIVE"):
         empty_cloud.lab.run("kill-host", victim)
-        wait_power(empty_cloud, server, NOSTATE, AT_ONCE_S)
+        wait_power(empty_cloud, server, NOSTATE, SILENCE_S)
         assert hosts.services(empty_cloud)[victim]["state"] == "down"
 
     hosts.revive(empty_cloud, victim)
@@ -120,7 +122,7 @@ def test_a_server_that_was_stopped_stays_so_when_its_host_is_back(empty_cloud, v
     hosts.admin_of(empty_cloud).compute.stop_server(server)
     hosts.wait_for_status(empty_cloud, server, "SHUTOFF")
     empty_cloud.lab.run("kill-host", victim)
-    wait_power(empty_cloud, server, NOSTATE, AT_ONCE_S)
+    wait_power(empty_cloud, server, NOSTATE, SILENCE_S)
 
     hosts.revive(empty_cloud, victim)
 
@@ -211,7 +213,7 @@ def test_builds_asked_for_at_once_never_exceed_what_a_host_may_build(empty_cloud
         return all(each.status == "ACTIVE" for each in admin.compute.servers(all_projects=True))
 
     try:
-        for _ in range(12):
+        for _ in range(9):  # within the quota
             hosts.create(empty_cloud)
         eventually(look, within_s=240, what="all are active")
     finally:
