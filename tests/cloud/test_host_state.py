@@ -126,7 +126,7 @@ def test_a_server_that_was_stopped_stays_so_when_its_host_is_back(empty_cloud, v
 
     hosts.revive(empty_cloud, victim)
 
-    wait_power(empty_cloud, server, SHUTDOWN, AT_ONCE_S)
+    wait_power(empty_cloud, server, SHUTDOWN, 60)
     assert hosts.show(empty_cloud, server).status == "SHUTOFF"
     assert actions(empty_cloud, server) == ["stop", "create"]
 
