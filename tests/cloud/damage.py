@@ -29,9 +29,9 @@ def network_stopped(scene: Scene) -> None:
 @kind
 def domain_gone_while_its_disks_stay(scene: Scene) -> None:
     server, where = scene.take(without=scene.hosts[0])
-    # Not the other way round: one that is seen to be switched off is to stay off.
-    scene.virsh(where["host"], f"undefine {server} --keep-nvram")
-    scene.virsh(where["host"], f"destroy {server}")
+    # In this order and at once: one that is seen to be switched off is to stay off, and one that
+    # is seen to run without a definition gets one.
+    scene.virsh(where["host"], f"'undefine {server} --keep-nvram; destroy {server}'")
     scene.interrupted.add(server)
     scene.expected.append(Expected("domain_missing", server))
 
