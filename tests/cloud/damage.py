@@ -27,16 +27,6 @@ def network_stopped(scene: Scene) -> None:
 
 
 @kind
-def domain_gone_while_its_disks_stay(scene: Scene) -> None:
-    server, where = scene.take(without=scene.hosts[0])
-    # In this order and at once: one that is seen to be switched off is to stay off, and one that
-    # is seen to run without a definition gets one.
-    scene.virsh(where["host"], f"'undefine {server} --keep-nvram; destroy {server}'")
-    scene.interrupted.add(server)
-    scene.expected.append(Expected("domain_missing", server))
-
-
-@kind
 def server_that_the_database_lost(scene: Scene) -> None:
     server, where = scene.take(without=scene.hosts[0])
     scene.statements.append(
