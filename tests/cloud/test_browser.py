@@ -27,7 +27,7 @@ echo "hello from $(hostname), said by a form"
 
 @pytest.fixture(scope="module")
 def artifacts():
-    folder = Path(os.environ.get("CLOUDPORTAL_ARTIFACTS", ROOT / "build/artifacts"), "cloud")
+    folder = Path(os.environ.get("CLOUDPORTAL_TEST_ARTIFACTS", ROOT / "build/artifacts"), "cloud")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -39,7 +39,7 @@ expect.set_options(timeout=30_000)
 @pytest.fixture(scope="module")
 def artifacts():
     default = Path(settings.BASE_DIR, "build", "artifacts")
-    folder = Path(os.environ.get("CLOUDPORTAL_ARTIFACTS", default), "integrity")
+    folder = Path(os.environ.get("CLOUDPORTAL_TEST_ARTIFACTS", default), "integrity")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
