@@ -22,6 +22,14 @@ class AggregateNotFound(NotFound):
     """No such aggregate."""
 
 
+class AggregateExists(Conflict):
+    """The name is taken by another aggregate."""
+
+
+class AggregateZoneConflict(Conflict):
+    """A host would be in two zones, or its servers in another one than they are."""
+
+
 class HypervisorExists(Conflict):
     """The name or the URI is taken by another hypervisor."""
 

@@ -164,7 +164,7 @@ class Aggregate(models.Model):
     metadata = models.JSONField(default=dict, blank=True)
     hypervisors = models.ManyToManyField(Hypervisor, related_name="aggregates", blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["name"]

@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("os-services/<str:name>", services.ServiceView.as_view()),
     path("os-aggregates", aggregates.AggregatesView.as_view()),
     path("os-aggregates/<str:aggregate_id>", aggregates.AggregateView.as_view()),
+    path("os-aggregates/<str:aggregate_id>/action", aggregates.AggregateActionView.as_view()),
     path("os-availability-zone", availability_zones.AvailabilityZonesView.as_view()),
     path("os-availability-zone/detail", availability_zones.AvailabilityZonesDetailView.as_view()),
 ]

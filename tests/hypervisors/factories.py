@@ -3,6 +3,8 @@
 from itertools import count
 
 from hypervisors.models import HostState, Hypervisor
+from servers.models import Server
+from tests.authorisation import OWN_PROJECT, OWNER
 
 _numbers = count(1)
 
@@ -23,3 +25,18 @@ def make_hypervisor(**fields) -> Hypervisor:
         **fields,
     }
     return Hypervisor.objects.create(**values)
+
+
+def put_server_on(host: Hypervisor, **fields) -> Server:
+    """A server that stands on the host, as far as the database knows."""
+    values = {
+        "project_id": OWN_PROJECT,
+        "user_id": OWNER,
+        "name": "s",
+        "hostname": "s",
+        "flavor": {},
+        "reservation_id": "r",
+        "hypervisor": host,
+        **fields,
+    }
+    return Server.objects.create(**values)

@@ -3,9 +3,8 @@ from uuid import uuid4
 import pytest
 
 from hypervisors.models import StoragePool
-from servers.models import Server
-from tests.authorisation import ADMINS, OWN_PROJECT, OWNER, Endpoint, client_as, matrix
-from tests.hypervisors.factories import make_hypervisor
+from tests.authorisation import ADMINS, Endpoint, client_as, matrix
+from tests.hypervisors.factories import make_hypervisor, put_server_on
 
 pytestmark = pytest.mark.django_db
 URL = "/compute/v2.1/os-hypervisors"
@@ -17,18 +16,6 @@ def admin(microversion="2.1"):
 
 def names(answer):
     return [host["hypervisor_hostname"] for host in answer.json()["hypervisors"]]
-
-
-def put_server_on(host):
-    return Server.objects.create(
-        project_id=OWN_PROJECT,
-        user_id=OWNER,
-        name="s",
-        hostname="s",
-        flavor={},
-        reservation_id="r",
-        hypervisor=host,
-    )
 
 
 @pytest.mark.parametrize(
