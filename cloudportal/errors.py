@@ -33,6 +33,10 @@ class NotFound(CloudError):
     """There is no such thing, or the caller may not know that there is."""
 
 
+class Gone(CloudError):
+    """There was such a thing once; it will not come back."""
+
+
 class Conflict(CloudError):
     """The thing is in a state that does not allow this now."""
 

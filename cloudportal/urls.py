@@ -17,6 +17,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("identity.api.urls")),
     path("compute/v2.1/", include(_compute)),
     re_path(r"^compute/v2\.1/(?P<project_id>[0-9a-f-]+)/", include(_compute)),
+    # As it was before microversions, for clients that know nothing later.
+    path("compute/v2/", include(_compute), {"is_legacy": True}),
+    re_path(r"^compute/v2/(?P<project_id>[0-9a-f-]+)/", include(_compute), {"is_legacy": True}),
     path("", include("servers.api.root_urls")),
     path("", include("cloudportal.api.urls")),
     path("", include("images.api.urls")),

@@ -6,6 +6,7 @@ from typing import IO, Any
 
 from rest_framework.parsers import BaseParser
 
+from cloudportal.api.validation import LenientObject
 from cloudportal.errors import Invalid, UnsupportedMediaType
 
 ACCEPTED = {
@@ -48,7 +49,9 @@ class WireJSONParser(BaseParser):
         try:
             text = content.decode("utf-8")
             # NaN and Infinity are not JSON, and PostgreSQL's json type refuses them; NUL neither.
-            value = json.loads(text, parse_constant=_no_constant)
+            is_legacy = getattr((parser_context or {}).get("view"), "is_legacy", False)
+            hook = LenientObject if is_legacy else None
+            value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=hook)
             if "\\u" in text:
                 # Half of a surrogate pair is a text that no database and no answer can hold.
                 json.dumps(value, ensure_ascii=False).encode("utf-8")

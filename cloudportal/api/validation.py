@@ -10,12 +10,12 @@ import base64
 import binascii
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator, FormatChecker, validators
 from jsonschema.exceptions import ValidationError
 
 from cloudportal.errors import Invalid
@@ -105,6 +105,49 @@ def closed(properties: dict[str, Any], required: Iterable[str] = (), **more: Any
     }
 
 
+class LenientObject(dict[str, Any]):
+    """An object of a body from before microversions.
+
+    What its schema does not know is dropped from it instead of refused, and names lose the white
+    space around them.
+    """
+
+
+def _drop_unknown(
+    validator: Any, allowed: Any, instance: Any, schema: dict[str, Any]
+) -> Iterator[ValidationError]:
+    if allowed is False and isinstance(instance, LenientObject):
+        patterns = schema.get("patternProperties", {})
+        for key in list(instance):
+            if key not in schema.get("properties", {}) and not any(
+                re.search(pattern, key) for pattern in patterns
+            ):
+                del instance[key]
+        return
+    yield from Draft202012Validator.VALIDATORS["additionalProperties"](
+        validator, allowed, instance, schema
+    )
+
+
+def _strip_names(
+    validator: Any, properties: dict[str, Any], instance: Any, schema: dict[str, Any]
+) -> Iterator[ValidationError]:
+    if isinstance(instance, LenientObject):
+        for key, value in instance.items():
+            known = properties.get(key)
+            if isinstance(value, str) and isinstance(known, dict) and known.get("format") == "name":
+                instance[key] = value.strip()
+    yield from Draft202012Validator.VALIDATORS["properties"](
+        validator, properties, instance, schema
+    )
+
+
+_LenientValidator = validators.extend(
+    Draft202012Validator,
+    {"additionalProperties": _drop_unknown, "properties": _strip_names},
+)
+
+
 class BodySchema:
     """A request body's schema, ready to check many bodies."""
 
@@ -113,10 +156,11 @@ class BodySchema:
 
     @cached_property
     def _validator(self) -> Draft202012Validator:
-        return Draft202012Validator(self.schema, format_checker=formats)
+        # Of a body that has no lenient object in it the two think alike.
+        return _LenientValidator(self.schema, format_checker=formats)
 
     def check(self, body: Any) -> Any:
-        """Return the body unchanged if it is valid.
+        """Return the body unchanged if it is valid; a lenient one without what is not known.
 
         Raises:
             Invalid: with the first fault in the wire's words.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
-from django.http import HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase, QueryDict
 from django.utils.cache import patch_vary_headers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,12 +23,23 @@ COMPUTE = VersionRange(
 )
 
 
+def router_not_found() -> HttpResponse:
+    """The router's own 404: no fault object, since no part of the API was reached."""
+    return HttpResponse(
+        "404 Not Found\n\nThe resource could not be found.\n",
+        status=HTTPStatus.NOT_FOUND,
+        content_type="text/plain; charset=UTF-8",
+    )
+
+
 class WireRequest(Request):
     """What a wire view gets; documents the attributes that the kernel adds."""
 
     microversion: Microversion
     actor: Actor
     request_id: str
+    # The part of the query string that the method's declaration knows, checked.
+    query: QueryDict
 
 
 class WireView(APIView):
@@ -39,13 +51,19 @@ class WireView(APIView):
 
     service: ClassVar[str] = "compute"
     versions: ClassVar[VersionRange | None] = None
+    # Asked below an address from before microversions: the headers of versions are not heard.
+    is_legacy = False
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Negotiate, authenticate, then compare the project in the URL with the token's."""
         if "%00" in request.get_full_path():
             raise Invalid("Malformed request URL", detail="a NUL in the address")
         if self.versions is not None:
-            request.microversion = self.versions.negotiate(request.headers)  # type: ignore[attr-defined]  # our addition
+            request.microversion = (  # type: ignore[attr-defined]  # our addition
+                self.versions.minimum
+                if self.is_legacy
+                else self.versions.negotiate(request.headers)
+            )
         super().initial(request, *args, **kwargs)
         request.actor = request.user  # type: ignore[attr-defined]  # our addition
         asked = self.kwargs.pop("project_id", None)
@@ -67,7 +85,7 @@ class WireView(APIView):
         """Say which microversion was spoken, and that the answer depends on the headers."""
         answer = super().finalize_response(request, response, *args, **kwargs)
         version = getattr(request, "microversion", None)
-        if self.versions is not None:
+        if self.versions is not None and not self.is_legacy:
             patch_vary_headers(answer, ["OpenStack-API-Version"])
             if self.versions.legacy_header:
                 patch_vary_headers(answer, [self.versions.legacy_header])
@@ -84,14 +102,33 @@ class WireView(APIView):
 
 
 class ComputeView(WireView):
-    """A view of the compute API."""
+    """A view of the compute API.
+
+    The same views answer below `/v2.1` and, as the API was before microversions, below `/v2`.
+    """
 
     service = "compute"
     versions = COMPUTE
+    # The router of the compute API knows no OPTIONS.
+    http_method_names = ["get", "post", "put", "patch", "delete", "head"]
+    has_method = True
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """A method that the address does not have is no route at all: the router's own 404."""
+        self.is_legacy = kwargs.pop("is_legacy", False)
+        answer = super().dispatch(request, *args, **kwargs)
+        is_missing = answer.status_code == HTTPStatus.NOT_FOUND and not self.has_method
+        return router_not_found() if is_missing else answer
+
+    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Remember that it was the method, which a 404 does not tell."""
+        self.has_method = False
+        return super().http_method_not_allowed(request, *args, **kwargs)
 
     def link(self, *parts: str) -> str:
         """A versioned address, with the project in it only if the request had it."""
-        return "/".join([f"{self.base_url}/v2.1", *self._project(), *parts])
+        version = "v2" if self.is_legacy else "v2.1"
+        return "/".join([f"{self.base_url}/{version}", *self._project(), *parts])
 
     def bookmark(self, *parts: str) -> str:
         """The same address without the version."""

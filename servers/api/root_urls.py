@@ -4,9 +4,12 @@ from django.urls import path, re_path
 
 from servers.api import versions
 
+_LEGACY = {"is_legacy": True}
 urlpatterns = [
     path("compute", versions.VersionsView.as_view()),
     path("compute/v2.1", versions.VersionView.as_view()),
-    re_path(r"^compute/v2\.1/(?P<rest>.*)$", versions.no_such_route),
+    path("compute/v2", versions.VersionView.as_view(), _LEGACY),
+    re_path(r"^compute/v2\.1/(?P<rest>.*)$", versions.NoSuchRoute.as_view()),
+    re_path(r"^compute/v2/(?P<rest>.*)$", versions.NoSuchRoute.as_view(), _LEGACY),
     re_path(r"^compute/(?P<rest>.*)$", versions.ChoicesView.as_view()),
 ]

@@ -10,7 +10,8 @@ def test_the_list_needs_no_token(path):
     answer = client_as(NOBODY).get(path)
 
     assert answer.status_code == 200
-    [version] = answer.json()["versions"]
+    [old, version] = answer.json()["versions"]
+    assert (old["id"], old["status"], old["version"]) == ("v2.0", "DEPRECATED", "")
     assert (version["id"], version["status"]) == ("v2.1", "CURRENT")
     assert (version["min_version"], version["version"]) == ("2.1", "2.104")
     assert version["links"] == [{"rel": "self", "href": f"{BASE}/v2.1/"}]
@@ -31,15 +32,45 @@ def test_an_address_without_version_offers_the_choices(method):
     answer = getattr(client_as(NOBODY), method)("/compute/servers/1")
 
     assert answer.status_code == 300
-    assert answer.json()["choices"][0]["links"][0]["href"] == f"{BASE}/v2.1/servers/1"
+    choices = answer.json()["choices"]
+    assert [choice["id"] for choice in choices] == ["v2.0", "v2.1"]
+    assert choices[1]["links"] == [{"rel": "self", "href": f"{BASE}/v2.1/servers/1"}]
 
 
-@pytest.mark.parametrize("method", ["get", "post"])
-def test_an_unknown_route_is_the_routers_404(method):
-    answer = getattr(client_as("admin"), method)("/compute/v2.1/no-such-thing")
+@pytest.mark.parametrize("path", ["/compute/v2", "/compute/v2/"])
+def test_the_document_of_the_time_before_microversions_names_none(path):
+    answer = client_as(NOBODY).get(path)
+
+    version = answer.json()["version"]
+    assert (version["id"], version["version"], version["min_version"]) == ("v2.0", "", "")
+    assert version["links"][0] == {"rel": "self", "href": f"{BASE}/v2/"}
+    assert "OpenStack-API-Version" not in answer.headers
+
+
+@pytest.mark.parametrize("tree", ["v2", "v2.1"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("get", "no-such-thing"),
+        ("post", "no-such-thing"),
+        ("put", "extensions"),
+        ("delete", "servers"),
+        ("options", "servers"),
+    ],
+)
+def test_an_unknown_route_or_method_is_the_routers_404(tree, method, path):
+    answer = getattr(client_as("admin"), method)(f"/compute/{tree}/{path}")
 
     assert answer.status_code == 404
     assert answer.headers["Content-Type"].startswith("text/plain")
+    assert "OpenStack-API-Version" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["no-such-thing", "versions/v2.1"])
+def test_the_token_is_looked_at_before_the_route(path):
+    answer = client_as(NOBODY).get(f"/compute/v2.1/{path}")
+
+    assert answer.status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -47,6 +78,7 @@ def test_an_unknown_route_is_the_routers_404(method):
     matrix(
         [
             Endpoint("GET", "/compute/v2.1/versions/v2.1", 200, EVERYBODY),
+            Endpoint("GET", "/compute/v2.1/versions/v2.0", 200, EVERYBODY),
             Endpoint("GET", "/compute/v2.1/extensions", 200, EVERYBODY),
             Endpoint("GET", "/compute/v2.1/extensions/os-keypairs", 200, EVERYBODY),
         ]
