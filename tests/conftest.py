@@ -7,6 +7,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from cloudportal.api.views import WireView
+from tests.conformance import checking
 from tests.matrix.report import pytest_terminal_summary  # noqa: F401 - a hook, found by its name
 
 # What asks no database, what starts databases of its own, and what is the same on each of them.
@@ -58,3 +60,12 @@ def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
 def static_folder() -> None:
     """The folder of collected static files, without which WhiteNoise warns at every client."""
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def answers_as_documented() -> Iterator[None]:
+    """Whatever a test asks of the compute API is answered as its document says, or it fails."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(WireView, "finalize_response", checking(WireView.finalize_response))
+    yield
+    patch.undo()

@@ -14,8 +14,14 @@ A view method says what it takes and gives, beside the range of its microversion
     def get(self, request: ComputeRequest) -> Response: …
 
 Everything that describes a body is a JSON Schema as a plain dict, a `BodySchema` around one, or
-anything with `at(microversion)` that gives one: a `Versioned`, a `Representation`. `None` is an
-empty answer. A method without `@documented` appears with the first line of its docstring. The
+anything with `at(microversion)` that gives one: a `Versioned`, a `Representation`; a dict may have
+such things inside. `None` is an empty answer. The answers may be `Versioned` as a whole, where the
+status changed. The tests hold every answer against its description, so it names every key.
+
+The query is checked by its declaration, and what is known of it is `request.query`. A GET without
+one takes no parameters: any is ignored until 2.101 and refused after.
+
+A method without `@documented` appears with the first line of its docstring. The
 document is made for one microversion (`/api/schema?microversion=2.79`, absent: the newest), and
 methods that do not exist at it are left out. Its dialect is OpenAPI 3.1, whose schemas are JSON
 Schema, so the declarations go in as they are.
@@ -24,23 +30,29 @@ Schema, so the declarations go in as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any, Protocol, TypeVar
 
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 
-from cloudportal.api.faults import TITLES, fault_body
-from cloudportal.api.microversions import Microversion
-from cloudportal.api.query import QuerySchema
+from cloudportal.api.faults import COMPUTE_NAMES, TITLES, fault_body
+from cloudportal.api.microversions import Microversion, Versioned
+from cloudportal.api.query import NO_QUERY, QuerySchema
+from cloudportal.api.representation import INTEGER, LINKS, STRING, array, record
 from cloudportal.api.validation import BodySchema
 from cloudportal.api.views import COMPUTE, ComputeView, WireView
 
 ViewMethod = TypeVar("ViewMethod", bound=Callable[..., Any])
-# Every compute route exists a second time below the project; the document needs it once.
-_TWIN = "/compute/v2.1/{project_id}/"
+# Every compute route exists again below the project and before microversions; once is enough here.
+_TWINS = ("/compute/v2.1/{project_id}/", "/compute/v2/")
 _VARIABLE = re.compile(r"{(\w+)}")
+WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# What the kernel, the token, the policy, the lookup or a database that is away may answer any call.
+USUAL_FAULTS = frozenset({400, 401, 403, 404, 406, 503})
+WRITING_FAULTS = frozenset({409, 413, 415})
 
 
 class Dated(Protocol):
@@ -51,6 +63,7 @@ class Dated(Protocol):
 
 
 Described = dict[str, Any] | BodySchema | QuerySchema | Dated
+Answers = Mapping[int, Described | None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,18 @@ class Documentation:
     summary: str
     request: Described | None = None
     query: Described | None = None
-    responses: Mapping[int, Described | None] = field(default_factory=dict)
+    responses: Answers | Versioned[Answers] = field(default_factory=dict)
+    faults: frozenset[int] = frozenset()
+
+    def answers_at(self, version: Microversion) -> Answers:
+        """The answers to a request that is fulfilled."""
+        found = self.responses
+        return (found.at(version) if isinstance(found, Versioned) else found) or {200: {}}
+
+    def faults_of(self, method: str) -> frozenset[int]:
+        """The statuses of a request by this method that is refused."""
+        usual = USUAL_FAULTS | (WRITING_FAULTS if method.upper() in WRITING else frozenset())
+        return usual | self.faults
 
 
 def documented(
@@ -68,52 +92,102 @@ def documented(
     *,
     request: Described | None = None,
     query: Described | None = None,
-    responses: Mapping[int, Described | None] | None = None,
+    responses: Answers | Versioned[Answers] | None = None,
+    faults: Iterable[int] = (),
 ) -> Callable[[ViewMethod], ViewMethod]:
-    """Declare what a view method takes and gives; goes under `@available`."""
+    """Declare what a view method takes and gives; goes under `@available`.
+
+    `faults` are statuses of refusals beside those that any call may get.
+    """
 
     def decorate(method: ViewMethod) -> ViewMethod:
-        method.documentation = Documentation(  # type: ignore[attr-defined]  # read by the document
-            summary, request, query, responses or {}
+        asked = NO_QUERY if query is None and method.__name__ == "get" else query
+
+        @wraps(method)
+        def checked(self: Any, given: Any, *args: Any, **kwargs: Any) -> Any:
+            version = getattr(given, "microversion", None)
+            if asked is not None and version is not None:
+                schema = asked if isinstance(asked, QuerySchema) else asked.at(version)  # type: ignore[union-attr]  # a query is a QuerySchema or dated
+                given.query = schema.check(given.query_params)
+            return method(self, given, *args, **kwargs)
+
+        checked.documentation = Documentation(  # type: ignore[attr-defined]  # read by the document
+            summary, request, asked, responses or {}, frozenset(faults)
         )
-        return method
+        return checked  # type: ignore[return-value]  # same signature, wrapped
 
     return decorate
 
 
 @dataclass(frozen=True)
 class _Shaped:
-    """A description inside another."""
+    """A description made of others."""
 
-    inner: Described
-    shape: Callable[[dict[str, Any]], dict[str, Any]]
+    inner: tuple[Described, ...]
+    shape: Callable[..., dict[str, Any]]
 
     def at(self, version: Microversion) -> dict[str, Any]:
-        return self.shape(schema_of(self.inner, version))
-
-
-def _object(key: str, value: dict[str, Any], **more: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "required": [key], "properties": {key: value, **more}}
+        return self.shape(*(schema_of(each, version) for each in self.inner))
 
 
 def wrapped(key: str, inner: Described) -> Dated:
     """The body `{key: inner}`."""
-    return _Shaped(inner, lambda schema: _object(key, schema))
+    return _Shaped((inner,), lambda schema: record({key: schema}))
 
 
-def listed(key: str, inner: Described) -> Dated:
-    """The body `{key: [inner, …]}`, with the link to the next page where there is one."""
-    links = {f"{key}_links": {"type": "array", "items": {"type": "object"}}}
-    return _Shaped(inner, lambda item: _object(key, {"type": "array", "items": item}, **links))
+def listed(key: str, inner: Described, *, links: str | None = "") -> Dated:
+    """The body `{key: [inner, …]}`, with the link to the next page where there is one.
+
+    `links` is the key of that link when it is not `<key>_links`, and None when there are no pages.
+    """
+    paging = {} if links is None else {links or f"{key}_links": LINKS}
+    return _Shaped((inner,), lambda item: record({key: array(item)}, paging))
+
+
+def merged(*parts: Described) -> Dated:
+    """An object with the keys of several."""
+
+    def shape(*schemas: dict[str, Any]) -> dict[str, Any]:
+        return {
+            **record({}),
+            "properties": {
+                key: value for each in schemas for key, value in each["properties"].items()
+            },
+            "required": [key for each in schemas for key in each.get("required", [])],
+        }
+
+    return _Shaped(parts, shape)
+
+
+def either(*parts: Described) -> Dated:
+    """One form or another."""
+    return _Shaped(parts, lambda *schemas: {"anyOf": list(schemas)})
 
 
 def schema_of(described: Described, version: Microversion) -> dict[str, Any]:
     """The JSON Schema that a description is at one microversion."""
-    if isinstance(described, dict):
-        return described
+    return dict(_resolved(described, version))
+
+
+def _resolved(described: Any, version: Microversion) -> Any:
     if isinstance(described, BodySchema | QuerySchema):
         return described.schema
-    return schema_of(described.at(version), version)
+    if isinstance(described, dict):
+        return {key: _resolved(value, version) for key, value in described.items()}
+    if isinstance(described, list):
+        return [_resolved(value, version) for value in described]
+    return _resolved(described.at(version), version) if hasattr(described, "at") else described
+
+
+def fault_schema(service: str, status: int) -> dict[str, Any]:
+    """The form of a refusal: in the compute API one key that follows from the status."""
+    if service != "compute":
+        return {"type": "object", "examples": [fault_body(service, 400, "What is wrong.")]}
+    fault = {"code": {"const": status}, "message": STRING}
+    if status == 401:
+        return record({"error": record({**fault, "title": STRING})})
+    more = {"retryAfter": INTEGER} if status in {413, 429} else {}
+    return record({COMPUTE_NAMES.get(status, "computeFault"): record(fault, more)})
 
 
 class WireAutoSchema(AutoSchema):
@@ -126,7 +200,7 @@ class WireAutoSchema(AutoSchema):
         handler = getattr(self.view, method.lower())
         version = getattr(self.view, "document_version", COMPUTE.maximum)
         if (
-            path.startswith(_TWIN)
+            path.startswith(_TWINS)
             or not isinstance(self.view, WireView)
             or not _exists(handler, version)
         ):
@@ -139,7 +213,7 @@ class WireAutoSchema(AutoSchema):
             "summary": declared.summary,
             "tags": [self.view.service],
             "parameters": _parameters(self.view, path, declared, version),
-            "responses": _responses(self.view.service, declared, version),
+            "responses": _responses(self.view.service, method, declared, version),
             "security": self.get_auth() if self.view.authentication_classes else [],
         }
         if declared.request is not None:
@@ -225,16 +299,23 @@ def _parameters(
     return found
 
 
-def _responses(service: str, declared: Documentation, version: Microversion) -> dict[str, Any]:
+def _responses(
+    service: str, method: str, declared: Documentation, version: Microversion
+) -> dict[str, Any]:
     answers: dict[str, Any] = {}
-    for status, described in (declared.responses or {200: {}}).items():
+    for status, described in declared.answers_at(version).items():
         answers[str(status)] = {"description": TITLES.get(status, "Success")}
         if described is not None:
             schema = schema_of(described, version)
             answers[str(status)]["content"] = {"application/json": {"schema": schema}}
-    fault = {"type": "object", "examples": [fault_body(service, 400, "What is wrong.")]}
-    answers["default"] = {
-        "description": "A fault",
-        "content": {"application/json": {"schema": fault}},
+    if service != "compute":
+        return {**answers, "default": _fault(service, 0)}
+    faults = sorted(declared.faults_of(method) - set(map(int, answers)))
+    return {**answers, **{str(status): _fault(service, status) for status in faults}}
+
+
+def _fault(service: str, status: int) -> dict[str, Any]:
+    return {
+        "description": TITLES.get(status, "A fault"),
+        "content": {"application/json": {"schema": fault_schema(service, status)}},
     }
-    return answers

@@ -66,3 +66,5 @@ class QuerySchema:
 
 # Most single things ignore the query until 2.101 and refuse any key after.
 NO_QUERY = Versioned({"2.1": QuerySchema({}), "2.102": QuerySchema({}, closed=True)})
+# Tags, quota defaults and one volume attachment ignore it at every microversion.
+IGNORED = QuerySchema({})

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from cloudportal.api.microversions import Versioned
 from cloudportal.api.openapi import documented, listed
 from cloudportal.api.query import NO_QUERY
-from cloudportal.api.representation import STRING
+from cloudportal.api.representation import STRING, record
 from cloudportal.api.validation import BodySchema, closed
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Invalid
@@ -32,7 +32,7 @@ ADD = BodySchema(closed({"addTenantAccess": _PROJECT}, ["addTenantAccess"]))
 REMOVE = BodySchema(closed({"removeTenantAccess": _PROJECT}, ["removeTenantAccess"]))
 ACTION = {"oneOf": [ADD.schema, REMOVE.schema]}
 REFUSES_PUBLIC = Versioned({"2.1": False, "2.7": True})
-ACCESS = {"type": "object", "properties": {"flavor_id": STRING, "tenant_id": STRING}}
+ACCESS = listed("flavor_access", record({"flavor_id": STRING, "tenant_id": STRING}), links=None)
 
 
 def _answer(flavor: Flavor, projects: list[str]) -> Response:
@@ -46,7 +46,7 @@ class FlavorAccessView(ComputeView):
     @documented(
         "List the projects that may use a private flavor.",
         query=NO_QUERY,
-        responses={200: listed("flavor_access", ACCESS)},
+        responses={200: ACCESS},
     )
     def get(self, request: WireRequest, flavor_id: str) -> Response:
         """Answer with the list."""
@@ -61,7 +61,7 @@ class FlavorActionView(ComputeView):
     @documented(
         "Share a flavor with a project, or stop sharing it.",
         request=ACTION,
-        responses={200: listed("flavor_access", ACCESS)},
+        responses={200: ACCESS},
     )
     def post(self, request: WireRequest, flavor_id: str) -> Response:
         """Do the one action in the body."""

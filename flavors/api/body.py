@@ -5,8 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from cloudportal.api.microversions import Microversion, Versioned
+from cloudportal.api.openapi import merged
 from cloudportal.api.representation import BOOLEAN as FLAG
-from cloudportal.api.representation import INTEGER, LINKS, OBJECT, STRING, Field, Representation
+from cloudportal.api.representation import (
+    INTEGER,
+    LINKS,
+    STRING,
+    Field,
+    Representation,
+    mapping,
+    record,
+)
 from cloudportal.api.validation import (
     BOOLEAN,
     NAME,
@@ -21,6 +30,8 @@ from flavors.create import NewFlavor
 from flavors.models import MAX_INT, Flavor
 
 DESCRIPTION: dict[str, Any] = {"type": ["string", "null"], "minLength": 0, "maxLength": 65535}
+# Nothing is written as an empty text until 2.74.
+_OLD_SWAP: dict[str, Any] = {"anyOf": [INTEGER, {"const": ""}]}
 _FIELDS: dict[str, Any] = {
     "name": NAME,
     "id": {
@@ -91,7 +102,7 @@ DETAIL: Representation[Flavor] = Representation(
     Field("ram", lambda flavor: flavor.ram_mib, INTEGER),
     Field("disk", lambda flavor: flavor.disk_gib, INTEGER),
     Field("vcpus", lambda flavor: flavor.vcpus, INTEGER),
-    Field("swap", lambda flavor: flavor.swap_mib or "", until="2.74"),
+    Field("swap", lambda flavor: flavor.swap_mib or "", _OLD_SWAP, until="2.74"),
     Field("swap", lambda flavor: flavor.swap_mib, INTEGER, since="2.75"),
     Field("OS-FLV-EXT-DATA:ephemeral", lambda flavor: flavor.ephemeral_gib, INTEGER),
     Field("os-flavor-access:is_public", lambda flavor: flavor.is_public, FLAG),
@@ -101,7 +112,13 @@ DETAIL: Representation[Flavor] = Representation(
 )
 # Not a plain field: only those who may read extra specs are shown it.
 EXTRA_SPECS: Representation[Flavor] = Representation(
-    Field("extra_specs", lambda flavor: dict(flavor.extra_specs), OBJECT, since="2.61"),
+    Field(
+        "extra_specs",
+        lambda flavor: dict(flavor.extra_specs),
+        mapping(STRING),
+        since="2.61",
+        optional=True,
+    ),
 )
 SHORT: Representation[Flavor] = Representation(
     Field("id", lambda flavor: flavor.flavorid, STRING),
@@ -110,21 +127,10 @@ SHORT: Representation[Flavor] = Representation(
 )
 
 
-class _Described:
-    """A representation as the document shows it: with links, which need the view's address."""
-
-    def __init__(self, *parts: Representation[Flavor]) -> None:
-        self._parts = parts
-
-    def at(self, version: Microversion) -> dict[str, Any]:
-        properties: dict[str, Any] = {"links": LINKS}
-        for part in self._parts:
-            properties |= part.at(version)["properties"]
-        return {"type": "object", "properties": properties}
-
-
-DETAIL_SCHEMA = _Described(DETAIL, EXTRA_SPECS)
-SHORT_SCHEMA = _Described(SHORT)
+# Links need the view's address, so they are no plain field either.
+_LINKED = record({"links": LINKS})
+DETAIL_SCHEMA = merged(DETAIL, EXTRA_SPECS, _LINKED)
+SHORT_SCHEMA = merged(SHORT, _LINKED)
 
 
 def show_detail(

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from cloudportal.api.microversions import Versioned
 from cloudportal.api.openapi import documented, wrapped
 from cloudportal.api.query import NO_QUERY
-from cloudportal.api.representation import OBJECT
+from cloudportal.api.representation import STRING, mapping
 from cloudportal.api.validation import BodySchema, closed
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Invalid
@@ -31,6 +31,7 @@ _SPECS: dict[str, Any] = {
     },
     "additionalProperties": False,
 }
+_ANSWER = mapping(STRING)
 ADD = BodySchema(closed({"extra_specs": _SPECS}, ["extra_specs"]))
 SET = BodySchema({**_SPECS, "minProperties": 1, "maxProperties": 1})
 CHECKS_KNOWN = Versioned({"2.1": False, "2.86": True})
@@ -46,7 +47,7 @@ class ExtraSpecsView(ComputeView):
     @documented(
         "List a flavor's extra specs.",
         query=NO_QUERY,
-        responses={200: wrapped("extra_specs", OBJECT)},
+        responses={200: wrapped("extra_specs", _ANSWER)},
     )
     def get(self, request: WireRequest, flavor_id: str) -> Response:
         """Answer with all of them."""
@@ -57,7 +58,7 @@ class ExtraSpecsView(ComputeView):
     @documented(
         "Add extra specs to a flavor.",
         request=ADD,
-        responses={200: wrapped("extra_specs", OBJECT)},
+        responses={200: wrapped("extra_specs", _ANSWER)},
     )
     def post(self, request: WireRequest, flavor_id: str) -> Response:
         """Merge them in and answer with the ones sent."""
@@ -74,14 +75,14 @@ class ExtraSpecsView(ComputeView):
 class ExtraSpecView(ComputeView):
     """One extra spec of a flavor."""
 
-    @documented("Show an extra spec of a flavor.", query=NO_QUERY, responses={200: OBJECT})
+    @documented("Show an extra spec of a flavor.", query=NO_QUERY, responses={200: _ANSWER})
     def get(self, request: WireRequest, flavor_id: str, key: str) -> Response:
         """Answer with the one pair."""
         NO_QUERY.at(request.microversion).check(request.query_params)
         flavor = find_flavor(flavorid=flavor_id, actor=request.actor)
         return Response({key: read_extra_spec(flavor=flavor, key=key, actor=request.actor)})
 
-    @documented("Set an extra spec of a flavor.", request=SET, responses={200: OBJECT})
+    @documented("Set an extra spec of a flavor.", request=SET, responses={200: _ANSWER})
     def put(self, request: WireRequest, flavor_id: str, key: str) -> Response:
         """Set it and answer with the pair."""
         specs = _as_text(SET.check(request.data))

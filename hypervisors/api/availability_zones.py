@@ -10,15 +10,21 @@ from django.utils import timezone
 from rest_framework.response import Response
 
 import hypervisors.rules  # noqa: F401 - declares the rules
-from cloudportal.api.openapi import documented, listed
-from cloudportal.api.query import NO_QUERY
-from cloudportal.api.representation import OBJECT
+from cloudportal.api.openapi import Dated, documented, listed
+from cloudportal.api.representation import BOOLEAN, NULL, STRING, mapping, nullable, record
 from cloudportal.api.views import ComputeView, WireRequest
 from hypervisors.api.services import Service, all_services
 from hypervisors.control_plane import ZONE as INTERNAL
 from identity import policy
 
 ENABLED = "enabled"
+_SERVICE = record({"available": BOOLEAN, "active": BOOLEAN, "updated_at": nullable(STRING)})
+
+
+def _form(hosts: dict[str, Any]) -> Dated:
+    state = record({"available": BOOLEAN})
+    zone = record({"zoneName": STRING, "zoneState": state, "hosts": hosts})
+    return listed("availabilityZoneInfo", zone, links=None)
 
 
 def _zones(now: datetime) -> dict[str, list[Service]]:
@@ -50,12 +56,10 @@ class AvailabilityZonesView(ComputeView):
 
     @documented(
         "List availability zones.",
-        query=NO_QUERY,
-        responses={200: listed("availabilityZoneInfo", OBJECT)},
+        responses={200: _form(NULL)},
     )
     def get(self, request: WireRequest) -> Response:
         """Answer with the list."""
-        NO_QUERY.at(request.microversion).check(request.query_params)
         policy.require(request.actor, "os_compute_api:os-availability-zone:list")
         zones = [
             {
@@ -74,12 +78,10 @@ class AvailabilityZonesDetailView(ComputeView):
 
     @documented(
         "List availability zones with their hosts.",
-        query=NO_QUERY,
-        responses={200: listed("availabilityZoneInfo", OBJECT)},
+        responses={200: _form(nullable(mapping(mapping(_SERVICE))))},
     )
     def get(self, request: WireRequest) -> Response:
         """Answer with the list."""
-        NO_QUERY.at(request.microversion).check(request.query_params)
         policy.require(request.actor, "os_compute_api:os-availability-zone:detail")
         zones = []
         for name, services in _zones(timezone.now()).items():

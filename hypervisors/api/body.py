@@ -6,7 +6,17 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from cloudportal.api.representation import INTEGER, OBJECT, STRING, Field, Representation
+from cloudportal.api.openapi import merged
+from cloudportal.api.representation import (
+    INTEGER,
+    NULL,
+    STRING,
+    Field,
+    Representation,
+    array,
+    nullable,
+    record,
+)
 from hypervisors.models import HostState, Hypervisor
 
 COMPUTE_BINARY = "nova-compute"
@@ -52,11 +62,26 @@ def _service(id_of: Callable[[Hypervisor], int | str]) -> Callable[[Hypervisor],
     }
 
 
+def _service_form(identifier: dict[str, Any]) -> dict[str, Any]:
+    return record({"id": identifier, "host": STRING, "disabled_reason": nullable(STRING)})
+
+
 def _annotated(name: str) -> Callable[[Hypervisor], Any]:
     """A column that the lookup's query adds."""
     return lambda host: getattr(host, name)
 
 
+_CPU_INFO = record(
+    {
+        "vendor": STRING,
+        "arch": STRING,
+        "model": STRING,
+        "features": array(STRING),
+        "topology": {"type": "object"},
+    }
+)
+# Shown where they are asked for.
+_SERVERS = record({}, {"servers": array(record({"uuid": STRING, "name": STRING}))})
 _HEAD: list[Field[Hypervisor]] = [
     Field("id", lambda host: host.pk, INTEGER, until="2.52"),
     Field("id", lambda host: str(host.uuid), STRING, since="2.53"),
@@ -71,8 +96,8 @@ DETAIL: Representation[Hypervisor] = Representation(
     Field("hypervisor_type", lambda host: "QEMU", STRING),
     Field("hypervisor_version", lambda host: host.qemu_version, INTEGER),
     Field("host_ip", lambda host: host.host_ip, STRING),
-    Field("service", _service(lambda host: host.pk), OBJECT, until="2.52"),
-    Field("service", _service(lambda host: str(host.uuid)), OBJECT, since="2.53"),
+    Field("service", _service(lambda host: host.pk), _service_form(INTEGER), until="2.52"),
+    Field("service", _service(lambda host: str(host.uuid)), _service_form(STRING), since="2.53"),
     Field("vcpus", lambda host: host.vcpus, INTEGER, until="2.87"),
     Field("vcpus_used", lambda host: host.vcpus_used, INTEGER, until="2.87"),
     Field("memory_mb", lambda host: host.ram_mib, INTEGER, until="2.87"),
@@ -81,11 +106,15 @@ DETAIL: Representation[Hypervisor] = Representation(
     Field("local_gb", lambda host: host.disk_gib, INTEGER, until="2.87"),
     Field("local_gb_used", lambda host: host.disk_gib_used, INTEGER, until="2.87"),
     Field("free_disk_gb", lambda host: host.disk_gib - host.disk_gib_used, INTEGER, until="2.87"),
-    Field("disk_available_least", _annotated("disk_gib_available"), until="2.87"),
+    Field(
+        "disk_available_least", _annotated("disk_gib_available"), nullable(INTEGER), until="2.87"
+    ),
     Field("running_vms", lambda host: host.running_servers, INTEGER, until="2.87"),
     Field("current_workload", _annotated("builds"), INTEGER, until="2.87"),
     Field("cpu_info", lambda host: json.dumps(cpu_info(host)), STRING, until="2.27"),
-    Field("cpu_info", cpu_info, OBJECT, since="2.28", until="2.87"),
+    Field("cpu_info", cpu_info, _CPU_INFO, since="2.28", until="2.87"),
     # libvirt does not tell how long a host has been up.
-    Field("uptime", lambda host: None, since="2.88"),
+    Field("uptime", lambda host: None, NULL, since="2.88"),
 )
+SHORT_SCHEMA = merged(SHORT, _SERVERS)
+DETAIL_SCHEMA = merged(DETAIL, _SERVERS)

@@ -13,11 +13,11 @@ from cloudportal.api import paging
 from cloudportal.api.microversions import Microversion, Versioned, available
 from cloudportal.api.openapi import documented, listed, wrapped
 from cloudportal.api.query import ANY, NO_QUERY, NON_NEGATIVE_TEXT, QuerySchema
-from cloudportal.api.representation import OBJECT, Representation
+from cloudportal.api.representation import INTEGER, Representation, record
 from cloudportal.api.validation import BOOLEAN, is_true
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Invalid, NotOffered
-from hypervisors.api.body import DETAIL, SHORT, is_up
+from hypervisors.api.body import DETAIL, DETAIL_SCHEMA, SHORT, SHORT_SCHEMA, is_up
 from hypervisors.api.lookup import find_host, hosts_with_figures, identifier_of, matching
 from hypervisors.errors import HypervisorNotFound
 from hypervisors.models import Hypervisor
@@ -45,6 +45,11 @@ SHOW = Versioned(
     }
 )
 PAGED = Versioned({"2.1": False, "2.33": True})
+SUMMED = (
+    *("vcpus", "vcpus_used", "memory_mb", "memory_mb_used", "free_ram_mb", "local_gb"),
+    *("local_gb_used", "free_disk_gb", "running_vms", "current_workload", "disk_available_least"),
+)
+STATISTICS = record(dict.fromkeys(("count", *SUMMED), INTEGER))
 ALWAYS_SERVERS = Versioned({"2.1": False, "2.75": True})
 
 
@@ -110,7 +115,9 @@ class _ListView(ComputeView):
 class HypervisorsView(_ListView):
     """All hosts, short."""
 
-    @documented("List hypervisors.", query=LIST, responses={200: listed("hypervisors", SHORT)})
+    @documented(
+        "List hypervisors.", query=LIST, responses={200: listed("hypervisors", SHORT_SCHEMA)}
+    )
     def get(self, request: WireRequest) -> Response:
         """Answer with the list."""
         policy.require(request.actor, f"{_RULE}list")
@@ -123,7 +130,7 @@ class HypervisorsDetailView(_ListView):
     @documented(
         "List hypervisors with details.",
         query=LIST,
-        responses={200: listed("hypervisors", DETAIL)},
+        responses={200: listed("hypervisors", DETAIL_SCHEMA)},
     )
     def get(self, request: WireRequest) -> Response:
         """Answer with the list."""
@@ -134,7 +141,9 @@ class HypervisorsDetailView(_ListView):
 class HypervisorView(ComputeView):
     """One host."""
 
-    @documented("Show a hypervisor.", query=SHOW, responses={200: wrapped("hypervisor", DETAIL)})
+    @documented(
+        "Show a hypervisor.", query=SHOW, responses={200: wrapped("hypervisor", DETAIL_SCHEMA)}
+    )
     def get(self, request: WireRequest, hypervisor_id: str) -> Response:
         """Answer with the host."""
         version = request.microversion
@@ -153,19 +162,14 @@ class StatisticsView(ComputeView):
     @documented(
         "Show the sums over all hypervisors.",
         query=NO_QUERY,
-        responses={200: wrapped("hypervisor_statistics", OBJECT)},
+        responses={200: wrapped("hypervisor_statistics", STATISTICS)},
     )
     def get(self, request: WireRequest) -> Response:
         """Answer with the sums."""
         policy.require(request.actor, f"{_RULE}statistics")
         hosts = list(hosts_with_figures().filter(is_enabled=True))
         shown = [DETAIL.show(host, Microversion(2, 87)) for host in hosts]
-        summed = (
-            *("vcpus", "vcpus_used", "memory_mb", "memory_mb_used", "free_ram_mb", "local_gb"),
-            *("local_gb_used", "free_disk_gb", "running_vms", "current_workload"),
-            "disk_available_least",
-        )
-        sums = {name: sum(host[name] or 0 for host in shown) for name in summed}
+        sums = {name: sum(host[name] or 0 for host in shown) for name in SUMMED}
         return Response({"hypervisor_statistics": {"count": len(hosts), **sums}})
 
 
@@ -173,7 +177,7 @@ class UptimeView(ComputeView):
     """How long a host has been up: libvirt does not tell."""
 
     @available("2.1", "2.87")
-    @documented("Show a hypervisor's uptime.", responses={501: None})
+    @documented("Show a hypervisor's uptime.", responses={}, faults={501})
     def get(self, request: WireRequest, hypervisor_id: str) -> Response:
         """Refuse, after the checks that come first."""
         policy.require(request.actor, f"{_RULE}uptime")
@@ -187,7 +191,7 @@ class SearchView(ComputeView):
     """Hosts by a part of their name."""
 
     @available("2.1", "2.52")
-    @documented("Search hypervisors by name.", responses={200: listed("hypervisors", SHORT)})
+    @documented("Search hypervisors by name.", responses={200: listed("hypervisors", SHORT_SCHEMA)})
     def get(self, request: WireRequest, pattern: str) -> Response:
         """Answer with those that match."""
         policy.require(request.actor, f"{_RULE}search")
@@ -200,7 +204,9 @@ class ServersView(ComputeView):
     """Hosts by a part of their name, with the servers on them."""
 
     @available("2.1", "2.52")
-    @documented("List the servers of hypervisors.", responses={200: listed("hypervisors", SHORT)})
+    @documented(
+        "List the servers of hypervisors.", responses={200: listed("hypervisors", SHORT_SCHEMA)}
+    )
     def get(self, request: WireRequest, pattern: str) -> Response:
         """Answer with those that match."""
         policy.require(request.actor, f"{_RULE}servers")

@@ -13,7 +13,15 @@ import hypervisors.rules  # noqa: F401 - declares the rules
 from cloudportal.api.microversions import Versioned
 from cloudportal.api.openapi import documented, listed, wrapped
 from cloudportal.api.query import ANY, QuerySchema
-from cloudportal.api.representation import BOOLEAN, INTEGER, STRING, Field, Representation
+from cloudportal.api.representation import (
+    BOOLEAN,
+    INTEGER,
+    STRING,
+    Field,
+    Representation,
+    nullable,
+    record,
+)
 from cloudportal.api.validation import BOOLEAN as BOOLEAN_LIKE
 from cloudportal.api.validation import BodySchema, closed, is_true
 from cloudportal.api.views import ComputeView, WireRequest
@@ -94,9 +102,24 @@ SERVICE: Representation[Service] = Representation(
     Field("zone", lambda service: service.zone, STRING),
     Field("status", lambda service: service.status, STRING),
     Field("state", lambda service: "up" if service.is_up else "down", STRING),
-    Field("updated_at", _instant),
-    Field("disabled_reason", lambda service: service.disabled_reason or None),
+    Field("updated_at", _instant, nullable(STRING)),
+    Field("disabled_reason", lambda service: service.disabled_reason or None, nullable(STRING)),
     Field("forced_down", lambda service: service.is_forced_down, BOOLEAN, since="2.11"),
+)
+
+
+# Until 2.52 a switch answers with what it switched.
+CHANGED = Versioned(
+    {
+        "2.1": record(
+            {"host": STRING, "binary": STRING}, {"status": STRING, "disabled_reason": STRING}
+        ),
+        "2.11": record(
+            {"host": STRING, "binary": STRING},
+            {"status": STRING, "disabled_reason": STRING, "forced_down": BOOLEAN},
+        ),
+        "2.53": SERVICE,
+    }
 )
 
 
@@ -162,7 +185,7 @@ class ServiceView(ComputeView):
         request=Versioned(
             {"2.1": DISABLE_WITH_REASON, "2.11": BodySchema({"type": "object"}), "2.53": UPDATE}
         ),
-        responses={200: wrapped("service", SERVICE)},
+        responses={200: wrapped("service", CHANGED)},
     )
     def put(self, request: WireRequest, name: str) -> Response:
         """Do the action, or change the service."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from cloudportal.api.microversions import Microversion, Versioned
+from cloudportal.api.representation import INTEGER, STRING, record
 from cloudportal.api.validation import BOOLEAN, BodySchema, closed
 from quotas.resources import MAX_LIMIT, UNLIMITED
 
@@ -63,6 +65,20 @@ def wanted_limits(values: Mapping[str, Any]) -> dict[str, int]:
     return {
         name: int(value) for name, value in values.items() if name != "force" and name not in RELICS
     }
+
+
+@dataclass(frozen=True)
+class ShownLimits:
+    """The form of the limits in an answer, with the id or without it."""
+
+    names: Versioned[tuple[str, ...]]
+    with_id: bool = True
+    value: dict[str, Any] = field(default_factory=lambda: INTEGER)
+
+    def at(self, version: Microversion) -> dict[str, Any]:
+        """Its schema at a microversion."""
+        identifier = {"id": STRING} if self.with_id else {}
+        return record({**identifier, **dict.fromkeys(self.names.at(version), self.value)})
 
 
 def shown_limits(names: tuple[str, ...], limits: Mapping[str, int]) -> dict[str, int]:

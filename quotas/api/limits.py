@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from cloudportal.api.microversions import Versioned
 from cloudportal.api.openapi import documented, wrapped
 from cloudportal.api.query import ANY, QuerySchema
-from cloudportal.api.representation import INTEGER, OBJECT, Field, Representation
+from cloudportal.api.representation import INTEGER, Field, Representation, record
 from cloudportal.api.views import ComputeView, WireRequest
 from quotas.read import read_own
 from quotas.resources import UNLIMITED
@@ -49,12 +49,14 @@ ABSOLUTE: Representation[Figures] = Representation(
     Field("totalFloatingIpsUsed", lambda figures: 0, INTEGER, until="2.35"),
     Field("totalSecurityGroupsUsed", lambda figures: 0, INTEGER, until="2.35"),
 )
+# No call is counted, so there is no rate.
+LIMITS = record({"rate": {"type": "array", "maxItems": 0}, "absolute": ABSOLUTE})
 
 
 class LimitsView(ComputeView):
     """Limits and usage of the caller's project."""
 
-    @documented("Show limits and usage.", query=QUERY, responses={200: wrapped("limits", OBJECT)})
+    @documented("Show limits and usage.", query=QUERY, responses={200: wrapped("limits", LIMITS)})
     def get(self, request: WireRequest) -> Response:
         """Answer with the figures; there is no rate limit."""
         query = QUERY.at(request.microversion).check(request.query_params)

@@ -9,18 +9,28 @@ from rest_framework.response import Response
 
 from cloudportal.api.microversions import Versioned
 from cloudportal.api.openapi import documented, wrapped
-from cloudportal.api.query import ANY, QuerySchema
-from cloudportal.api.representation import OBJECT
+from cloudportal.api.query import ANY, IGNORED, QuerySchema
+from cloudportal.api.representation import INTEGER, record
 from cloudportal.api.validation import is_true
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Invalid
-from quotas.api.body import RELICS, SET_NAMES, UPDATE_SET, shown_limits, wanted_limits
+from quotas.api.body import (
+    RELICS,
+    SET_NAMES,
+    UPDATE_SET,
+    ShownLimits,
+    shown_limits,
+    wanted_limits,
+)
 from quotas.read import read_defaults, read_limits, read_usage
 from quotas.set_limits import reset_project_limits, set_project_limits
 
 _USER = {"user_id": ANY}
 QUERY = Versioned({"2.1": QuerySchema(_USER), "2.75": QuerySchema(_USER, closed=True)})
-QUOTA_SET = wrapped("quota_set", OBJECT)
+QUOTA_SET = wrapped("quota_set", ShownLimits(SET_NAMES))
+CHANGED = wrapped("quota_set", ShownLimits(SET_NAMES, with_id=False))
+_FIGURES = record({"limit": INTEGER, "in_use": INTEGER, "reserved": INTEGER})
+USAGE = wrapped("quota_set", ShownLimits(SET_NAMES, value=_FIGURES))
 
 
 def _check_query(request: WireRequest) -> None:
@@ -46,7 +56,7 @@ class QuotaSetView(ComputeView):
         return Response({"quota_set": {"id": target_id, **shown}})
 
     @documented(
-        "Change a project's quota.", query=QUERY, request=UPDATE_SET, responses={200: QUOTA_SET}
+        "Change a project's quota.", query=QUERY, request=UPDATE_SET, responses={200: CHANGED}
     )
     def put(self, request: WireRequest, target_id: str) -> Response:
         """Set the limits in the body and answer with all."""
@@ -72,7 +82,7 @@ class QuotaSetView(ComputeView):
 class QuotaSetDetailView(ComputeView):
     """A project's limits with its usage."""
 
-    @documented("Show a project's quota and usage.", query=QUERY, responses={200: QUOTA_SET})
+    @documented("Show a project's quota and usage.", query=QUERY, responses={200: USAGE})
     def get(self, request: WireRequest, target_id: str) -> Response:
         """Answer with limits and usage."""
         _check_query(request)
@@ -88,7 +98,7 @@ class QuotaSetDetailView(ComputeView):
 class QuotaSetDefaultsView(ComputeView):
     """The limits of a project that has none of its own."""
 
-    @documented("Show the default quota.", responses={200: QUOTA_SET})
+    @documented("Show the default quota.", query=IGNORED, responses={200: QUOTA_SET})
     def get(self, request: WireRequest, target_id: str) -> Response:
         """Answer with the defaults."""
         limits = read_defaults(actor=request.actor)

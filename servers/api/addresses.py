@@ -7,12 +7,15 @@ from typing import Any
 from rest_framework.response import Response
 
 from cloudportal.api.openapi import documented
+from cloudportal.api.representation import STRING, array, mapping, record
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import NotFound
 from servers.find import find_server
 from servers.surroundings import surroundings_of
 
-ADDRESSES = {"type": "object", "properties": {"addresses": {"type": "object"}}}
+_ADDRESSES = array(record({"version": {"enum": [4, 6]}, "addr": STRING}))
+ADDRESSES = record({"addresses": mapping(_ADDRESSES)})
+ON_NETWORK = {**mapping(_ADDRESSES), "minProperties": 1, "maxProperties": 1}
 
 
 def _addresses(request: WireRequest, server_id: str, rule: str) -> dict[str, list[dict[str, Any]]]:
@@ -36,7 +39,7 @@ class Addresses(ComputeView):
 class AddressesOnNetwork(ComputeView):
     """The addresses of a server on one network."""
 
-    @documented("List addresses on one network.", responses={200: {"type": "object"}})
+    @documented("List addresses on one network.", responses={200: ON_NETWORK})
     def get(self, request: WireRequest, server_id: str, label: str) -> Response:
         """The addresses under the network's name."""
         found = _addresses(request, server_id, "os_compute_api:ips:show")

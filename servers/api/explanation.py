@@ -5,26 +5,26 @@ from __future__ import annotations
 from rest_framework.response import Response
 
 from cloudportal.api.openapi import documented, wrapped
+from cloudportal.api.representation import INTEGER, OBJECT, STRING, array, nullable, record
 from cloudportal.api.views import ComputeView, WireRequest
-from servers.api.representation import instant
+from servers.api.readings import instant
 from servers.explain import newest_decision
 from servers.find import find_server
 
-EXPLANATION = {
-    "type": "object",
-    "properties": {
-        "id": {"type": "string"},
-        "server_id": {"type": "string"},
-        "request_id": {"type": "string"},
-        "created": {"type": "string"},
-        "candidates": {"type": "integer"},
-        "filters": {"type": "array", "items": {"type": "object"}},
-        "weights": {"type": "array", "items": {"type": "object"}},
-        "chosen": {"type": ["string", "null"]},
+EXPLANATION = record(
+    {
+        "id": STRING,
+        "server_id": STRING,
+        "request_id": STRING,
+        "created": STRING,
+        "candidates": INTEGER,
+        "filters": array(OBJECT),
+        "weights": array(OBJECT),
+        "chosen": nullable(STRING),
         "alternates": {"type": "array"},
-        "summary": {"type": "string"},
-    },
-}
+        "summary": STRING,
+    }
+)
 
 
 class Explanation(ComputeView):

@@ -7,7 +7,8 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cloudportal.api.openapi import documented
+from cloudportal.api.openapi import documented, listed, wrapped
+from cloudportal.api.representation import LINKS, STRING, record
 from cloudportal.api.views import ComputeView
 from cloudportal.errors import NotFound
 
@@ -34,6 +35,7 @@ NAMES = {
     "os-keypairs": "Keypairs",
     "os-quota-class-sets": "QuotaClasses",
     "os-quota-sets": "Quotas",
+    "os-server-groups": "ServerGroups",
     "os-server-start-stop": "ServerStartStop",
     "os-services": "Services",
     "os-used-limits": "UsedLimits",
@@ -43,6 +45,14 @@ NAMES = {
 DESCRIPTIONS = {
     "cloudportal": "Keys of server creation that begin with cloudportal: and fit this portal only.",
 }
+
+
+EXTENSION = record(
+    {
+        **dict.fromkeys(("alias", "name", "namespace", "description", "updated"), STRING),
+        "links": LINKS,
+    }
+)
 
 
 def _extension(alias: str) -> dict[str, Any]:
@@ -59,7 +69,9 @@ def _extension(alias: str) -> dict[str, Any]:
 class ExtensionsView(ComputeView):
     """All extensions."""
 
-    @documented("List the extensions.")
+    @documented(
+        "List the extensions.", responses={200: listed("extensions", EXTENSION, links=None)}
+    )
     def get(self, request: Request) -> Response:
         """Answer with the list."""
         return Response({"extensions": [_extension(alias) for alias in sorted(NAMES)]})
@@ -68,7 +80,7 @@ class ExtensionsView(ComputeView):
 class ExtensionView(ComputeView):
     """One extension."""
 
-    @documented("Show an extension.")
+    @documented("Show an extension.", responses={200: wrapped("extension", EXTENSION)})
     def get(self, request: Request, alias: str) -> Response:
         """Answer with the extension."""
         if alias not in NAMES:

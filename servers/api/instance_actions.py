@@ -9,15 +9,15 @@ from django.db.models import QuerySet
 from rest_framework.response import Response
 
 from cloudportal.api.microversions import Microversion, Versioned
-from cloudportal.api.openapi import documented, listed, wrapped
+from cloudportal.api.openapi import documented, listed, merged, wrapped
 from cloudportal.api.paging import SortKey, after, next_link, parse_limit
 from cloudportal.api.query import ANY, NON_NEGATIVE_TEXT, QuerySchema
-from cloudportal.api.representation import STRING
+from cloudportal.api.representation import STRING, array, nullable, record
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Invalid, NotFound
 from identity import policy
 from servers.api.list_query import read_instant
-from servers.api.representation import precise_instant
+from servers.api.readings import precise_instant
 from servers.find import find_server
 from servers.models import Server, ServerAction, ServerEvent
 
@@ -34,20 +34,44 @@ LIST = Versioned(
         "2.66": QuerySchema({**_PAGE, "changes-before": ANY}, closed=True),
     }
 )
-ACTION = {
-    "type": "object",
-    "properties": {
-        **dict.fromkeys(("action", "instance_uuid", "request_id", "start_time"), STRING),
-        **dict.fromkeys(("user_id", "project_id"), STRING),
-        "message": {"type": ["string", "null"]},
-    },
+_MAYBE = nullable(STRING)
+_2_1 = {
+    **dict.fromkeys(("action", "instance_uuid", "request_id", "start_time"), STRING),
+    **dict.fromkeys(("user_id", "project_id", "message"), _MAYBE),
 }
+_2_58 = {**_2_1, "updated_at": _MAYBE}
+ACTION = Versioned({"2.1": record(_2_1), "2.58": record(_2_58)})
+_EVENT_2_1 = dict.fromkeys(("event", "start_time", "finish_time", "result"), _MAYBE)
+_TRACEBACK = {"traceback": _MAYBE}
+_EVENT_2_62 = {**_EVENT_2_1, "hostId": STRING}
+# What only administrators see is optional, and until 2.50 only they see events at all.
+WHOLE_ACTION = merged(
+    ACTION,
+    Versioned(
+        {
+            "2.1": record({}, {"events": array(record({**_EVENT_2_1, **_TRACEBACK}))}),
+            "2.51": record({"events": array(record(_EVENT_2_1, _TRACEBACK))}),
+            "2.62": record({"events": array(record(_EVENT_2_62, {**_TRACEBACK, "host": _MAYBE}))}),
+            "2.84": record(
+                {
+                    "events": array(
+                        record(_EVENT_2_62, {**_TRACEBACK, "host": _MAYBE, "details": _MAYBE})
+                    )
+                }
+            ),
+        }
+    ),
+)
 
 
 class InstanceActions(ComputeView):
     """The actions on a server."""
 
-    @documented("List actions.", query=LIST, responses={200: listed("instanceActions", ACTION)})
+    @documented(
+        "List actions.",
+        query=LIST,
+        responses={200: listed("instanceActions", ACTION, links="links")},
+    )
     def get(self, request: WireRequest, server_id: str) -> Response:
         """The actions, newest first."""
         query = LIST.at(request.microversion).check(request.GET)
@@ -78,7 +102,7 @@ class InstanceActions(ComputeView):
 class OneInstanceAction(ComputeView):
     """One action with its events."""
 
-    @documented("Show an action.", responses={200: wrapped("instanceAction", ACTION)})
+    @documented("Show an action.", responses={200: wrapped("instanceAction", WHOLE_ACTION)})
     def get(self, request: WireRequest, server_id: str, request_id: str) -> Response:
         """The action that a request asked for."""
         server = _server(request, server_id, "os_compute_api:os-instance-actions:show")

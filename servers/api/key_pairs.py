@@ -11,9 +11,17 @@ from rest_framework.response import Response
 
 from cloudportal.api import paging
 from cloudportal.api.microversions import Versioned
-from cloudportal.api.openapi import documented, listed, wrapped
+from cloudportal.api.openapi import Answers, documented, listed, merged, wrapped
 from cloudportal.api.query import ANY, NON_NEGATIVE_TEXT, QuerySchema
-from cloudportal.api.representation import BOOLEAN, INTEGER, STRING, Field, Representation
+from cloudportal.api.representation import (
+    BOOLEAN,
+    INTEGER,
+    NULL,
+    STRING,
+    Field,
+    Representation,
+    record,
+)
 from cloudportal.api.validation import BodySchema, closed
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Invalid
@@ -73,6 +81,7 @@ ONE = Versioned(
 )
 PAGED = Versioned({"2.1": False, "2.35": True})
 CREATED_STATUS = Versioned({"2.1": 200, "2.2": 201})
+DELETED: Versioned[Answers] = Versioned({"2.1": {202: None}, "2.2": {204: None}})
 DELETED_STATUS = Versioned({"2.1": 202, "2.2": 204})
 
 _COMMON: list[Field[KeyPair]] = [
@@ -84,14 +93,16 @@ _COMMON: list[Field[KeyPair]] = [
 _OWNED: list[Field[KeyPair]] = [*_COMMON, Field("user_id", lambda pair: pair.user_id, STRING)]
 LISTED: Representation[KeyPair] = Representation(*_COMMON)
 MADE: Representation[KeyPair] = Representation(*_OWNED)
+# A private key is shown only by the call that made it.
+MADE_FORM = wrapped("keypair", merged(MADE, record({}, {"private_key": STRING})))
 WHOLE: Representation[KeyPair] = Representation(
     *_OWNED,
     Field("id", lambda pair: pair.pk, INTEGER),
     # Naive UTC with microseconds, as this one resource has always written it.
     Field("created_at", lambda pair: f"{pair.created_at:%Y-%m-%dT%H:%M:%S.%f}", STRING),
-    Field("updated_at", lambda pair: None),
+    Field("updated_at", lambda pair: None, NULL),
     Field("deleted", lambda pair: False, BOOLEAN),
-    Field("deleted_at", lambda pair: None),
+    Field("deleted_at", lambda pair: None, NULL),
 )
 
 
@@ -121,7 +132,7 @@ class KeyPairsView(ComputeView):
     @documented(
         "Import a public key; before 2.92 also: make a key pair.",
         request=CREATE,
-        responses={200: wrapped("keypair", MADE), 201: wrapped("keypair", MADE)},
+        responses=Versioned({"2.1": {200: MADE_FORM}, "2.2": {201: MADE_FORM}}),
     )
     def post(self, request: WireRequest) -> Response:
         """Keep or make it, and answer with it; a private key is shown this once."""
@@ -169,7 +180,7 @@ class KeyPairView(ComputeView):
         pair = find_key_pair(user_id=user_id, name=name, actor=request.actor)
         return Response({"keypair": WHOLE.show(pair, request.microversion)})
 
-    @documented("Delete a key pair.", query=ONE, responses={202: None, 204: None})
+    @documented("Delete a key pair.", query=ONE, responses=DELETED)
     def delete(self, request: WireRequest, name: str) -> Response:
         """Forget the key pair."""
         delete_key_pair(user_id=self._user_id(request), name=name, actor=request.actor)

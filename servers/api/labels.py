@@ -9,17 +9,19 @@ from rest_framework.response import Response
 
 from cloudportal.api.microversions import available
 from cloudportal.api.openapi import documented, wrapped
+from cloudportal.api.query import IGNORED
+from cloudportal.api.representation import STRING, array, mapping
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Invalid
-from servers.api.schemas import METADATA, METADATA_BODY, METADATA_ITEM, TAG_TEXT, TAGS, TAGS_BODY
+from servers.api.schemas import METADATA_BODY, METADATA_ITEM, TAG_TEXT, TAGS_BODY
 from servers.errors import LabelNotFound
 from servers.find import find_server
 from servers.labels import add_tag, delete_metadata, remove_tag, set_metadata, set_tags
 from servers.models import Server
 
-METADATA_FORM = wrapped("metadata", METADATA)
-META_FORM = wrapped("meta", METADATA)
-TAGS_FORM = wrapped("tags", TAGS)
+METADATA_FORM = wrapped("metadata", mapping(STRING))
+META_FORM = wrapped("meta", mapping(STRING))
+TAGS_FORM = wrapped("tags", array(STRING))
 
 
 class _LabelView(ComputeView):
@@ -100,7 +102,7 @@ class ServerTags(_LabelView):
     """All tags of a server."""
 
     @available("2.26")
-    @documented("List tags.", responses={200: TAGS_FORM})
+    @documented("List tags.", query=IGNORED, responses={200: TAGS_FORM})
     def get(self, request: WireRequest, server_id: str) -> Response:
         """All tags."""
         return Response({"tags": self.server(server_id, "os-server-tags:index").tags})
@@ -127,7 +129,7 @@ class ServerTag(_LabelView):
     """One tag of a server."""
 
     @available("2.26")
-    @documented("Ask whether a server has a tag.", responses={204: None})
+    @documented("Ask whether a server has a tag.", query=IGNORED, responses={204: None})
     def get(self, request: WireRequest, server_id: str, tag: str) -> Response:
         """An empty answer when it does."""
         server = self.server(server_id, "os-server-tags:show")

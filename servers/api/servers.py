@@ -8,14 +8,13 @@ from typing import Any
 from django.utils import timezone
 from rest_framework.response import Response
 
-from cloudportal.api.microversions import Microversion
-from cloudportal.api.openapi import documented, listed, wrapped
+from cloudportal.api.openapi import documented, either, listed, wrapped
 from cloudportal.api.paging import next_link
+from cloudportal.api.representation import LINKS, STRING, array, record
 from cloudportal.api.validation import is_true
 from cloudportal.api.views import ComputeView, WireRequest
-from cloudportal.errors import Invalid
 from servers.api.create_body import canonical_ip, read_create
-from servers.api.list_query import read_page
+from servers.api.list_query import LIST, read_page
 from servers.api.representation import SERVER, Kind, ServerForm, hidden_columns, is_shown_to_admin
 from servers.api.schemas import CREATE, UPDATE
 from servers.create import create_servers
@@ -26,31 +25,30 @@ from servers.secrets import unseal
 from servers.surroundings import surroundings_of
 from servers.update import ServerChanges, update_server
 
-STRICT_SHOW = Microversion(2, 102)
-SHORT = {
-    "type": "object",
-    "properties": {
-        "id": {"type": "string"},
-        "name": {"type": "string"},
-        "links": {"type": "array"},
-    },
-}
-CREATED = {
-    "type": "object",
-    "properties": {
-        "id": {"type": "string"},
-        "links": {"type": "array"},
-        "OS-DCF:diskConfig": {"enum": ["AUTO", "MANUAL"]},
-        "security_groups": {"type": "array"},
-        "adminPass": {"type": "string"},
-    },
-}
+SHORT = record({"id": STRING, "name": STRING, "links": LINKS})
+CREATED = either(
+    wrapped(
+        "server",
+        record(
+            {
+                "id": STRING,
+                "links": LINKS,
+                "OS-DCF:diskConfig": {"enum": ["AUTO", "MANUAL"]},
+                "security_groups": array(record({"name": STRING})),
+                "adminPass": STRING,
+            }
+        ),
+    ),
+    record({"reservation_id": STRING}),
+)
 
 
 class Servers(ComputeView):
     """The servers of a project."""
 
-    @documented("List servers, only their names.", responses={200: listed("servers", SHORT)})
+    @documented(
+        "List servers, only their names.", query=LIST, responses={200: listed("servers", SHORT)}
+    )
     def get(self, request: WireRequest) -> Response:
         """A page of ids, names and links."""
         columns = [
@@ -65,7 +63,7 @@ class Servers(ComputeView):
         ]
         return Response(_with_next(self, request, "servers", servers, page.marker))
 
-    @documented("Create servers.", request=CREATE, responses={202: wrapped("server", CREATED)})
+    @documented("Create servers.", request=CREATE, responses={202: CREATED})
     def post(self, request: WireRequest) -> Response:
         """Accept the request; what becomes of it shows in the servers' status."""
         body = CREATE.at(request.microversion).check(request.data)
@@ -88,7 +86,7 @@ class Servers(ComputeView):
 class ServersDetail(ComputeView):
     """The servers of a project, with everything about them."""
 
-    @documented("List servers.", responses={200: listed("servers", SERVER["detail"])})
+    @documented("List servers.", query=LIST, responses={200: listed("servers", SERVER["detail"])})
     def get(self, request: WireRequest) -> Response:
         """A page of servers."""
         for_admin = is_shown_to_admin(request.actor)
@@ -106,8 +104,6 @@ class OneServer(ComputeView):
     @documented("Show a server.", responses={200: wrapped("server", SERVER["show"])})
     def get(self, request: WireRequest, server_id: str) -> Response:
         """Everything about it."""
-        if request.microversion >= STRICT_SHOW:
-            refuse_query(request)
         server = find_server(
             actor=request.actor, server_id=server_id, rule="os_compute_api:servers:show"
         )
@@ -138,19 +134,6 @@ class OneServer(ComputeView):
         )
         delete_server(server=server, actor=request.actor, now=timezone.now())
         return Response(status=204)
-
-
-def refuse_query(request: WireRequest) -> None:
-    """Refuse any query parameter.
-
-    Raises:
-        Invalid: there is one.
-    """
-    for key in request.GET:
-        raise Invalid(
-            f"Invalid input for query parameters {key}. Value: {request.GET[key]}. "
-            f"Additional properties are not allowed ('{key}' was unexpected)"
-        )
 
 
 def _shown(view: ComputeView, request: WireRequest, server: Server, kind: Kind) -> dict[str, Any]:
