@@ -38,8 +38,9 @@ __all__ = [
     "DiskRecord", "DiskSpec", "FixedIpRecord", "FlavorRecord", "GuestFeatures", "GuestInfo",
     "GuestMetadata", "GuestSpec", "GuestUsage", "ImageRecord", "InterfaceSpec", "NetworkRecord",
     "Platform", "PortRecord", "ProjectRecord", "SecurityGroupRecord", "SubnetRecord",
-    "define_guest", "guest_features", "guest_info", "platform_of", "read_console", "reboot_guest",
-    "refresh_metadata", "remove_guest", "screenshot", "start_guest", "stop_guest",
+    "define_guest", "guest_features", "guest_info", "interrupt_guest", "pause_guest", "platform_of",
+    "read_console", "reboot_guest", "refresh_metadata", "remove_guest", "resume_guest",
+    "screenshot", "start_guest", "stop_guest", "suspend_guest", "unpause_guest",
 ]  # fmt: skip
 
 SOFT_REBOOT_S = 60.0
@@ -146,6 +147,61 @@ def reboot_guest(
             return True
         host.reboot_hard(server_id)
         return False
+
+
+def pause_guest(hypervisor: Hypervisor, server_id: UUID) -> None:
+    """Halt the guest with its memory in place.
+
+    Raises:
+        GuestNotFound: the host does not have it.
+        WrongGuestState: it is off.
+    """
+    with _connected_to_guest(hypervisor) as host:
+        host.pause_guest(server_id)
+
+
+def unpause_guest(hypervisor: Hypervisor, server_id: UUID) -> None:
+    """Let a halted guest run on.
+
+    Raises:
+        GuestNotFound: the host does not have it.
+        WrongGuestState: it is off.
+    """
+    with _connected_to_guest(hypervisor) as host:
+        host.unpause_guest(server_id)
+
+
+def suspend_guest(hypervisor: Hypervisor, server_id: UUID) -> None:
+    """Write the guest's memory to its host's disk and switch it off.
+
+    Raises:
+        GuestNotFound: the host does not have it.
+        WrongGuestState: it is off, and nothing of it is saved.
+    """
+    with _connected_to_guest(hypervisor) as host:
+        host.suspend_guest(server_id)
+
+
+def resume_guest(hypervisor: Hypervisor, server_id: UUID, *, may_boot: bool = True) -> None:
+    """Let a suspended guest run on; with nothing saved it boots, or without `may_boot` stays off.
+
+    Raises:
+        GuestNotFound: the host does not have it.
+    """
+    with _connected_to_guest(hypervisor) as host:
+        host.resume_guest(server_id, may_boot=may_boot)
+
+
+def interrupt_guest(hypervisor: Hypervisor, server_id: UUID) -> None:
+    """Send the guest the interrupt at which its operating system dumps its memory.
+
+    Raises:
+        GuestNotFound: the host does not have it.
+        WrongGuestState: it is off.
+        HostCannot: its machine has no such interrupt.
+    """
+    with _connected_to_guest(hypervisor) as host:
+        host.interrupt_guest(server_id)
 
 
 def remove_guest(hypervisor: Hypervisor, server_id: UUID) -> None:

@@ -6,7 +6,17 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
-from hypervisors.libvirt import checks, console, events, filters, guest, network, storage, transfer
+from hypervisors.libvirt import (
+    checks,
+    console,
+    events,
+    filters,
+    guest,
+    network,
+    storage,
+    suspend,
+    transfer,
+)
 from hypervisors.libvirt import host as host_room
 from hypervisors.libvirt import survey as survey_room
 from hypervisors.libvirt.checks import Expectation
@@ -100,6 +110,21 @@ class Host(Protocol):
 
     def reboot_hard(self, uuid: UUID) -> None:
         """Switch the guest off and on."""
+
+    def pause_guest(self, uuid: UUID) -> None:
+        """Halt the guest with its memory in place."""
+
+    def unpause_guest(self, uuid: UUID) -> None:
+        """Let a halted guest run on."""
+
+    def suspend_guest(self, uuid: UUID) -> None:
+        """Write the guest's memory to the host's disk and switch it off."""
+
+    def resume_guest(self, uuid: UUID, *, may_boot: bool) -> None:
+        """Let a suspended guest run on; `may_boot`: start it also with nothing saved."""
+
+    def interrupt_guest(self, uuid: UUID) -> None:
+        """Send the guest a non-maskable interrupt."""
 
     def remove_guest(self, uuid: UUID) -> None:
         """Switch the guest off and forget it."""
@@ -239,6 +264,21 @@ class _LibvirtHost:
 
     def reboot_hard(self, uuid: UUID) -> None:
         guest.reboot_hard(self.connection, uuid)
+
+    def pause_guest(self, uuid: UUID) -> None:
+        suspend.pause_guest(self.connection, uuid)
+
+    def unpause_guest(self, uuid: UUID) -> None:
+        suspend.unpause_guest(self.connection, uuid)
+
+    def suspend_guest(self, uuid: UUID) -> None:
+        suspend.suspend_guest(self.connection, uuid)
+
+    def resume_guest(self, uuid: UUID, *, may_boot: bool) -> None:
+        suspend.resume_guest(self.connection, uuid, may_boot=may_boot)
+
+    def interrupt_guest(self, uuid: UUID) -> None:
+        suspend.interrupt_guest(self.connection, uuid)
 
     def remove_guest(self, uuid: UUID) -> None:
         guest.remove_guest(self.connection, uuid)

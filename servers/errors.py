@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from cloudportal.errors import Conflict, Forbidden, Invalid, NotFound, OverQuota
 
 if TYPE_CHECKING:
+    from servers.legal import Rule
     from servers.models import Server
-    from servers.states import VmState
 
 
 class ServerNotFound(NotFound):
@@ -27,6 +27,18 @@ class InvalidKeyPair(Invalid):
     """A key pair cannot be as asked: its name or its key."""
 
 
+class ServerGroupNotFound(NotFound):
+    """No such server group, or not one the caller may know of."""
+
+
+class InvalidGroupRules(Invalid):
+    """The group's policy takes no such rules."""
+
+
+class TooManyMembers(OverQuota):
+    """The group has as many servers of the user as the project's limit allows."""
+
+
 class InvalidServerRequest(Invalid):
     """A server cannot be made or changed as asked."""
 
@@ -35,13 +47,25 @@ class InvalidState(Conflict):
     """The server's state does not allow the action now."""
 
     @classmethod
-    def of(cls, server: Server, action: str, expect: set[VmState]) -> InvalidState:
-        """Say which attribute stands in the way, vm_state before task_state."""
-        if server.vm_state not in expect:
-            attribute, value = "vm_state", server.vm_state
-        else:
-            attribute, value = "task_state", server.task_state or ""
-        return cls(f"Cannot '{action}' instance {server.pk} while it is in {attribute} {value}")
+    def of(cls, server: Server, rule: Rule) -> InvalidState:
+        """Say which attribute stands in the way: vm_state, then task_state, then launched_at."""
+        found = rule.obstacle(server)
+        if found is None:
+            # What stood in the way a moment ago is over; asked again it may go well.
+            return cls(f"Instance {server.pk} is in an invalid state for '{rule.action}'")
+        attribute, value = found
+        return cls(
+            f"Cannot '{rule.action}' instance {server.pk} while it is in {attribute} {value}"
+        )
+
+
+class ServerLocked(Conflict):
+    """Somebody locked the server, and only administrators get past that."""
+
+    @classmethod
+    def of(cls, server: Server) -> ServerLocked:
+        """In the wire's words."""
+        return cls(f"Instance {server.pk} is locked")
 
 
 class TooManyItems(OverQuota):

@@ -11,14 +11,13 @@ from django.db import transaction
 from identity import policy
 from identity.actors import Actor
 from quotas.consume import limits
+from servers.begin import check_legal
 from servers.create_checks import check_metadata_count
-from servers.errors import InvalidServerRequest, InvalidState, LabelNotFound, ServerNotFound
+from servers.errors import InvalidServerRequest, LabelNotFound, ServerNotFound
 from servers.models import Server
-from servers.states import VmState
 
 T = TypeVar("T")
 MAX_TAGS = 50
-LABELLED_STATES = {VmState.ACTIVE, VmState.STOPPED}
 
 
 def set_metadata(
@@ -28,7 +27,8 @@ def set_metadata(
 
     Raises:
         TooManyItems: above the project's limit.
-        InvalidState: the server is neither active nor stopped.
+        ServerLocked: it is locked, and the actor is no administrator.
+        InvalidState: the server's state does not allow it.
         Forbidden: the actor may not.
     """
     _require(actor, f"server-metadata:{'create' if merge else 'update_all'}", server)
@@ -39,7 +39,7 @@ def set_metadata(
         current.metadata = found
         return found
 
-    return _changed(server, "update metadata", change, now)
+    return _changed(server, "update metadata", change, actor=actor, now=now)
 
 
 def delete_metadata(*, server: Server, key: str, actor: Actor, now: datetime) -> None:
@@ -47,7 +47,8 @@ def delete_metadata(*, server: Server, key: str, actor: Actor, now: datetime) ->
 
     Raises:
         LabelNotFound: the server has no such key.
-        InvalidState: the server is neither active nor stopped.
+        ServerLocked: it is locked, and the actor is no administrator.
+        InvalidState: the server's state does not allow it.
         Forbidden: the actor may not.
     """
     _require(actor, "server-metadata:delete", server)
@@ -57,14 +58,14 @@ def delete_metadata(*, server: Server, key: str, actor: Actor, now: datetime) ->
             raise LabelNotFound("Metadata item was not found")
         del current.metadata[key]
 
-    _changed(server, "delete metadata", change, now)
+    _changed(server, "delete metadata", change, actor=actor, now=now)
 
 
 def set_tags(*, server: Server, tags: Sequence[str], actor: Actor, now: datetime) -> list[str]:
     """Replace all tags; returns them, each once.
 
     Raises:
-        InvalidState: the server is neither active nor stopped.
+        InvalidState: the server's state does not allow it.
         Forbidden: the actor may not.
     """
     _require(actor, f"os-server-tags:{'update_all' if tags else 'delete_all'}", server)
@@ -73,7 +74,9 @@ def set_tags(*, server: Server, tags: Sequence[str], actor: Actor, now: datetime
         current.tags = list(dict.fromkeys(tags))
         return current.tags  # type: ignore[no-any-return]  # a JSON column has no type
 
-    return _changed(server, "update tag(s)" if tags else "delete tag(s)", change, now)
+    return _changed(
+        server, "update tag(s)" if tags else "delete tag(s)", change, actor=actor, now=now
+    )
 
 
 def add_tag(*, server: Server, tag: str, actor: Actor, now: datetime) -> bool:
@@ -81,7 +84,7 @@ def add_tag(*, server: Server, tag: str, actor: Actor, now: datetime) -> bool:
 
     Raises:
         InvalidServerRequest: the server has as many as it may.
-        InvalidState: the server is neither active nor stopped.
+        InvalidState: the server's state does not allow it.
         Forbidden: the actor may not.
     """
     _require(actor, "os-server-tags:update", server)
@@ -96,7 +99,7 @@ def add_tag(*, server: Server, tag: str, actor: Actor, now: datetime) -> bool:
         current.tags.append(tag)
         return True
 
-    return _changed(server, "update tag(s)", change, now)
+    return _changed(server, "update tag(s)", change, actor=actor, now=now)
 
 
 def remove_tag(*, server: Server, tag: str, actor: Actor, now: datetime) -> None:
@@ -104,7 +107,7 @@ def remove_tag(*, server: Server, tag: str, actor: Actor, now: datetime) -> None
 
     Raises:
         LabelNotFound: the server does not have it.
-        InvalidState: the server is neither active nor stopped.
+        InvalidState: the server's state does not allow it.
         Forbidden: the actor may not.
     """
     _require(actor, "os-server-tags:delete", server)
@@ -114,7 +117,7 @@ def remove_tag(*, server: Server, tag: str, actor: Actor, now: datetime) -> None
             raise LabelNotFound(f"Server {server.pk} has no tag '{tag}'")
         current.tags.remove(tag)
 
-    _changed(server, "delete tag(s)", change, now)
+    _changed(server, "delete tag(s)", change, actor=actor, now=now)
 
 
 def _require(actor: Actor, rule: str, server: Server) -> None:
@@ -122,14 +125,15 @@ def _require(actor: Actor, rule: str, server: Server) -> None:
     policy.require(actor, name, project_id=server.project_id, user_id=server.user_id)
 
 
-def _changed(server: Server, action: str, change: Callable[[Server], T], now: datetime) -> T:
+def _changed(
+    server: Server, action: str, change: Callable[[Server], T], *, actor: Actor, now: datetime
+) -> T:
     """Change labels under the row's lock, so that two merges both count."""
     with transaction.atomic():
         current = Server.objects.alive().select_for_update().filter(pk=server.pk).first()
         if current is None:
             raise ServerNotFound(f"Instance {server.pk} could not be found.")
-        if current.vm_state not in LABELLED_STATES:
-            raise InvalidState.of(current, action, LABELLED_STATES)
+        check_legal(current, action, actor)
         result = change(current)
         current.updated_at = now
         current.save(update_fields=["metadata", "tags", "updated_at"])

@@ -8,10 +8,13 @@ from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import F
 from django.utils import timezone
 
+from cloudportal.errors import CloudError
 from hypervisors.models import Hypervisor
-from servers.errors import InvalidState
+from servers.errors import InvalidState, ServerLocked, ServerNotFound
+from servers.legal import Rule
 from servers.states import PowerState, TaskState, VmState, status_of
 
 
@@ -35,6 +38,39 @@ class KeyPair(models.Model):
         return self.name
 
 
+class GroupPolicy(models.TextChoices):
+    """How the servers of a group stand to each other; soft ones are wishes."""
+
+    AFFINITY = "affinity"
+    ANTI_AFFINITY = "anti-affinity"
+    SOFT_AFFINITY = "soft-affinity"
+    SOFT_ANTI_AFFINITY = "soft-anti-affinity"
+
+
+class ServerGroup(models.Model):
+    """Servers that are kept together or apart; its row is the lock under which they are placed.
+
+    `rules` is {} or {"max_server_per_host": n}.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    project_id = models.CharField(max_length=64)
+    user_id = models.CharField(max_length=64)
+    name = models.CharField(max_length=255)
+    policy = models.CharField(max_length=32, choices=GroupPolicy.choices)
+    rules = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        indexes = [
+            models.Index(fields=["project_id", "created_at", "id"], name="group_of_project"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ServerQuerySet(models.QuerySet["Server"]):
     """Queries over servers, and the only ways their states change."""
 
@@ -42,28 +78,50 @@ class ServerQuerySet(models.QuerySet["Server"]):
         """Servers that are not deleted."""
         return self.filter(deleted_at=None)
 
-    def begin_task(
-        self, server: Server, task: TaskState, *, action: str, expect: set[VmState]
-    ) -> None:
-        """Start a task by one conditional update, so that of two racing requests one loses.
+    def begin_task(self, server: Server, rule: Rule, *, passes_lock: bool) -> None:
+        """Start a rule's task by one conditional update, so that of two racing requests one loses.
+
+        A rule without a task of its own is checked alike. `passes_lock`: a lock does not matter.
 
         Raises:
-            InvalidState: the server is in another `vm_state`, or a task is already under way.
+            ServerNotFound: the server was deleted meanwhile.
+            ServerLocked: it is locked.
+            InvalidState: its state does not allow it, or another task is under way.
         """
         now = timezone.now()
-        changed = self.filter(
-            pk=server.pk, vm_state__in=expect, task_state=None, deleted_at=None
-        ).update(task_state=task, updated_at=now)
-        if not changed:
-            server.refresh_from_db()
-            raise InvalidState.of(server, action, expect)
-        server.task_state = task
-        server.updated_at = now
+        rows = self.filter(rule.condition(), pk=server.pk, deleted_at=None)
+        if rule.heeds_lock and not passes_lock:
+            rows = rows.filter(locked_by="")
+        if rule.begins is None:
+            # Changes nothing, but holds the row until the caller's transaction ends.
+            is_legal = rows.update(updated_at=F("updated_at"))
+        else:
+            is_legal = rows.update(task_state=rule.begins, updated_at=now)
+        if not is_legal:
+            raise self._refusal(server, rule, passes_lock=passes_lock)
+        if rule.begins is not None:
+            server.task_state = rule.begins
+            server.updated_at = now
+
+    def _refusal(self, server: Server, rule: Rule, *, passes_lock: bool) -> CloudError:
+        current = self.filter(pk=server.pk, deleted_at=None).first()
+        if current is None:
+            return ServerNotFound(f"Instance {server.pk} could not be found.")
+        if current.locked_by and rule.heeds_lock and not passes_lock:
+            return ServerLocked.of(current)
+        return InvalidState.of(current, rule)
 
     def change(self, server_id: uuid.UUID, **fields: object) -> bool:
         """Set fields of a server that is not deleted; False when there is no such server."""
         fields.setdefault("updated_at", timezone.now())
         return bool(self.filter(pk=server_id, deleted_at=None).update(**fields))
+
+
+class LockedBy(models.TextChoices):
+    """Who locked a server: somebody of its own project, or of another one."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
 
 
 class Server(models.Model):
@@ -97,6 +155,9 @@ class Server(models.Model):
     metadata = models.JSONField(default=dict)
     tags = models.JSONField(default=list)
     disk_config = models.CharField(max_length=8, default="MANUAL")
+    # "owner" for somebody of its project, "admin" for one of another, "" when nobody.
+    locked_by = models.CharField(max_length=8, choices=LockedBy.choices, blank=True, default="")
+    locked_reason = models.CharField(max_length=255, blank=True, default="")
     access_ip_v4 = models.GenericIPAddressField(null=True, protocol="IPv4")
     access_ip_v6 = models.GenericIPAddressField(null=True, protocol="IPv6")
     # The zone asked for at creation (pinned), and the one it is in.
@@ -104,6 +165,8 @@ class Server(models.Model):
     availability_zone = models.CharField(max_length=255, blank=True, default="")
     # A host is kept while servers hold an allocation there; those that are gone do not keep it.
     hypervisor = models.ForeignKey(Hypervisor, models.SET_NULL, null=True, related_name="servers")
+    # Servers outlive their group.
+    group = models.ForeignKey(ServerGroup, models.SET_NULL, null=True, related_name="members")
     # Everything placement needs, frozen at creation; see scheduling/request_spec.py.
     request_spec = models.JSONField(default=dict)
     scheduler_hints = models.JSONField(default=dict)

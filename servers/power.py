@@ -1,37 +1,12 @@
-"""Start, stop and reboot servers."""
+"""Start, stop, reboot, pause and suspend servers, and make them dump their memory."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from django.db import transaction
-
-from identity import policy
 from identity.actors import Actor
-from operations.enqueue import enqueue
-from servers.action_log import record_action
-from servers.errors import InvalidState
+from servers.begin import begin_action
 from servers.models import Server
-from servers.states import TaskState, VmState
-
-
-@dataclass(frozen=True)
-class _PowerChange:
-    action: str
-    task: TaskState
-    expect: frozenset[VmState]
-
-
-_START = _PowerChange("start", TaskState.POWERING_ON, frozenset({VmState.STOPPED}))
-_STOP = _PowerChange("stop", TaskState.POWERING_OFF, frozenset({VmState.ACTIVE, VmState.ERROR}))
-_SOFT_REBOOT = _PowerChange("reboot", TaskState.REBOOTING, frozenset({VmState.ACTIVE}))
-_HARD_REBOOT = _PowerChange(
-    "reboot",
-    TaskState.REBOOTING_HARD,
-    frozenset({VmState.ACTIVE, VmState.STOPPED, VmState.ERROR}),
-)
 
 
 def start_server(*, server: Server, actor: Actor, now: datetime) -> None:
@@ -39,9 +14,10 @@ def start_server(*, server: Server, actor: Actor, now: datetime) -> None:
 
     Raises:
         InvalidState: it is not stopped, or a task is under way.
+        ServerLocked: it is locked, and the actor is no administrator.
         Forbidden: the actor may not.
     """
-    _change(server, _START, {}, actor=actor, now=now)
+    begin_action(server, "start", kind="server.start", actor=actor, now=now)
 
 
 def stop_server(*, server: Server, actor: Actor, now: datetime) -> None:
@@ -49,40 +25,77 @@ def stop_server(*, server: Server, actor: Actor, now: datetime) -> None:
 
     Raises:
         InvalidState: it is not running, or a task is under way.
+        ServerLocked: it is locked, and the actor is no administrator.
         Forbidden: the actor may not.
     """
-    _change(server, _STOP, {}, actor=actor, now=now)
+    begin_action(server, "stop", kind="server.stop", actor=actor, now=now)
 
 
 def reboot_server(*, server: Server, hard: bool, actor: Actor, now: datetime) -> None:
     """Reboot a server: by its own operating system, or hard, by the switch.
 
+    A hard one takes the place of a reboot, pause or suspension that hangs, and discards what a
+    suspended server had in memory.
+
     Raises:
-        InvalidState: it is not running (hard: nor stopped), or a task is under way.
+        InvalidState: its state does not allow it, or a task is under way.
+        ServerLocked: it is locked, and the actor is no administrator.
         Forbidden: the actor may not.
     """
-    change = _HARD_REBOOT if hard else _SOFT_REBOOT
-    _change(server, change, {"hard": hard}, actor=actor, now=now)
+    name, kind = ("hard reboot", "server.reboot_hard") if hard else ("reboot", "server.reboot")
+    begin_action(server, name, kind=kind, actor=actor, now=now)
 
 
-def _change(
-    server: Server, change: _PowerChange, params: dict[str, Any], *, actor: Actor, now: datetime
-) -> None:
-    rule = f"os_compute_api:servers:{change.action}"
-    policy.require(actor, rule, project_id=server.project_id, user_id=server.user_id)
-    if server.vm_state in change.expect and server.launched_at is None:
-        raise InvalidState(
-            f"Cannot '{change.action}' instance {server.pk} while it is in launched_at None"
-        )
-    with transaction.atomic():
-        Server.objects.begin_task(
-            server, change.task, action=change.action, expect=set(change.expect)
-        )
-        record_action([server.pk], change.action, actor=actor, now=now)
-        enqueue(
-            f"server.{change.action}",
-            subject=server.pk,
-            params=params,
-            request_id=actor.request_id,
-            now=now,
-        )
+def pause_server(*, server: Server, actor: Actor, now: datetime) -> None:
+    """Halt a running server; its memory stays on the host.
+
+    Raises:
+        InvalidState: it is not running, or a task is under way.
+        ServerLocked: it is locked, and the actor is no administrator.
+        Forbidden: the actor may not.
+    """
+    begin_action(server, "pause", kind="server.pause", actor=actor, now=now)
+
+
+def unpause_server(*, server: Server, actor: Actor, now: datetime) -> None:
+    """Let a paused server run on.
+
+    Raises:
+        InvalidState: it is not paused, or a task is under way.
+        ServerLocked: it is locked, and the actor is no administrator.
+        Forbidden: the actor may not.
+    """
+    begin_action(server, "unpause", kind="server.unpause", actor=actor, now=now)
+
+
+def suspend_server(*, server: Server, actor: Actor, now: datetime) -> None:
+    """Write a running server's memory to its host's disk and switch it off.
+
+    Raises:
+        InvalidState: it is not running, or a task is under way.
+        ServerLocked: it is locked, and the actor is no administrator.
+        Forbidden: the actor may not.
+    """
+    begin_action(server, "suspend", kind="server.suspend", actor=actor, now=now)
+
+
+def resume_server(*, server: Server, actor: Actor, now: datetime) -> None:
+    """Let a suspended server run on where it was.
+
+    Raises:
+        InvalidState: it is not suspended, or a task is under way.
+        ServerLocked: it is locked, and the actor is no administrator.
+        Forbidden: the actor may not.
+    """
+    begin_action(server, "resume", kind="server.resume", actor=actor, now=now)
+
+
+def trigger_crash_dump(*, server: Server, actor: Actor, now: datetime) -> None:
+    """Send a server the interrupt at which its operating system dumps its memory.
+
+    Raises:
+        InvalidState: it does not run, or a task is under way.
+        ServerLocked: it is locked, and the actor is no administrator.
+        Forbidden: the actor may not.
+    """
+    begin_action(server, "trigger_crash_dump", kind="server.crash_dump", actor=actor, now=now)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from django.db import transaction
@@ -19,14 +20,17 @@ from hypervisors.models import BuildSlot, Hypervisor
 from identity.actors import system_actor
 from operations.enqueue import AlreadyAtWork, enqueue
 from servers.action_log import record_action
-from servers.errors import InvalidState
+from servers.errors import InvalidState, ServerNotFound
 from servers.history import ERROR
+from servers.legal import LEGAL
 from servers.models import Server, ServerAction
 from servers.states import PowerState, TaskState, VmState
 
 logger = logging.getLogger(__name__)
 
 ACTION = "start"
+# As a start, but of a server that should run.
+START_AGAIN = replace(LEGAL["start"], states=frozenset({VmState.ACTIVE}), needs_launch=False)
 _EVER = datetime.min.replace(tzinfo=UTC)
 # Lost when libvirt came back, which also a guest that crashed while all was well may seem.
 _LOST_WITH_LIBVIRT = ("crashed", "daemon")
@@ -66,12 +70,10 @@ def _start(server: Server, now: datetime) -> None:
     request_id = f"req-{uuid.uuid4()}"
     try:
         with transaction.atomic():
-            Server.objects.begin_task(
-                server, TaskState.POWERING_ON, action=ACTION, expect={VmState.ACTIVE}
-            )
+            Server.objects.begin_task(server, START_AGAIN, passes_lock=True)
             record_action([server.pk], ACTION, actor=system_actor(request_id), now=now)
             enqueue("server.start", subject=server.pk, params={}, request_id=request_id, now=now)
-    except (InvalidState, AlreadyAtWork) as error:
+    except (InvalidState, ServerNotFound, AlreadyAtWork) as error:
         # Somebody was faster; the next look sees what came of it.
         logger.info("Server %s is not started again: %s", server.pk, error)
         return

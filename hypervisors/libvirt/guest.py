@@ -54,7 +54,7 @@ def start_guest(raw: Any, uuid: UUID) -> None:
     Raises:
         NotThere: no such guest.
     """
-    _start(raw.lookupByUUID(uuid.bytes))
+    start(raw.lookupByUUID(uuid.bytes))
 
 
 @on_host(_START_S)
@@ -94,14 +94,16 @@ def reboot_soft(connection: Connection, uuid: UUID, timeout_s: float) -> bool:
 
 @on_host(_START_S)
 def reboot_hard(raw: Any, uuid: UUID) -> None:
-    """Switch the guest off and on again, with its present definition.
+    """Switch the guest off and on again, with its present definition; it boots, whatever is saved.
 
     Raises:
         NotThere: no such guest.
     """
     domain = raw.lookupByUUID(uuid.bytes)
     _destroy(domain)
-    _start(domain)
+    if domain.hasManagedSaveImage():
+        domain.managedSaveRemove()
+    start(domain)
 
 
 @on_host()
@@ -244,7 +246,12 @@ def screenshot(raw: Any, uuid: UUID) -> bytes:
 
 @on_host()
 def _state(raw: Any, uuid: UUID) -> PowerState:
-    return POWER_STATES[raw.lookupByUUID(uuid.bytes).state()[0]]
+    return power_state_of(raw.lookupByUUID(uuid.bytes))
+
+
+def power_state_of(domain: Any) -> PowerState:
+    """How a domain is, in our words."""
+    return POWER_STATES[domain.state()[0]]
 
 
 @on_host()
@@ -281,7 +288,8 @@ def _wait(condition: Callable[[], bool], timeout_s: float) -> bool:
     return True
 
 
-def _start(domain: Any) -> None:
+def start(domain: Any) -> None:
+    """Start a domain; one that runs is left alone."""
     if domain.isActive():
         return
     try:
@@ -320,6 +328,7 @@ def _describe(domain: Any) -> GuestInfo:
         is_ours=find(_metadata_xml, domain) is not None,
         is_persistent=bool(domain.isPersistent()),
         vnc_port=_vnc_port(domain),
+        is_saved=bool(domain.hasManagedSaveImage()),
     )
 
 

@@ -282,6 +282,7 @@ class GuestInfo:
     is_ours: bool
     is_persistent: bool
     vnc_port: int | None = None
+    is_saved: bool = False  # its memory is on the host's disk, from where it would run on
 
 
 @dataclass(frozen=True)

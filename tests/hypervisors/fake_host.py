@@ -34,28 +34,17 @@ from hypervisors.libvirt.spec import (
     HostInventory,
     HostStats,
     HostUsage,
-    OffReason,
-    PowerState,
 )
 from hypervisors.libvirt.survey import HostSurvey, SurveyRequest
 from hypervisors.models import HostState, Hypervisor, StoragePool
 from hypervisors.pools import POOL
 from tests.hypervisors.clean_slate import assert_clean_slate, leftovers
+from tests.hypervisors.fake_guests import FakeGuest, FakeGuests
 from tests.hypervisors.fake_memory import Memory
-from tests.hypervisors.fake_pools import GIB, FakePools, FakeVolume, counted_call
+from tests.hypervisors.fake_pools import GIB, FakeVolume, counted_call
 from tests.hypervisors.fake_survey import fake_survey
 
 __all__ = ["FakeHost", "FakeHosts", "assert_clean_slate", "installed", "make_hypervisor"]
-
-
-@dataclasses.dataclass
-class FakeGuest:
-    spec: GuestSpec
-    power_state: PowerState = "shutdown"
-    off_reason: OffReason = "unknown"
-    is_persistent: bool = True
-    # The definition as a hand left it, where it is not the one of `spec` any more.
-    xml: str | None = None
 
 
 @dataclasses.dataclass
@@ -65,14 +54,13 @@ class FakeNetwork:
     is_active: bool = True
 
 
-class FakeHost(FakePools):
+class FakeHost(FakeGuests):
     """One host. `calls` are the names of what was asked, in order."""
 
     def __init__(self, name: str = "fake") -> None:
         super().__init__()
         self.name = name
         self.heeds_power_button = True
-        self.guests: dict[UUID, FakeGuest] = {}
         # Which of them somebody else has made.
         self.foreign: set[UUID] = set()
         self.networks: dict[str, FakeNetwork] = {}
@@ -142,7 +130,9 @@ class FakeHost(FakePools):
             if uuid != spec.uuid and other.spec.name == spec.name:
                 raise AlreadyThere(f"domain '{spec.name}' already exists with uuid {uuid}")
         known = self.guests.get(spec.uuid)
-        self.guests[spec.uuid] = FakeGuest(spec, known.power_state if known else "shutdown")
+        self.guests[spec.uuid] = (
+            dataclasses.replace(known, spec=spec, xml=None) if known else FakeGuest(spec)
+        )
         return self._guest_info(spec.uuid)
 
     @counted_call
@@ -155,7 +145,9 @@ class FakeHost(FakePools):
                 raise NotThere(f"network '{card.network}' not found")
             if card.filter_name and card.filter_name not in map(filter_name, self.filters):
                 raise NotThere(f"no nwfilter '{card.filter_name}'")
-        guest.power_state = "running"
+        if guest.power_state == "shutdown":
+            guest.power_state = "running"
+        guest.is_saved = False
 
     @counted_call
     def destroy_guest(self, uuid: UUID) -> None:
@@ -180,7 +172,8 @@ class FakeHost(FakePools):
 
     @counted_call
     def reboot_hard(self, uuid: UUID) -> None:
-        self._guest(uuid).power_state = "running"
+        guest = self._guest(uuid)
+        guest.power_state, guest.is_saved = "running", False
 
     @counted_call
     def remove_guest(self, uuid: UUID) -> None:
@@ -297,11 +290,6 @@ class FakeHost(FakePools):
 
     # What is behind it
 
-    def _guest(self, uuid: UUID) -> FakeGuest:
-        if uuid not in self.guests:
-            raise NotThere(f"no domain with matching uuid '{uuid}'")
-        return self.guests[uuid]
-
     def _network(self, name: str) -> FakeNetwork:
         if name not in self.networks:
             raise NotThere(f"no network with matching name '{name}'")
@@ -320,6 +308,7 @@ class FakeHost(FakePools):
             is_ours=uuid not in self.foreign,
             is_persistent=True,
             vnc_port=5900 if guest.power_state == "running" else None,
+            is_saved=guest.is_saved,
         )
 
 

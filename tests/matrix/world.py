@@ -223,7 +223,9 @@ def _described(operations: Iterable[Operation]) -> str:
 
 def _contents(host: Any) -> dict[str, Any]:
     return {
-        "guests": {str(key): guest.power_state for key, guest in host.guests.items()},
+        "guests": {
+            str(key): (guest.power_state, guest.is_saved) for key, guest in host.guests.items()
+        },
         "networks": {name: sorted(map(str, each.entries)) for name, each in host.networks.items()},
         "filters": sorted(host.filters),
         "volumes": {name: sorted(pool.volumes) for name, pool in host.pools.items()},

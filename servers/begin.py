@@ -1,0 +1,83 @@
+"""Begin an action on a server: may it be, is it legal now, and then its row and its work.
+
+Both doors, the API's and the dashboard's, go through here by way of the use cases.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from identity import policy
+from identity.actors import Actor
+from operations.enqueue import enqueue, supersede
+from operations.models import UNFINISHED, Operation
+from servers.action_log import record_action
+from servers.errors import InvalidState, ServerLocked
+from servers.legal import LEGAL, Rule
+from servers.models import Server
+
+
+def begin_action(
+    server: Server,
+    name: str,
+    *,
+    kind: str,
+    actor: Actor,
+    now: datetime,
+    params: dict[str, Any] | None = None,
+) -> None:
+    """Begin the action `name` of the table of legal states, as an operation of this kind.
+
+    Where the table lets it interrupt other tasks, it takes their place.
+
+    Raises:
+        InvalidState: the server's state does not allow it, or another task is under way.
+        ServerLocked: it is locked, and the actor is no administrator.
+        Forbidden: the actor may not.
+    """
+    rule = LEGAL[name]
+    require(actor, rule, server)
+    work: dict[str, Any] = {
+        "subject": server.pk,
+        "params": params or {},
+        "request_id": actor.request_id,
+        "now": now,
+    }
+    with transaction.atomic():
+        Server.objects.begin_task(server, rule, passes_lock=actor.is_admin)
+        at_work = Operation.objects.filter(subject=server.pk, state__in=UNFINISHED)
+        if rule.tasks and at_work.filter(kind=kind).exists():
+            # It is being done already, and the row is that one's to change.
+            transaction.set_rollback(True)
+            return
+        record_action([server.pk], rule.action, actor=actor, now=now)
+        if rule.tasks:
+            supersede(kind, **work)
+        else:
+            enqueue(kind, **work)
+
+
+def require(actor: Actor, rule: Rule, server: Server) -> None:
+    """Let an actor pass the policy of a rule.
+
+    Raises:
+        Forbidden: the actor may not.
+    """
+    policy.require(actor, rule.policy, project_id=server.project_id, user_id=server.user_id)
+
+
+def check_legal(server: Server, name: str, actor: Actor) -> None:
+    """See whether an action that begins no task is legal on the server as it is.
+
+    Raises:
+        ServerLocked: it is locked, and the actor is no administrator.
+        InvalidState: its state does not allow it.
+    """
+    rule = LEGAL[name]
+    if server.locked_by and rule.heeds_lock and not actor.is_admin:
+        raise ServerLocked.of(server)
+    if rule.obstacle(server) is not None:
+        raise InvalidState.of(server, rule)
