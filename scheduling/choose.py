@@ -27,6 +27,9 @@ from django.db.models import (
 from hypervisors.models import Hypervisor
 from scheduling.filters import Filter
 from scheduling.filters.architecture import ARCHITECTURE
+from scheduling.filters.group import AFFINITY, ANTI_AFFINITY
+from scheduling.filters.json_query import JSON_QUERY
+from scheduling.filters.near import NEAR
 from scheduling.filters.other_servers import DIFFERENT_HOST, SAME_HOST
 from scheduling.filters.ready import READY
 from scheduling.filters.resources import CPU, DISK, RAM
@@ -35,10 +38,27 @@ from scheduling.filters.zone import ZONE
 from scheduling.request_spec import RequestSpec
 from scheduling.weighers import Weigher, free
 from scheduling.weighers.build_failures import BUILD_FAILURES
+from scheduling.weighers.group import APART, TOGETHER
 from scheduling.weighers.image_cached import IMAGE_CACHED
 
-FILTERS = (READY, WANTED_HOST, ZONE, ARCHITECTURE, SAME_HOST, DIFFERENT_HOST, CPU, RAM, DISK)
-WEIGHERS = (free.RAM, free.CPU, free.DISK, IMAGE_CACHED, BUILD_FAILURES)
+FILTERS = (
+    READY,
+    WANTED_HOST,
+    ZONE,
+    ARCHITECTURE,
+    SAME_HOST,
+    DIFFERENT_HOST,
+    AFFINITY,
+    ANTI_AFFINITY,
+    JSON_QUERY,
+    NEAR,
+    CPU,
+    RAM,
+    DISK,
+)
+# All that is asked of a host which an administrator forces; the claim still has to fit.
+FORCED_FILTERS = (AFFINITY, ANTI_AFFINITY)
+WEIGHERS = (free.RAM, free.CPU, free.DISK, IMAGE_CACHED, BUILD_FAILURES, TOGETHER, APART)
 # Hosts tried for a claim before the request counts as lost in a crowd, and named as removed.
 CANDIDATES = 10
 NAMED = 50
@@ -82,10 +102,10 @@ def choose_hosts(spec: RequestSpec, *, without: list[str]) -> Choice:
     """Filter and weigh all hosts but those in `without` (names of hosts already tried)."""
     hosts = Hypervisor.objects.exclude(name__in=without) if without else Hypervisor.objects.all()
     if spec.host:
-        # Forced by an administrator: no question is asked. The claim still has to fit.
-        forced = hosts.filter(name=spec.host)
-        return Choice(forced.count(), _weigh(forced, spec))
+        hosts = hosts.filter(name=spec.host)
     asked = _conditions(spec)
+    if not asked:
+        return Choice(hosts.count(), _weigh(hosts, spec))
     marked = hosts.annotate(removed_by=_first_refusal(asked))
     counts = dict(
         marked.values_list("removed_by").annotate(hosts=Count("pk")).order_by("removed_by")
@@ -115,7 +135,7 @@ def choose_hosts(spec: RequestSpec, *, without: list[str]) -> Choice:
 
 def _conditions(spec: RequestSpec) -> list[tuple[Filter, Q]]:
     found = []
-    for each in FILTERS:
+    for each in FORCED_FILTERS if spec.host else FILTERS:
         condition = each.condition(spec)
         if condition is not None:
             found.append((each, condition))

@@ -14,6 +14,7 @@ from hypervisors.capacity import claim, take, unclaim
 from hypervisors.models import Hypervisor
 from scheduling.choose import Candidate, Choice, choose_hosts
 from scheduling.errors import NoValidHost
+from scheduling.groups import with_group
 from scheduling.models import Allocation, Decision
 from scheduling.request_spec import RequestSpec
 
@@ -31,6 +32,9 @@ def place_server(
 ) -> Allocation:
     """Claim the best host that still has room; a lost race tries the next candidate.
 
+    Members of one server group are placed one after the other, so that each sees where the
+    others have gone.
+
     A server that holds an allocation keeps it, so a repeated call changes nothing. One on a host
     that is left out this time is another matter: it stays for as long as that host owes its part.
 
@@ -42,6 +46,7 @@ def place_server(
         held = allocations.exclude(hypervisor__name__in=without).first()
         if held is not None:
             return held
+        spec = with_group(spec, server_id, lock=True)
         choice = choose_hosts(spec, without=without)
         won = next((each for each in choice.candidates if _claim(server_id, each, spec, now)), None)
         decision = Decision.objects.create(

@@ -16,9 +16,19 @@ class ServersConfig(AppConfig):
         from operations.debts import register_debt
         from operations.kinds import register
         from operations.timers import register_timer
+        from scheduling.groups import register_groups
         from servers.find import servers_held_by
+        from servers.groups import group_of_server
         from servers.occupants import release_gone, servers_on
-        from servers.operations import build, cleanup, delete, power
+        from servers.operations import (
+            build,
+            cleanup,
+            crash_dump,
+            delete,
+            pause,
+            power,
+            suspend,
+        )
         from servers.operations.debts import describe_cleanups
         from servers.power_sync import note_power_states
         from servers.record_sync import RECORD_EVERY_S, sync_records
@@ -30,11 +40,18 @@ class ServersConfig(AppConfig):
             power.START,
             power.STOP,
             power.REBOOT,
+            power.REBOOT_HARD,
+            pause.PAUSE,
+            pause.UNPAUSE,
+            suspend.SUSPEND,
+            suspend.RESUME,
+            crash_dump.CRASH_DUMP,
         ):
             register(kind)
         register_debt(cleanup.CLEANUP_NAME, describe_cleanups)
         register_occupants(servers_on)
         register_releaser(release_gone)
         keep_project_while(servers_held_by)
+        register_groups(group_of_server)
         on_look(note_power_states)
         register_timer("servers.records", RECORD_EVERY_S, sync_records)

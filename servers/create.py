@@ -30,6 +30,8 @@ from scheduling.request_spec import RequestSpec
 from servers import block_devices, create_checks, placement
 from servers import rules as rules
 from servers.action_log import record_action
+from servers.groups import lock_for_members
+from servers.hints import Hints, check_group, kept_hints, read_hints
 from servers.models import Server
 from servers.names import hostname_numbered, new_reservation_id, numbered
 from servers.secrets import new_password, seal
@@ -51,6 +53,7 @@ class _Checked:
     public_key: str
     ports: list[PlannedPort]
     groups: list[SecurityGroup]
+    hints: Hints
     spec: RequestSpec
 
 
@@ -86,7 +89,7 @@ def _check(wanted: CreateServers, actor: Actor, now: datetime) -> _Checked:
     """The checks in the order of the compute API, which decides what a wrong request is told."""
     project_id = create_checks.project_of(actor)
     place = placement.parse_placement(wanted, actor)
-    hinted = placement.hinted_servers(wanted.hints)
+    hints = read_hints(wanted.hints)
     block_devices.check_mappings(wanted)
     create_checks.check_image_given(wanted)
     flavor = create_checks.find_flavor(wanted.flavor_id, actor)
@@ -99,6 +102,7 @@ def _check(wanted: CreateServers, actor: Actor, now: datetime) -> _Checked:
     block_devices.check_sizes(wanted.disks, flavor)
     create_checks.check_limits(wanted, project_id)
     create_checks.check_image(image, flavor, actor)
+    check_group(hints, actor)
     spec = RequestSpec(
         vcpus=flavor.vcpus,
         ram_mib=flavor.ram_mib,
@@ -110,10 +114,14 @@ def _check(wanted: CreateServers, actor: Actor, now: datetime) -> _Checked:
         arch=image.properties.get("hw_architecture", image.properties.get("architecture", "")),
         virt_type=image.properties.get("img_hv_type", ""),
         firmware=image.properties.get("hw_firmware_type", "bios"),
-        same_host=hinted["same_host"],
-        different_host=hinted["different_host"],
+        same_host=hints.same_host,
+        different_host=hints.different_host,
+        query=hints.query,
+        near=hints.near,
     )
-    return _Checked(wanted, actor, project_id, flavor, image, public_key, ports, groups, spec)
+    return _Checked(
+        wanted, actor, project_id, flavor, image, public_key, ports, groups, hints, spec
+    )
 
 
 def _disk_gib(flavor: Flavor, image: Image) -> int:
@@ -134,6 +142,13 @@ def _write_servers(checked: _Checked, now: datetime) -> list[Server]:
         minimum=wanted.min_count,
         now=now,
     )
+    if checked.hints.group_id is not None:
+        lock_for_members(
+            group_id=checked.hints.group_id,
+            user_id=checked.actor.user_id,
+            project_id=checked.project_id,
+            count=count,
+        )
     shared = _shared_fields(checked, now)
     servers = [
         Server(
@@ -176,7 +191,8 @@ def _shared_fields(checked: _Checked, now: datetime) -> dict[str, Any]:
         "access_ip_v6": wanted.access_ip_v6,
         "pinned_zone": checked.spec.zone or None,
         "request_spec": checked.spec.to_json(),
-        "scheduler_hints": dict(wanted.hints),
+        "group_id": checked.hints.group_id,
+        "scheduler_hints": kept_hints(wanted.hints),
         "reservation_id": new_reservation_id(),
         "sealed_admin_password": seal(password),
         "created_at": now,

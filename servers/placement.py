@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from hypervisors.models import DEFAULT_ZONE, Aggregate, Hypervisor
 from identity import policy
@@ -13,7 +11,6 @@ from servers.errors import InvalidServerRequest
 from servers.wanted import CreateServers
 
 MAX_ZONE_PARTS = 3
-INTERNAL_HINTS = "_nova"
 
 
 @dataclass(frozen=True)
@@ -101,18 +98,3 @@ def requested_host(wanted: CreateServers) -> str:
         asked = wanted.host or wanted.hypervisor_hostname
         raise InvalidServerRequest(f"Compute host {asked} could not be found.")
     return name
-
-
-def hinted_servers(hints: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The servers to be near to, and those to keep away from.
-
-    Raises:
-        InvalidServerRequest: a hint that this cloud's scheduler does not know.
-    """
-    found: dict[str, list[str]] = {"same_host": [], "different_host": []}
-    for name, value in hints.items():
-        if name in found:
-            found[name] = [value] if isinstance(value, str) else list(value)
-        elif not name.startswith(INTERNAL_HINTS):
-            raise InvalidServerRequest(f"The scheduler hint '{name}' is not offered by this cloud.")
-    return found

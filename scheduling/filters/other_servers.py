@@ -1,5 +1,7 @@
 """Is the host with, or without, the servers named in the hints?"""
 
+from uuid import UUID
+
 from django.db.models import Exists, OuterRef, Q
 
 from scheduling.filters import Filter
@@ -8,7 +10,15 @@ from scheduling.request_spec import RequestSpec
 
 
 def _holds(servers: list[str]) -> Exists:
-    return Exists(Allocation.objects.filter(hypervisor=OuterRef("pk"), server_id__in=servers))
+    known = [server for server in map(_as_uuid, servers) if server is not None]
+    return Exists(Allocation.objects.filter(hypervisor=OuterRef("pk"), server_id__in=known))
+
+
+def _as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def _same(spec: RequestSpec) -> Q | None:

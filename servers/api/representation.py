@@ -205,7 +205,7 @@ FIELDS = [
         )
         for name, (read, schema) in _MORE_FOR_ADMIN.items()
     ),
-    Field("locked", Constant(False), BOOLEAN, since="2.9"),
+    Field("locked", lambda shown: bool(shown.server.locked_by), BOOLEAN, since="2.9"),
     Field(
         "host_status",
         readings.host_status,
@@ -218,7 +218,12 @@ FIELDS = [
     Field("tags", stored("tags"), array(STRING), since="2.26"),
     Field("trusted_image_certificates", Constant(None), nullable(array(STRING)), since="2.63"),
     Field("server_groups", readings.server_groups, array(STRING), since="2.71", in_list=False),
-    Field("locked_reason", Constant(None), nullable(STRING), since="2.73"),
+    Field(
+        "locked_reason",
+        lambda shown: shown.server.locked_reason or None,
+        nullable(STRING),
+        since="2.73",
+    ),
     Field("pinned_availability_zone", stored("pinned_zone"), nullable(STRING), since="2.96"),
     Field("scheduler_hints", stored("scheduler_hints"), OBJECT, since="2.100"),
 ]

@@ -105,7 +105,8 @@ def body(server: Schema, required: list[str]) -> BodySchema:
         "type": "object",
         "properties": {
             "group": SERVER_ID_OR_LIST,
-            "same_host": SERVER_ID_OR_LIST,
+            # One server need not be a UUID; what is none is at no host.
+            "same_host": {"type": ["string", "array"], "items": UUID},
             "different_host": SERVER_ID_OR_LIST,
             "query": {"type": ["string", "object"]},
             "target_cell": {"type": "string"},

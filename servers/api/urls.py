@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from servers.api.actions import ServerActions
 from servers.api.addresses import Addresses, AddressesOnNetwork
+from servers.api.aggregate_images import AggregateImages
 from servers.api.explanation import Explanation
 from servers.api.instance_actions import InstanceActions, OneInstanceAction
 from servers.api.labels import ServerMetadata, ServerMetadataItem, ServerTag, ServerTags
@@ -13,6 +14,8 @@ _ONE = "servers/<str:server_id>"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("servers.api.meta_urls")),
     path("", include("servers.api.key_pair_urls")),
+    path("os-aggregates/<str:aggregate_id>/images", AggregateImages.as_view()),
+    path("", include("servers.api.group_urls")),
     path("servers", Servers.as_view()),
     path("servers/detail", ServersDetail.as_view()),
     path(_ONE, OneServer.as_view()),
