@@ -8,7 +8,6 @@ from rest_framework.response import Response
 
 from cloudportal.api.microversions import Versioned
 from cloudportal.api.openapi import documented, listed
-from cloudportal.api.query import NO_QUERY
 from cloudportal.api.representation import STRING, record
 from cloudportal.api.validation import BodySchema, closed
 from cloudportal.api.views import ComputeView, WireRequest
@@ -45,12 +44,10 @@ class FlavorAccessView(ComputeView):
 
     @documented(
         "List the projects that may use a private flavor.",
-        query=NO_QUERY,
         responses={200: ACCESS},
     )
     def get(self, request: WireRequest, flavor_id: str) -> Response:
         """Answer with the list."""
-        NO_QUERY.at(request.microversion).check(request.query_params)
         flavor = find_flavor(flavorid=flavor_id, actor=request.actor)
         return _answer(flavor, list_access(flavor=flavor, actor=request.actor))
 

@@ -8,7 +8,6 @@ from rest_framework.response import Response
 
 from cloudportal.api.microversions import Versioned
 from cloudportal.api.openapi import documented, wrapped
-from cloudportal.api.query import NO_QUERY
 from cloudportal.api.representation import STRING, mapping
 from cloudportal.api.validation import BodySchema, closed
 from cloudportal.api.views import ComputeView, WireRequest
@@ -46,12 +45,10 @@ class ExtraSpecsView(ComputeView):
 
     @documented(
         "List a flavor's extra specs.",
-        query=NO_QUERY,
         responses={200: wrapped("extra_specs", _ANSWER)},
     )
     def get(self, request: WireRequest, flavor_id: str) -> Response:
         """Answer with all of them."""
-        NO_QUERY.at(request.microversion).check(request.query_params)
         flavor = find_flavor(flavorid=flavor_id, actor=request.actor)
         return Response({"extra_specs": read_extra_specs(flavor=flavor, actor=request.actor)})
 
@@ -75,10 +72,9 @@ class ExtraSpecsView(ComputeView):
 class ExtraSpecView(ComputeView):
     """One extra spec of a flavor."""
 
-    @documented("Show an extra spec of a flavor.", query=NO_QUERY, responses={200: _ANSWER})
+    @documented("Show an extra spec of a flavor.", responses={200: _ANSWER})
     def get(self, request: WireRequest, flavor_id: str, key: str) -> Response:
         """Answer with the one pair."""
-        NO_QUERY.at(request.microversion).check(request.query_params)
         flavor = find_flavor(flavorid=flavor_id, actor=request.actor)
         return Response({key: read_extra_spec(flavor=flavor, key=key, actor=request.actor)})
 

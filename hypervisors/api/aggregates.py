@@ -11,7 +11,6 @@ from rest_framework.response import Response
 
 import hypervisors.rules  # noqa: F401 - declares the rules
 from cloudportal.api.openapi import documented, listed, wrapped
-from cloudportal.api.query import NO_QUERY
 from cloudportal.api.representation import (
     BOOLEAN,
     INTEGER,
@@ -129,7 +128,6 @@ class AggregatesView(ComputeView):
 
     @documented(
         "List aggregates.",
-        query=NO_QUERY,
         responses={200: listed("aggregates", AGGREGATE, links=None)},
     )
     def get(self, request: WireRequest) -> Response:
@@ -156,9 +154,7 @@ class AggregatesView(ComputeView):
 class AggregateView(_AggregateView):
     """One aggregate."""
 
-    @documented(
-        "Show an aggregate.", query=NO_QUERY, responses={200: wrapped("aggregate", AGGREGATE)}
-    )
+    @documented("Show an aggregate.", responses={200: wrapped("aggregate", AGGREGATE)})
     def get(self, request: WireRequest, aggregate_id: str) -> Response:
         """Answer with it."""
         return self.answer(request, self.find(request, aggregate_id, "show"))

@@ -8,7 +8,8 @@ from typing import Any
 from django.utils import timezone
 from rest_framework.response import Response
 
-from cloudportal.api.openapi import documented
+from cloudportal.api.openapi import Answers, documented
+from cloudportal.api.representation import STRING, record
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Invalid
 from servers.api.schemas import CONSOLE_OUTPUT, REBOOT
@@ -19,6 +20,7 @@ from servers.models import Server
 from servers.power import reboot_server, start_server, stop_server
 
 Action = Callable[[WireRequest, str, Any], Response]
+ANSWERS: Answers = {200: record({"output": STRING}), 202: None}
 ACTION = {"type": "object", "minProperties": 1, "maxProperties": 1}
 
 
@@ -72,7 +74,7 @@ ACTIONS: dict[str, Action] = {
 class ServerActions(ComputeView):
     """Actions on a server; the body's one key names the action."""
 
-    @documented("Do something to a server.", request=ACTION, responses={202: None})
+    @documented("Do something to a server.", request=ACTION, responses=ANSWERS)
     def post(self, request: WireRequest, server_id: str) -> Response:
         """Do what the body's one key says."""
         body = request.data

@@ -74,7 +74,7 @@ class InstanceActions(ComputeView):
     )
     def get(self, request: WireRequest, server_id: str) -> Response:
         """The actions, newest first."""
-        query = LIST.at(request.microversion).check(request.GET)
+        query = request.query
         server = _server(request, server_id, "os_compute_api:os-instance-actions:list")
         actions = ServerAction.objects.filter(server_id=server.pk)
         since, before = (read_instant(query, key) for key in ("changes-since", "changes-before"))

@@ -117,7 +117,7 @@ class KeyPairsView(ComputeView):
     def get(self, request: WireRequest) -> Response:
         """Answer with the list, from 2.35 on with a page of it."""
         version = request.microversion
-        query = LIST.at(version).check(request.query_params)
+        query = request.query
         user_id = query.get("user_id") or request.actor.user_id
         pairs = key_pairs_of(user_id=user_id, actor=request.actor)
         page = self._page(pairs, query) if PAGED.at(version) else list(pairs)
@@ -170,7 +170,7 @@ class KeyPairView(ComputeView):
     """One key pair, by its name."""
 
     def _user_id(self, request: WireRequest) -> str:
-        query = ONE.at(request.microversion).check(request.query_params)
+        query = request.query
         return query.get("user_id") or request.actor.user_id
 
     @documented("Show a key pair.", query=ONE, responses={200: wrapped("keypair", WHOLE)})
