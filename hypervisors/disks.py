@@ -172,12 +172,12 @@ def delete_disks(hypervisor: Hypervisor, server_id: UUID) -> None:
                 host.delete_volume(pool.name, volume)
 
 
-def drop_half_uploads(hypervisor: Hypervisor, server_id: UUID) -> None:
-    """Delete the images that operations of this server brought to the host in part only.
+def drop_half_uploads(hypervisor: Hypervisor, subject: UUID) -> None:
+    """Delete the images that operations of this subject brought to the host in part only.
 
     What another operation has gone on with meanwhile is that one's.
     """
-    operations = Operation.objects.filter(subject=server_id).values("id")
+    operations = Operation.objects.filter(subject=subject).values("id")
     rows = CachedImage.objects.filter(
         pool__hypervisor=hypervisor, is_ready=False, uploader__in=operations
     )
@@ -195,6 +195,11 @@ def volumes_of(hypervisor: Hypervisor, pool: str, server_id: UUID) -> list[str]:
     with suppress(NotOnHost), connected(hypervisor) as host:
         return [volume.name for volume in host.list_volumes(pool, f"{server_id}-")]
     return []
+
+
+def can_be_base(disk_format: str) -> bool:
+    """Whether a server can start from an image of this format."""
+    return disk_format in {"qcow2", "raw"}
 
 
 def _kind(image: BaseImage) -> VolumeFormat:

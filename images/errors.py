@@ -15,6 +15,14 @@ class ImageNotFound(NotFound):
     """No image of that id, or none that the caller may see."""
 
 
+class DuplicateImages(Invalid):
+    """An image is named twice in a request."""
+
+
+class ImageNotUsable(Invalid):
+    """No server can start from the image."""
+
+
 class ImageIdTaken(Conflict):
     """The chosen id belongs to another image, perhaps a deleted one."""
 

@@ -26,6 +26,7 @@ from servers.models import Server, ServerAction
 from servers.power import reboot_server, start_server, stop_server
 from servers.states import PowerState, VmState
 from tests.authorisation import actor_named
+from tests.matrix import precache
 from tests.matrix.world import World, operation_of
 
 
@@ -317,6 +318,10 @@ CASES = [
     ),
     Case(
         "repair", "integrity.repair", begin_repair, is_repaired, is_repaired_next_time, keeps=True,
+    ),
+    Case(
+        "precache", "image.precache", precache.begin, precache.image_is_there,
+        precache.no_half_image, has_successor=False,
     ),
     Case(
         "network", "network.remove", begin_remove_network, network_is_gone, has_successor=False,

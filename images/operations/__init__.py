@@ -1,0 +1,1 @@
+"""What the images app does on hosts."""
