@@ -29,7 +29,7 @@ from servers.states import VmState
 # the clocks of several machines differ.
 CLOCK_MARGIN = timedelta(seconds=5)
 REPAIR = "integrity.repair"
-SETTLED = (VmState.ACTIVE, VmState.STOPPED)
+SETTLED = (VmState.ACTIVE, VmState.STOPPED, VmState.PAUSED, VmState.SUSPENDED)
 _WITH_DATA = (ImageStatus.ACTIVE, ImageStatus.DEACTIVATED)
 _ID_LENGTH = 36
 

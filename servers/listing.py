@@ -37,6 +37,7 @@ EXACT_COLUMNS = {
     "vm_state": "vm_state",
     "task_state": "task_state",
     "host": "hypervisor__name",
+    "locked_by": "locked_by",
     "flavor": "flavor__flavorid",
 }
 UUID_COLUMNS = {"uuid": "id", "image": "image_id", "image_ref": "image_id"}
@@ -68,6 +69,7 @@ class ServerFilter:
     changed_since: datetime | None = None
     changed_before: datetime | None = None
     deleted: bool | None = False
+    is_locked: bool | None = None
     has_config_drive: bool | None = None
     disk_config: str = ""
     tags: Sequence[str] = ()
@@ -93,11 +95,19 @@ def narrow(servers: ServerQuerySet, wanted: ServerFilter) -> ServerQuerySet:
         condition &= Q(updated_at__gte=wanted.changed_since)
     if wanted.changed_before is not None:
         condition &= Q(updated_at__lte=wanted.changed_before)
+    condition &= _of_columns(wanted)
+    return _tagged(_with_address(servers.filter(condition), wanted), wanted)
+
+
+def _of_columns(wanted: ServerFilter) -> Q:
+    condition = Q()
+    if wanted.is_locked is not None:
+        condition &= ~Q(locked_by="") if wanted.is_locked else Q(locked_by="")
     if wanted.has_config_drive is not None:
         condition &= Q(has_config_drive=wanted.has_config_drive)
     if wanted.disk_config:
         condition &= Q(disk_config=wanted.disk_config)
-    return _tagged(_with_address(servers.filter(condition), wanted), wanted)
+    return condition
 
 
 def _match(name: str, value: str) -> Q:

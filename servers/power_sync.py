@@ -24,11 +24,16 @@ POWER = {
     "suspended": PowerState.SUSPENDED,
     "nostate": PowerState.NOSTATE,
 }
-# A guest that stopped, or was started, by itself: the state follows it.
+# A guest that stopped, or was started or resumed by hand: the state follows it. What a suspended
+# server has in memory is on the disk of its host, so that it is off says nothing.
 FOLLOWS = {
     (VmState.ACTIVE, PowerState.SHUTDOWN): VmState.STOPPED,
     (VmState.ACTIVE, PowerState.CRASHED): VmState.STOPPED,
     (VmState.STOPPED, PowerState.RUNNING): VmState.ACTIVE,
+    (VmState.PAUSED, PowerState.RUNNING): VmState.ACTIVE,
+    (VmState.PAUSED, PowerState.SHUTDOWN): VmState.STOPPED,
+    (VmState.PAUSED, PowerState.CRASHED): VmState.STOPPED,
+    (VmState.SUSPENDED, PowerState.RUNNING): VmState.ACTIVE,
 }
 
 

@@ -155,6 +155,12 @@ def _restore_around(
     return notes + restore_ports(record, host=found.hypervisor.name, now=now)
 
 
+def _vm_state(info: GuestInfo, power: PowerState) -> VmState:
+    if power in _OFF:
+        return VmState.SUSPENDED if info.is_saved else VmState.STOPPED
+    return VmState.PAUSED if power == PowerState.PAUSED else VmState.ACTIVE
+
+
 def _fields(found: Found, now: datetime) -> dict[str, Any]:
     record = found.metadata
     power = POWER[found.info.power_state]
@@ -165,7 +171,7 @@ def _fields(found: Found, now: datetime) -> dict[str, Any]:
         "name": record.name,
         "hostname": record.hostname,
         "description": record.description,
-        "vm_state": VmState.STOPPED if power in _OFF else VmState.ACTIVE,
+        "vm_state": _vm_state(found.info, power),
         "power_state": power,
         "flavor": _flavor_copy(record),
         "image_id": UUID(record.image_id) if record.image_id else None,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import DataError
-from django.db.models import QuerySet, Value
+from django.db.models import Case, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
@@ -73,22 +73,26 @@ _SPECIAL = {
         "marker",
     ),
     *("sort_key", "sort_dir", "locked", "auto_disk_config"),
-    # What these name never exists here: no kernel images, locks or soft deletion.
-    *("kernel_id", "ramdisk_id", "locked_by", "instance_type_id", "cleaned"),
+    # What these name never exists here: no kernel images or soft deletion.
+    *("kernel_id", "ramdisk_id", "instance_type_id", "cleaned"),
 }
-_NOWHERE = {"kernel_id", "ramdisk_id", "locked_by"}
+_TRUE = frozenset({"true", "t", "1", "on", "yes", "y"})
+_FALSE = frozenset({"false", "f", "0", "off", "no", "n"})
+_NOWHERE = {"kernel_id", "ramdisk_id"}
 
 
 @dataclass(frozen=True)
 class _Column:
-    """A column to sort by; a null sorts as `empty`."""
+    """A column to sort by, or an expression; a null sorts as `empty`."""
 
     name: str
     empty: Any = None
     admin_only: bool = False
     since: str = "2.1"
+    expression: Any = None
 
 
+_IS_LOCKED = Case(When(locked_by="", then=0), default=1)
 SORT_KEYS = {
     "access_ip_v4": _Column("access_ip_v4", "0.0.0.0"),  # noqa: S104 - sorts first, is not bound
     "access_ip_v6": _Column("access_ip_v6", "::"),
@@ -106,8 +110,8 @@ SORT_KEYS = {
     "key_name": _Column("key_name", ""),
     "launch_index": _Column("launch_index"),
     "launched_at": _Column("launched_at", LONG_AGO),
-    "locked": _Column("id", since="2.73"),
-    "locked_by": _Column("id"),
+    "locked": _Column("locked", since="2.73", expression=_IS_LOCKED),
+    "locked_by": _Column("locked_by"),
     "node": _Column("hypervisor__hostname", "", admin_only=True),
     "power_state": _Column("power_state"),
     "progress": _Column("progress"),
@@ -167,25 +171,12 @@ def _visible(query: QueryDict, actor: Actor) -> ServerQuerySet:
         return visible_servers(actor)
     if not asked:
         return visible_servers(actor, all_projects=True)
-    if asked.lower() not in {
-        "true",
-        "t",
-        "1",
-        "on",
-        "yes",
-        "y",
-        "false",
-        "f",
-        "0",
-        "off",
-        "no",
-        "n",
-    }:
+    if asked.lower() not in _TRUE | _FALSE:
         raise Invalid(
             "Invalid input for query parameters all_tenants. "
             f"Value: {asked}. Unrecognized value '{asked}'"
         )
-    everything = is_true(asked) or asked.lower() in {"t", "y"}
+    everything = asked.lower() in _TRUE
     return visible_servers(actor, all_projects=everything)
 
 
@@ -217,6 +208,7 @@ def read_filter(query: QueryDict, version: Microversion, actor: Actor) -> Server
         changed_since=since,
         changed_before=before,
         deleted=_deleted(values, statuses, since),
+        is_locked=_strict_flag(values, "locked"),
         has_config_drive=_flag(values.get("config_drive")),
         disk_config=_disk_config(values.get("auto_disk_config")),
         tags=_split(values.get("tags")),
@@ -234,7 +226,7 @@ def _check_keys(query: QueryDict) -> None:
 
 def _matches(values: Mapping[str, str]) -> dict[str, str]:
     found = {key: value for key, value in values.items() if key not in _SPECIAL}
-    if any(values.get(key) for key in _NOWHERE) or is_true(values.get("locked", "")):
+    if any(values.get(key) for key in _NOWHERE):
         found["uuid"] = ""
     if is_true(values.get("soft_deleted", "")):
         found["vm_state"] = "soft-delete"
@@ -284,6 +276,18 @@ def _flag(text: str | None) -> bool | None:
     return None if text is None else is_true(text)
 
 
+def _strict_flag(values: Mapping[str, str], key: str) -> bool | None:
+    if key not in values:
+        return None
+    text = values[key].strip().lower()
+    if text not in _TRUE | _FALSE:
+        raise Invalid(
+            f"Invalid input for query parameters {key}. Value: {values[key]}. "
+            f"Unrecognized value '{values[key]}'"
+        )
+    return text in _TRUE
+
+
 def _disk_config(text: str | None) -> str:
     if text is None:
         return ""
@@ -330,7 +334,9 @@ def _sort_column(name: str, version: Microversion, actor: Actor) -> _Column | No
 
 def _alias(column: _Column) -> str:
     return (
-        column.name if column.empty is None and "__" not in column.name else f"sort_{column.name}"
+        column.name
+        if column.empty is None and column.expression is None and "__" not in column.name
+        else f"sort_{column.name}"
     )
 
 
@@ -338,7 +344,7 @@ def _sortable(servers: ServerQuerySet, order: list[tuple[SortKey, _Column]]) -> 
     aliases: dict[str, Any] = {}
     for key, column in order:
         if key.column != column.name:
-            aliases[key.column] = Coalesce(column.name, Value(column.empty))
+            aliases[key.column] = column.expression or Coalesce(column.name, Value(column.empty))
     return servers.annotate(**aliases) if aliases else servers
 
 

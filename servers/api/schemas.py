@@ -244,12 +244,6 @@ UPDATE = Versioned(
     }
 )
 
-REBOOT = BodySchema(
-    closed({"type": {"enum": ["HARD", "Hard", "hard", "SOFT", "Soft", "soft"]}}, ["type"])
-)
-CONSOLE_OUTPUT = BodySchema(
-    closed({"length": {"type": ["integer", "string", "null"], "pattern": r"\A-?\d{1,10}\Z"}})
-)
 METADATA_BODY = BodySchema(closed({"metadata": METADATA}, ["metadata"]))
 METADATA_ITEM = BodySchema(
     closed({"meta": {**METADATA, "minProperties": 1, "maxProperties": 1}}, ["meta"])

@@ -17,33 +17,41 @@ def act(server, body, who="member", version="2.1"):
 
 
 @pytest.mark.parametrize(
-    ("state", "body", "kind", "params", "task"),
+    ("state", "body", "kind", "action", "task"),
     [
-        (VmState.STOPPED, {"os-start": None}, "server.start", {}, TaskState.POWERING_ON),
-        (VmState.ACTIVE, {"os-stop": {}}, "server.stop", {}, TaskState.POWERING_OFF),
-        (VmState.ERROR, {"os-stop": None}, "server.stop", {}, TaskState.POWERING_OFF),
+        (VmState.STOPPED, {"os-start": None}, "server.start", "start", TaskState.POWERING_ON),
+        (VmState.ACTIVE, {"os-stop": {}}, "server.stop", "stop", TaskState.POWERING_OFF),
+        (VmState.ERROR, {"os-stop": None}, "server.stop", "stop", TaskState.POWERING_OFF),
         (
             *(VmState.ACTIVE, {"reboot": {"type": "Soft"}}, "server.reboot"),
-            *({"hard": False}, TaskState.REBOOTING),
+            *("reboot", TaskState.REBOOTING),
         ),
         (
-            *(VmState.STOPPED, {"reboot": {"type": "HARD"}}, "server.reboot"),
-            *({"hard": True}, TaskState.REBOOTING_HARD),
+            *(VmState.STOPPED, {"reboot": {"type": "HARD"}}, "server.reboot_hard"),
+            *("reboot", TaskState.REBOOTING_HARD),
         ),
-        (VmState.ERROR, {"forceDelete": None}, "server.delete", {}, TaskState.DELETING),
+        (VmState.ACTIVE, {"pause": None}, "server.pause", "pause", TaskState.PAUSING),
+        (VmState.PAUSED, {"unpause": 1}, "server.unpause", "unpause", TaskState.UNPAUSING),
+        (VmState.ACTIVE, {"suspend": {}}, "server.suspend", "suspend", TaskState.SUSPENDING),
+        (VmState.SUSPENDED, {"resume": None}, "server.resume", "resume", TaskState.RESUMING),
+        (
+            *(VmState.PAUSED, {"trigger_crash_dump": None}, "server.crash_dump"),
+            *("trigger_crash_dump", None),
+        ),
+        (VmState.ERROR, {"forceDelete": None}, "server.delete", "delete", TaskState.DELETING),
     ],
 )
-def test_action_is_accepted_and_enqueued(active, state, body, kind, params, task):
+def test_action_is_accepted_and_enqueued(active, state, body, kind, action, task):
     server = active(vm_state=state)
 
-    answer = act(server, body)
+    answer = act(server, body, version="2.17")
 
     operation = Operation.objects.get()
     assert (answer.status_code, answer.content) == (202, b"")
-    assert (operation.kind, operation.params, operation.subject) == (kind, params, server.pk)
+    assert (operation.kind, operation.params, operation.subject) == (kind, {}, server.pk)
     assert Server.objects.get().task_state == task
     newest = ServerAction.objects.all()[0]
-    assert (newest.action, newest.request_id) == (kind.removeprefix("server."), "req-test")
+    assert (newest.action, newest.request_id) == (action, "req-test")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +94,6 @@ def test_state_that_does_not_allow_it_is_named(active, fields, body, message):
     ("body", "words"),
     [
         ({"teleport": None}, "There is no such action: teleport"),
-        ({"pause": None}, "There is no such action: pause"),
         ({"os-start": None, "os-stop": None}, "exactly one action"),
         ({}, "exactly one action"),
         ([], "exactly one action"),

@@ -1,0 +1,108 @@
+"""The actions that the field knows and this release does not have: checked like all, then 501.
+
+Whoever builds one takes its line away here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework.response import Response
+
+from cloudportal.api.views import WireRequest
+from cloudportal.errors import Gone, NotOffered
+from servers.api.action import FREE, Action, Schema
+from servers.api.action_bodies import (
+    ADD_FIXED_IP,
+    ADD_FLOATING_IP,
+    CHANGE_PASSWORD,
+    CREATE_BACKUP,
+    CREATE_IMAGE,
+    EVACUATE,
+    MIGRATE,
+    MIGRATE_LIVE,
+    REBUILD,
+    REMOVE_FIXED_IP,
+    REMOVE_FLOATING_IP,
+    RESCUE,
+    RESIZE,
+    SECURITY_GROUP,
+    UNSHELVE,
+    console,
+)
+from servers.api.gone import GONE
+from servers.begin import check_legal
+from servers.legal import LEGAL
+from servers.models import Server
+
+_PLAIN: Mapping[str, Schema] = {"2.1": FREE}
+
+
+def _absent(
+    name: str, body: Mapping[str, Schema] = _PLAIN, *, rule: str = "", until: str = ""
+) -> tuple[str, Action]:
+    def refuse(request: WireRequest, server: Server, value: Any) -> Response:
+        """Refuse.
+
+        Raises:
+            NotOffered: always.
+        """
+        raise NotOffered(f"The action '{name}' is not available in this release.")
+
+    return name, Action(refuse, LEGAL[rule or name].policy, body, until=until)
+
+
+def _restore(request: WireRequest, server: Server, value: Any) -> Response:
+    """Refuse.
+
+    Raises:
+        InvalidState: the server is not soft-deleted; none ever is, as deletes are at once.
+        NotOffered: always else.
+    """
+    check_legal(server, "restore", request.actor)
+    raise NotOffered("The action 'restore' is not available in this release.")
+
+
+def _gone(request: WireRequest, server: Server, value: Any) -> Response:
+    """Refuse.
+
+    Raises:
+        Gone: always.
+    """
+    raise Gone(GONE)
+
+
+ABSENT_ACTIONS = {
+    "restore": Action(_restore, LEGAL["restore"].policy, _PLAIN),
+    "resetNetwork": Action(_gone, LEGAL["resetState"].policy, _PLAIN),
+    **dict(
+        [
+            _absent("rescue", RESCUE),
+            _absent("unrescue"),
+            _absent("resize", RESIZE),
+            _absent("confirmResize"),
+            _absent("revertResize"),
+            _absent("rebuild", REBUILD),
+            _absent("createImage", CREATE_IMAGE),
+            _absent("createBackup", CREATE_BACKUP),
+            _absent("changePassword", CHANGE_PASSWORD),
+            _absent("shelve"),
+            _absent("shelveOffload"),
+            _absent("unshelve", UNSHELVE),
+            _absent("addSecurityGroup", SECURITY_GROUP),
+            _absent("removeSecurityGroup", SECURITY_GROUP),
+            _absent("injectNetworkInfo"),
+            _absent("migrate", MIGRATE),
+            _absent("os-migrateLive", MIGRATE_LIVE),
+            _absent("evacuate", EVACUATE),
+            _absent("addFixedIp", ADD_FIXED_IP, until="2.43"),
+            _absent("removeFixedIp", REMOVE_FIXED_IP, until="2.43"),
+            _absent("addFloatingIp", ADD_FLOATING_IP, until="2.43"),
+            _absent("removeFloatingIp", REMOVE_FLOATING_IP, until="2.43"),
+            _absent("os-getVNCConsole", console("novnc", "xvpvnc"), rule="console", until="2.5"),
+            _absent("os-getSPICEConsole", console("spice-html5"), rule="console", until="2.5"),
+            _absent("os-getSerialConsole", console("serial"), rule="console", until="2.5"),
+        ]
+    ),
+}
