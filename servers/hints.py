@@ -109,6 +109,8 @@ def _network(hints: Mapping[str, Any]) -> str:
         return ""
     prefix = hints.get("cidr", DEFAULT_PREFIX)
     try:
+        # With a scope, which only its own host knows, it is in no network.
+        ipaddress.ip_address(address.replace("%", " "))
         return str(ipaddress.ip_network(f"{address}{prefix}", strict=False))
     except ValueError as error:
         raise InvalidServerRequest(

@@ -263,29 +263,6 @@ def test_several_usable_networks_are_ambiguous(post, body, network):
     )
 
 
-@pytest.mark.parametrize("hint", ["group", "query", "cidr", "made_up"])
-def test_scheduler_hint_that_nothing_heeds_is_named(post, body, hint):
-    value = NOBODY if hint == "group" else "/24"
-
-    answer = post({**body(), "os:scheduler_hints": {hint: value, "_nova_check": ["x"]}})
-
-    assert answer.status_code == 400
-    assert answer.json()["badRequest"]["message"] == (
-        f"The scheduler hint '{hint}' is not offered by this cloud."
-    )
-
-
-def test_hints_of_servers_reach_the_scheduler(post, body):
-    hints = {"different_host": NOBODY, "same_host": [NOBODY], "_nova_check": ["x"]}
-
-    answer = post({**body(), "OS-SCH-HNT:scheduler_hints": hints})
-
-    server = Server.objects.get()
-    assert answer.status_code == 202
-    assert server.request_spec["different_host"] == server.request_spec["same_host"] == [NOBODY]
-    assert server.scheduler_hints == hints
-
-
 def test_mapping_that_clients_send_with_an_image_is_taken(post, body, image, flavor):
     type(flavor).objects.filter(pk=flavor.pk).update(swap_mib=64, ephemeral_gib=1)
     root = {
