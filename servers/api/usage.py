@@ -18,7 +18,7 @@ from cloudportal.api.query import ANY, NON_NEGATIVE_TEXT, QuerySchema
 from cloudportal.api.representation import INTEGER, LINKS, STRING, array, nullable, record
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Invalid
-from servers.api.representation import precise_instant
+from servers.api.readings import precise_instant
 from servers.usage import Period, ServerUsage, usage_of_all, usage_of_project
 
 _PATH = "os-simple-tenant-usage"
