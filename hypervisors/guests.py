@@ -12,6 +12,7 @@ from hypervisors.connections import connected
 from hypervisors.errors import GuestNotFound, GuestPropertyRefused, HostCannot, NotOnHost
 from hypervisors.host import Host
 from hypervisors.libvirt import features as features_room
+from hypervisors.libvirt.diagnostics import GuestDiagnosis
 from hypervisors.libvirt.errors import DriverError, HostUnreachable
 from hypervisors.libvirt.features import GuestFeatures, InvalidProperty
 from hypervisors.libvirt.spec import (
@@ -35,10 +36,12 @@ from hypervisors.libvirt.spec import (
 from hypervisors.models import Hypervisor, StoragePool
 
 __all__ = [
-    "DiskRecord", "DiskSpec", "FixedIpRecord", "FlavorRecord", "GuestFeatures", "GuestInfo",
+    "DiskRecord", "DiskSpec", "FixedIpRecord", "FlavorRecord", "GuestDiagnosis",
+    "GuestFeatures", "GuestInfo",
     "GuestMetadata", "GuestSpec", "GuestUsage", "ImageRecord", "InterfaceSpec", "NetworkRecord",
     "Platform", "PortRecord", "ProjectRecord", "SecurityGroupRecord", "SubnetRecord",
-    "define_guest", "guest_features", "guest_info", "interrupt_guest", "pause_guest", "platform_of",
+    "define_guest", "diagnose_guest", "guest_features", "guest_info", "interrupt_guest",
+    "pause_guest", "platform_of",
     "read_console", "reboot_guest", "refresh_metadata", "remove_guest", "resume_guest",
     "screenshot", "start_guest", "stop_guest", "suspend_guest", "unpause_guest",
 ]  # fmt: skip
@@ -265,6 +268,17 @@ def read_console(
             if log.content:
                 return log.content.decode(errors="replace")
     return ""
+
+
+def diagnose_guest(hypervisor: Hypervisor, server_id: UUID) -> GuestDiagnosis:
+    """The guest's counters in detail; asks the host, for a few seconds at most.
+
+    Raises:
+        GuestNotFound: the host does not have it.
+        HostUnreachable: the host does not answer.
+    """
+    with _connected_to_guest(hypervisor) as host:
+        return host.diagnose(server_id)
 
 
 def screenshot(hypervisor: Hypervisor, server_id: UUID) -> bytes:

@@ -9,6 +9,7 @@ from uuid import UUID
 from hypervisors.libvirt import (
     checks,
     console,
+    diagnostics,
     events,
     filters,
     guest,
@@ -22,6 +23,7 @@ from hypervisors.libvirt import survey as survey_room
 from hypervisors.libvirt.checks import Expectation
 from hypervisors.libvirt.connection import Connection
 from hypervisors.libvirt.console import ConsoleLog
+from hypervisors.libvirt.diagnostics import GuestDiagnosis
 from hypervisors.libvirt.domain_xml import domain_xml
 from hypervisors.libvirt.events import Listener
 from hypervisors.libvirt.filters import FilterSpec
@@ -140,6 +142,9 @@ class Host(Protocol):
 
     def write_metadata(self, uuid: UUID, metadata: GuestMetadata) -> None:
         """Put this in place of what the portal wrote; the guest notices nothing."""
+
+    def diagnose(self, uuid: UUID) -> GuestDiagnosis:
+        """The guest's counters in detail, within a few seconds."""
 
     def screenshot(self, uuid: UUID) -> bytes:
         """The guest's display as a PNG."""
@@ -294,6 +299,9 @@ class _LibvirtHost:
 
     def write_metadata(self, uuid: UUID, metadata: GuestMetadata) -> None:
         guest.write_metadata(self.connection, uuid, metadata)
+
+    def diagnose(self, uuid: UUID) -> GuestDiagnosis:
+        return diagnostics.diagnose(self.connection, uuid)
 
     def screenshot(self, uuid: UUID) -> bytes:
         return guest.screenshot(self.connection, uuid)

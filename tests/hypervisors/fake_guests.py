@@ -3,6 +3,7 @@
 import dataclasses
 from uuid import UUID
 
+from hypervisors.libvirt.diagnostics import GuestDiagnosis, parse_diagnosis
 from hypervisors.libvirt.errors import NotThere, WrongState
 from hypervisors.libvirt.spec import GuestSpec, OffReason, PowerState
 from tests.hypervisors.fake_pools import FakePools, counted_call
@@ -51,6 +52,43 @@ class FakeGuests(FakePools):
     @counted_call
     def interrupt_guest(self, uuid: UUID) -> None:
         self._active(uuid).interrupts += 1
+
+    @counted_call
+    def diagnose(self, uuid: UUID) -> GuestDiagnosis:
+        guest = self._guest(uuid)
+        record = {
+            "state.state": 1 if guest.power_state == "running" else 5,
+            "cpu.time": 17,
+            "balloon.current": 262144,
+            "balloon.maximum": 262144,
+            "balloon.rss": 131072,
+            "balloon.available": 250000,
+            "balloon.usable": 147600,
+            "vcpu.current": guest.spec.vcpus,
+            "vcpu.maximum": guest.spec.vcpus,
+            **{f"vcpu.{number}.time": 1000 + number for number in range(guest.spec.vcpus)},
+            "block.count": 1,
+            "block.0.name": "vda",
+            "block.0.rd.bytes": 4096,
+            "block.0.rd.reqs": 2,
+            "block.0.wr.bytes": 512,
+            "block.0.wr.reqs": 1,
+            "net.count": 1,
+            "net.0.name": "vnet0",
+            "net.0.rx.bytes": 60,
+            "net.0.rx.pkts": 1,
+            "net.0.rx.errs": 0,
+            "net.0.rx.drop": 0,
+            "net.0.tx.bytes": 120,
+            "net.0.tx.pkts": 2,
+            "net.0.tx.errs": 0,
+            "net.0.tx.drop": 0,
+        }
+        xml = (
+            "<domain><devices><interface><mac address='fa:16:3e:00:00:01'/>"
+            "<target dev='vnet0'/></interface></devices></domain>"
+        )
+        return parse_diagnosis(uuid, guest.spec.name, record, xml)
 
     def _guest(self, uuid: UUID) -> FakeGuest:
         if uuid not in self.guests:
