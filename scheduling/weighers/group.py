@@ -37,5 +37,5 @@ def _members(policy: str, *, fewer_is_better: bool) -> Callable[[RequestSpec], A
     return value
 
 
-TOGETHER = Weigher("soft_affinity", 10.0, _members("soft-affinity", fewer_is_better=False))
-APART = Weigher("soft_anti_affinity", 10.0, _members("soft-anti-affinity", fewer_is_better=True))
+TOGETHER = Weigher("soft_affinity", 100.0, _members("soft-affinity", fewer_is_better=False))
+APART = Weigher("soft_anti_affinity", 100.0, _members("soft-anti-affinity", fewer_is_better=True))
