@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from cloudportal.errors import CloudError
 from hypervisors import errors, ssh
 from hypervisors.host import Host, libvirt_host
 from hypervisors.libvirt import errors as driver
 from hypervisors.libvirt.cache import ConnectionCache
+from hypervisors.libvirt.calls import give_up_s, giving_up_after
 from hypervisors.libvirt.connection import ssh_uri
 from hypervisors.libvirt.features import InvalidProperty
-from hypervisors.models import Hypervisor
+from hypervisors.models import HostState, Hypervisor
 from hypervisors.uris import ssh_address
 
 logger = logging.getLogger(__name__)
+
+# A host that was silent when it was last looked at gets no more than this, for a user waits:
+# every process would otherwise bear the whole silence again.
+KNOWN_DOWN_S = 5.0
 
 _cache = ConnectionCache()
 # What the tenant reads; what the host said goes to the log. The order is from special to general.
@@ -50,8 +55,15 @@ def connected(hypervisor: Hypervisor) -> Iterator[Host]:
         HostUnreachable: it does not answer, now or a moment ago.
         CloudError: whatever the work inside met on the host, in the portal's kinds.
     """
-    with translated(hypervisor):
+    with translated(hypervisor), _patience_with(hypervisor):
         yield open_host(hypervisor)
+
+
+def _patience_with(hypervisor: Hypervisor) -> AbstractContextManager[None]:
+    bears_s = give_up_s()
+    if hypervisor.state == HostState.DOWN:
+        bears_s = min(bears_s, KNOWN_DOWN_S)
+    return giving_up_after(bears_s)
 
 
 def forget(hypervisor: Hypervisor) -> None:

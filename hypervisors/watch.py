@@ -43,8 +43,10 @@ logger = logging.getLogger(__name__)
 PARALLEL = 16
 # A keeper that has not been heard of for so many heartbeats has lost its hosts.
 LEASE_BEATS = 3
-# The longest pause before a host that is down is looked at again.
-DOWN_LIMIT_S = 30.0
+# The longest pause before a host that is down is looked at again, while few are down. Of many, no
+# more are asked than would keep half of the threads busy, each for as long as silence is borne.
+DOWN_LIMIT_S = 10.0
+DOWN_THREADS = PARALLEL // 2
 # Events come in swarms: wait for the rest of one, and between two looks.
 SWARM_S = 0.2
 BETWEEN_S = 0.8
@@ -284,10 +286,13 @@ class Watch:
                 return
             pause_s = self._heartbeat_s
             if not is_up:
-                longest_s = max(DOWN_LIMIT_S, self._heartbeat_s)
-                pause_s = min(pause_s * 2 ** min(watched.failures - 1, 10), longest_s)
+                pause_s = min(pause_s * 2 ** min(watched.failures - 1, 10), self._down_limit_s())
             # Up to a tenth more or less, so that many hosts do not come due together.
             watched.beat_at = now + pause_s * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
+
+    def _down_limit_s(self) -> float:
+        down = sum(each.failures > 0 for each in list(self._watched.values()))
+        return max(DOWN_LIMIT_S, self._heartbeat_s, down * SILENCE_S / DOWN_THREADS)
 
     def _due(self) -> list[_Watched]:
         now = time.monotonic()

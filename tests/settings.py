@@ -18,3 +18,6 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # A test database need not outlive the machine; it outlives killed processes all the same.
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405 - from the project's settings
     DATABASES["default"]["OPTIONS"]["init_command"] += ";PRAGMA synchronous=OFF"  # noqa: F405 - as above
+
+# Each test client loads the middleware: a list of all static files every time is most of its time.
+WHITENOISE_AUTOREFRESH = True
