@@ -23,7 +23,16 @@ from operations.models import Operation, OperationState
 from quotas.models import Reservation
 from scheduling.models import Allocation
 from servers.models import Server, ServerAction
-from servers.power import reboot_server, start_server, stop_server
+from servers.power import (
+    pause_server,
+    reboot_server,
+    resume_server,
+    start_server,
+    stop_server,
+    suspend_server,
+    trigger_crash_dump,
+    unpause_server,
+)
 from servers.states import PowerState, VmState
 from tests.authorisation import actor_named
 from tests.matrix import precache
@@ -162,28 +171,34 @@ def debt_is_paid(world: World, operation: Operation) -> None:
     assert world.left() == []
 
 
-# Start, stop, reboot
+# Start, stop, reboot, pause, suspend
+
+reboot_hard = partial(reboot_server, hard=True)
+reboot_soft = partial(reboot_server, hard=False)
+# What brings a server that runs into a state.
+_INTO = {
+    VmState.STOPPED: stop_server,
+    VmState.PAUSED: pause_server,
+    VmState.SUSPENDED: suspend_server,
+}
 
 
-def begin_stop(world: World) -> Operation:
-    return _asked(world, _server_that_is(world, VmState.ACTIVE), stop_server)
+def asking(change: Callable[..., None], vm_state: VmState) -> Callable[[World], Operation]:
+    """Ask for this of a server in this state: the one that is there already, or a new one."""
 
+    def begin(world: World) -> Operation:
+        return _asked(world, _server_that_is(world, vm_state), change)
 
-def begin_start(world: World) -> Operation:
-    return _asked(world, _server_that_is(world, VmState.STOPPED), start_server)
-
-
-def begin_reboot(world: World, *, hard: bool) -> Operation:
-    reboot = partial(reboot_server, hard=hard)
-    return _asked(world, _server_that_is(world, VmState.ACTIVE), reboot)
+    return begin
 
 
 def _server_that_is(world: World, vm_state: VmState) -> Server:
-    """The one that is there already, or a new one, brought into this state."""
     server = Server.objects.filter(deleted_at=None).first() or world.make_active()
     if server.vm_state != vm_state:
-        change = stop_server if vm_state == VmState.STOPPED else start_server
-        world.work(_asked(world, server, change))
+        if server.vm_state != VmState.ACTIVE:
+            world.work(_asked(world, server, reboot_hard))
+        if vm_state != VmState.ACTIVE:
+            world.work(_asked(world, server, _INTO[vm_state]))
     return server
 
 
@@ -193,23 +208,39 @@ def _asked(world: World, server: Server, change: Callable[..., None]) -> Operati
     return operation_of(server)
 
 
+# How the guest is, and whether it is saved, while its server is in a state.
+_GUEST = {
+    VmState.ACTIVE: (PowerState.RUNNING, ("running", False)),
+    VmState.STOPPED: (PowerState.SHUTDOWN, ("shutdown", False)),
+    VmState.PAUSED: (PowerState.PAUSED, ("paused", False)),
+    VmState.SUSPENDED: (PowerState.SHUTDOWN, ("shutdown", True)),
+}
+
+
 def guest_is(vm_state: VmState) -> Callable[[World, Operation], None]:
-    """The server, its guest and the action agree that it runs, or that it does not."""
+    """The server, its guest and the action agree on how it is."""
 
     def check(world: World, operation: Operation) -> None:
         server = _server(operation)
         assert operation.state == OperationState.DONE, operation.error
         assert (server.vm_state, server.task_state) == (vm_state, None)
         assert Port.objects.count() == Allocation.objects.count() == 1
-        runs = vm_state == VmState.ACTIVE
-        assert server.power_state == (PowerState.RUNNING if runs else PowerState.SHUTDOWN)
+        power_state, expected = _GUEST[vm_state]
+        assert server.power_state == power_state
         with world.hosts.opened():
             guest = world.hosts["host1"].guests[server.pk]
-        assert guest.power_state == ("running" if runs else "shutdown")
+        assert (guest.power_state, guest.is_saved) == expected
         action = _newest_action(server)
         assert (action.message, [each.result for each in action.events.all()]) == ("", ["Success"])
 
     return check
+
+
+def guest_was_interrupted(world: World, operation: Operation) -> None:
+    """Once at least: what a dying worker sent cannot be told from what it did not."""
+    guest_is(VmState.ACTIVE)(world, operation)
+    with world.hosts.opened():
+        assert world.hosts["host1"].guests[operation.subject].interrupts
 
 
 def guest_stays(*vm_states: VmState) -> Callable[[World, Operation], None]:
@@ -301,20 +332,45 @@ CASES = [
     Case("delete", "server.delete", begin_delete, server_is_gone, has_successor=False),
     Case("cleanup", "server.cleanup", begin_cleanup, debt_is_paid, has_successor=False),
     Case(
-        "start", "server.start", begin_start,
+        "start", "server.start", asking(start_server, VmState.STOPPED),
         guest_is(VmState.ACTIVE), guest_stays(VmState.STOPPED, VmState.ACTIVE), keeps=True,
     ),
     Case(
-        "stop", "server.stop", begin_stop,
+        "stop", "server.stop", asking(stop_server, VmState.ACTIVE),
         guest_is(VmState.STOPPED), guest_stays(VmState.ACTIVE, VmState.STOPPED), keeps=True,
     ),
     Case(
-        "soft reboot", "server.reboot", partial(begin_reboot, hard=False),
+        "soft reboot", "server.reboot", asking(reboot_soft, VmState.ACTIVE),
         guest_is(VmState.ACTIVE), guest_stays(VmState.ACTIVE), keeps=True,
     ),
     Case(
-        "hard reboot", "server.reboot", partial(begin_reboot, hard=True),
+        "hard reboot", "server.reboot_hard", asking(reboot_hard, VmState.ACTIVE),
         guest_is(VmState.ACTIVE), guest_stays(VmState.ACTIVE), keeps=True,
+    ),
+    Case(
+        "hard reboot of a suspended one", "server.reboot_hard",
+        asking(reboot_hard, VmState.SUSPENDED), guest_is(VmState.ACTIVE),
+        guest_stays(VmState.ACTIVE, VmState.SUSPENDED), keeps=True,
+    ),
+    Case(
+        "pause", "server.pause", asking(pause_server, VmState.ACTIVE),
+        guest_is(VmState.PAUSED), guest_stays(VmState.ACTIVE, VmState.PAUSED), keeps=True,
+    ),
+    Case(
+        "unpause", "server.unpause", asking(unpause_server, VmState.PAUSED),
+        guest_is(VmState.ACTIVE), guest_stays(VmState.PAUSED, VmState.ACTIVE), keeps=True,
+    ),
+    Case(
+        "suspend", "server.suspend", asking(suspend_server, VmState.ACTIVE),
+        guest_is(VmState.SUSPENDED), guest_stays(VmState.ACTIVE, VmState.ERROR), keeps=True,
+    ),
+    Case(
+        "resume", "server.resume", asking(resume_server, VmState.SUSPENDED),
+        guest_is(VmState.ACTIVE), guest_stays(VmState.SUSPENDED, VmState.ERROR), keeps=True,
+    ),
+    Case(
+        "crash dump", "server.crash_dump", asking(trigger_crash_dump, VmState.ACTIVE),
+        guest_was_interrupted, guest_stays(VmState.ACTIVE), keeps=True,
     ),
     Case(
         "repair", "integrity.repair", begin_repair, is_repaired, is_repaired_next_time, keeps=True,

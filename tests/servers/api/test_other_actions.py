@@ -1,0 +1,151 @@
+"""States set by hand, and the actions that the field knows and this release does not have."""
+
+import pytest
+
+from operations.models import Operation
+from servers.api.actions import ACTIONS
+from servers.models import Server, ServerAction
+from servers.states import TaskState, VmState
+from tests.authorisation import client_as
+
+pytestmark = pytest.mark.django_db
+NIL = "00000000-0000-0000-0000-000000000001"
+
+
+def act(server, body, who="admin", version="2.1"):
+    return client_as(who, version).post(f"/compute/v2.1/servers/{server.pk}/action", body)
+
+
+@pytest.mark.parametrize("state", ["active", "error"])
+def test_a_state_is_set_by_hand_and_nothing_else(active, state):
+    server = active(vm_state=VmState.PAUSED, task_state=TaskState.UNPAUSING, locked_by="owner")
+
+    assert act(server, {"os-resetState": {"state": state}}).status_code == 202
+
+    server.refresh_from_db()
+    assert (server.vm_state, server.task_state, server.power_state) == (state, None, 1)
+    assert not Operation.objects.exists()
+    assert not ServerAction.objects.get(action="resetState").events.exists()
+
+
+@pytest.mark.parametrize("value", [None, {}, {"state": "stopped"}, {"state": "error", "x": 1}])
+def test_a_state_that_cannot_be_set_is_refused(active, value):
+    assert act(active(), {"os-resetState": value}).status_code == 400
+
+
+def test_only_administrators_set_states(active):
+    assert act(active(), {"os-resetState": {"state": "error"}}, who="manager").status_code == 403
+
+
+def test_nothing_was_ever_soft_deleted(active):
+    server = active()
+
+    answer = act(server, {"restore": None}, who="member")
+
+    message = f"Cannot 'restore' instance {server.pk} while it is in vm_state active"
+    assert answer.json() == {"conflictingRequest": {"code": 409, "message": message}}
+
+
+# Action, microversion, body of it, and who is refused by the policy.
+ABSENT = [
+    ("rescue", "2.1", {"adminPass": "x", "rescue_image_ref": NIL}, "reader"),
+    ("unrescue", "2.1", None, "reader"),
+    ("resize", "2.1", {"flavorRef": "1", "OS-DCF:diskConfig": "AUTO"}, "reader"),
+    ("confirmResize", "2.1", None, "reader"),
+    ("revertResize", "2.1", None, "reader"),
+    ("rebuild", "2.90", {"imageRef": NIL, "hostname": "new", "user_data": None}, "reader"),
+    ("createImage", "2.1", {"name": "x", "metadata": {"a": "b"}}, "reader"),
+    ("createBackup", "2.1", {"name": "x", "backup_type": "d", "rotation": "1"}, "reader"),
+    ("changePassword", "2.1", {"adminPass": "x"}, "reader"),
+    ("shelve", "2.1", None, "reader"),
+    ("shelveOffload", "2.1", None, "manager"),
+    ("unshelve", "2.91", {"availability_zone": None, "host": "alpha"}, "reader"),
+    ("addSecurityGroup", "2.1", {"name": "x"}, "reader"),
+    ("removeSecurityGroup", "2.1", {"name": "x"}, "reader"),
+    ("injectNetworkInfo", "2.1", None, "manager"),
+    ("migrate", "2.56", {"host": "beta"}, "member"),
+    (
+        *("os-migrateLive", "2.1"),
+        *({"host": None, "block_migration": False, "disk_over_commit": "on"}, "member"),
+    ),
+    ("evacuate", "2.29", {"host": "beta", "force": True}, "manager"),
+    ("addFixedIp", "2.43", {"networkId": NIL}, "reader"),
+    ("removeFixedIp", "2.43", {"address": "10.0.0.1"}, "reader"),
+    ("addFloatingIp", "2.43", {"address": "10.0.0.1"}, "reader"),
+    ("removeFloatingIp", "2.43", {"address": "10.0.0.1"}, "reader"),
+    ("os-getVNCConsole", "2.5", {"type": "novnc"}, "reader"),
+    ("os-getSPICEConsole", "2.5", {"type": "spice-html5"}, "reader"),
+    ("os-getSerialConsole", "2.5", {"type": "serial"}, "reader"),
+]
+
+
+@pytest.mark.parametrize(("name", "version", "value", "refused"), ABSENT)
+def test_what_this_release_does_not_have_says_so_after_all_checks(
+    active, name, version, value, refused
+):
+    server = active()
+
+    answer = act(server, {name: value}, version=version)
+    forbidden = act(server, {name: value}, who=refused, version=version)
+    foreign = act(server, {name: value}, who="foreign member", version=version)
+
+    message = f"The action '{name}' is not available in this release."
+    assert answer.json() == {"notImplemented": {"code": 501, "message": message}}
+    assert (forbidden.status_code, foreign.status_code) == (403, 404)
+    assert (Server.objects.get().task_state, Operation.objects.exists()) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "value"),
+    [
+        ("rescue", "2.1", {"image": NIL}),
+        ("resize", "2.1", {}),
+        ("rebuild", "2.1", {"imageRef": "http://x/y"}),
+        ("rebuild", "2.89", {"imageRef": NIL, "hostname": "new"}),
+        ("rebuild", "2.57", {"imageRef": NIL, "personality": []}),
+        ("createBackup", "2.1", {"name": "x", "backup_type": "d", "rotation": -1}),
+        ("unshelve", "2.77", {"host": "alpha"}),
+        ("unshelve", "2.77", {"availability_zone": None}),
+        ("migrate", "2.56", {"x": 1}),
+        ("os-migrateLive", "2.25", {"host": None, "block_migration": "no", "disk_over_commit": 0}),
+        ("os-migrateLive", "2.24", {"host": None, "block_migration": "auto"}),
+        ("os-migrateLive", "2.29", {"host": "x", "block_migration": "auto", "force": True}),
+        ("os-migrateLive", "2.68", {"host": "x", "block_migration": "auto", "force": True}),
+        ("evacuate", "2.13", {"host": "x"}),
+        ("evacuate", "2.14", {"onSharedStorage": True}),
+        ("evacuate", "2.28", {"host": "x", "force": True}),
+        ("evacuate", "2.68", {"host": "x", "force": True}),
+        ("trigger_crash_dump", "2.17", {}),
+        ("os-getVNCConsole", "2.5", {"type": "spice-html5"}),
+        ("os-getRDPConsole", "2.5", {"type": "rdp-html5"}),
+    ],
+)
+def test_bodies_are_those_of_the_microversion(active, name, version, value):
+    assert act(active(), {name: value}, version=version).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("trigger_crash_dump", "2.16"),
+        *((name, "2.44") for name in ("addFixedIp", "removeFixedIp")),
+        *((name, "2.44") for name in ("addFloatingIp", "removeFloatingIp")),
+        *((f"os-get{kind}Console", "2.6") for kind in ("VNC", "SPICE", "Serial", "RDP")),
+    ],
+)
+def test_an_action_outside_its_microversions_is_not_there(active, name, version):
+    answer = act(active(), {name: None}, version=version)
+
+    assert answer.json()["itemNotFound"]["message"] == "The resource could not be found."
+
+
+def test_what_is_gone_is_gone(active):
+    assert act(active(), {"resetNetwork": None}).status_code == 410
+
+
+def test_every_action_of_the_field_is_known():
+    assert {name for name, *_ in ABSENT} | {
+        *("os-start", "os-stop", "reboot", "pause", "unpause", "suspend", "resume", "lock"),
+        *("unlock", "trigger_crash_dump", "forceDelete", "restore", "os-resetState"),
+        *("os-getConsoleOutput", "os-getRDPConsole", "resetNetwork"),
+    } == set(ACTIONS)
