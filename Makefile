@@ -13,7 +13,7 @@ VENV := .venv/bin
 # The simulated hosts are namespaces with bridges, which only root may make.
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help run stop check test lab lab-down bench chaos format requirements environment
+.PHONY: help run stop check test lab lab-down api-samples bench chaos format requirements environment
 
 help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -55,6 +55,9 @@ lab-down: ## forget the simulated hosts in the portal and end them
 	    > $(CLOUDPORTAL_VAR)/run/lab.json
 	@$(VENV)/python manage.py lab_hosts remove < $(CLOUDPORTAL_VAR)/run/lab.json
 	@$(SUDO) python3 lab/lab.py down --var $(CLOUDPORTAL_VAR)
+
+api-samples: environment ## write the samples of the API and the counts of queries anew
+	$(VENV)/pytest -q -p no:randomly tests/samples tests/queries --rewrite
 
 bench: environment ## the measured work, one JSON line a figure
 	$(VENV)/python -m bench

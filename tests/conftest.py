@@ -69,3 +69,18 @@ def answers_as_documented() -> Iterator[None]:
     patch.setattr(WireView, "finalize_response", checking(WireView.finalize_response))
     yield
     patch.undo()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What the tests keep in files can be written anew."""
+    parser.addoption(
+        "--rewrite",
+        action="store_true",
+        help="write the samples of the API and the counts of queries as they are now",
+    )
+
+
+@pytest.fixture
+def rewrite(request: pytest.FixtureRequest) -> bool:
+    """Whether kept files are to be written anew."""
+    return bool(request.config.getoption("--rewrite"))
