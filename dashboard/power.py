@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from identity import policy
 from identity.actors import Actor
 from servers.delete import delete_server
+from servers.legal import LEGAL
 from servers.models import Server
 from servers.power import reboot_server, start_server, stop_server
 from servers.states import TaskState, VmState
@@ -61,7 +62,7 @@ ACTIONS = {
             "",
             "",
             _("%(name)s is being started."),
-            frozenset({VmState.STOPPED}),
+            LEGAL["start"].states,
         ),
         PowerAction(
             "stop",
@@ -71,7 +72,7 @@ ACTIONS = {
             _("Stop %(name)s?"),
             _("The server is asked to shut down. It keeps its disk, addresses and quota."),
             _("%(name)s is being stopped."),
-            frozenset({VmState.ACTIVE, VmState.ERROR}),
+            LEGAL["stop"].states,
         ),
         PowerAction(
             "reboot",
@@ -81,7 +82,7 @@ ACTIONS = {
             _("Reboot %(name)s?"),
             "",
             _("%(name)s is being rebooted."),
-            frozenset({VmState.ACTIVE, VmState.STOPPED, VmState.ERROR}),
+            LEGAL["reboot"].states | LEGAL["hard reboot"].states,
             choices=(
                 ("SOFT", _("Soft"), _("Its operating system shuts down and starts again.")),
                 ("HARD", _("Hard"), _("Power off and on. Unsaved data is lost.")),
@@ -95,7 +96,7 @@ ACTIONS = {
             _("Delete %(name)s?"),
             _("The server, its disks and its addresses are gone for good."),
             _("%(name)s is being deleted."),
-            frozenset(VmState) - {VmState.DELETED},
+            LEGAL["delete"].states,
             is_dangerous=True,
         ),
     )
