@@ -9,10 +9,14 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class Occupant:
-    """A server on a host; `name` is its guest's name there."""
+    """A server on a host; `name` is its guest's name there, the rest what it may use."""
 
     uuid: UUID
     name: str
+    project_id: str
+    vcpus: int
+    ram_mib: int
+    disk_gib: int
 
 
 # From the keys of hosts to what is on each; a host without anything may be missing.

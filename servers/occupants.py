@@ -18,10 +18,23 @@ def servers_on(hypervisor_keys: Collection[int]) -> Mapping[int, Sequence[Occupa
     """The servers on each host, in one query however many hosts."""
     found: dict[int, list[Occupant]] = defaultdict(list)
     servers = Server.objects.filter(hypervisor__in=hypervisor_keys, deleted_at=None)
-    for server in servers.only("id", "hypervisor_id").order_by("created_at", "id"):
+    columns = ("id", "hypervisor_id", "project_id", "flavor")
+    for server in servers.only(*columns).order_by("created_at", "id"):
         if server.hypervisor_id is not None:
-            found[server.hypervisor_id].append(Occupant(server.id, server.domain_name))
+            found[server.hypervisor_id].append(_occupant(server))
     return found
+
+
+def _occupant(server: Server) -> Occupant:
+    flavor = server.flavor
+    return Occupant(
+        uuid=server.id,
+        name=server.domain_name,
+        project_id=server.project_id,
+        vcpus=flavor.get("vcpus", 0),
+        ram_mib=flavor.get("ram_mib", 0),
+        disk_gib=flavor.get("disk_gib", 0) + flavor.get("ephemeral_gib", 0),
+    )
 
 
 def release_gone(hypervisor_key: int) -> None:

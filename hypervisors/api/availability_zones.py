@@ -41,9 +41,11 @@ def _is_available(services: list[Service]) -> bool:
 def _hosts(services: list[Service]) -> dict[str, Any]:
     hosts: dict[str, Any] = defaultdict(dict)
     for service in services:
+        if service.status != ENABLED:
+            continue
         hosts[service.host][service.binary] = {
             "available": service.is_up,
-            "active": service.status == ENABLED,
+            "active": True,
             "updated_at": (
                 None if service.updated_at is None else f"{service.updated_at:%Y-%m-%dT%H:%M:%S.%f}"
             ),

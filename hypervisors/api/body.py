@@ -85,7 +85,7 @@ _SERVERS = record({}, {"servers": array(record({"uuid": STRING, "name": STRING})
 _HEAD: list[Field[Hypervisor]] = [
     Field("id", lambda host: host.pk, INTEGER, until="2.52"),
     Field("id", lambda host: str(host.uuid), STRING, since="2.53"),
-    Field("hypervisor_hostname", lambda host: host.name, STRING),
+    Field("hypervisor_hostname", _annotated("node"), STRING),
     Field("state", state_of, STRING),
     Field("status", status_of, STRING),
 ]

@@ -28,7 +28,12 @@ _RULE = "os_compute_api:os-hypervisors:"
 _PAGE: dict[str, Any] = {"limit": NON_NEGATIVE_TEXT, "marker": ANY}
 _PATTERN: dict[str, Any] = {
     **_PAGE,
-    "hypervisor_hostname_pattern": {"type": "string", "minLength": 1, "maxLength": 255},
+    "hypervisor_hostname_pattern": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 255,
+        "pattern": r"^[a-zA-Z0-9-._]*\Z",
+    },
     "with_servers": BOOLEAN,
 }
 LIST = Versioned(

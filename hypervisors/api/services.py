@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.utils import timezone
 from rest_framework.response import Response
@@ -27,9 +28,9 @@ from cloudportal.api.validation import BodySchema, closed, is_true
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Invalid, NotFound
 from hypervisors.api.body import COMPUTE_BINARY, is_up, status_of
-from hypervisors.api.lookup import parse_uuid
+from hypervisors.api.lookup import UUIDS, parse_number, parse_uuid
 from hypervisors.control_plane import HOST, ZONE, control_services
-from hypervisors.enable import ServiceChange, change_service
+from hypervisors.enable import ServiceChange, change_service, remove_service
 from hypervisors.models import Hypervisor
 from hypervisors.zones import zones_of
 from identity import policy
@@ -71,6 +72,7 @@ ACTIONS = Versioned(
         "2.53": {},
     }
 )
+_ONLY_COMPUTE = "Updating a service is only supported for nova-compute services."
 
 
 @dataclass(frozen=True)
@@ -171,8 +173,8 @@ class ServicesView(ComputeView):
         shown = [
             SERVICE.show(service, request.microversion)
             for service in all_services(timezone.now())
-            if query.get("host") in {None, service.host}
-            and query.get("binary") in {None, service.binary}
+            if (query.get("host") or service.host) == service.host
+            and (query.get("binary") or service.binary) == service.binary
         ]
         return Response({"services": shown})
 
@@ -207,15 +209,36 @@ class ServiceView(ComputeView):
             answer["disabled_reason"] = host.disabled_reason
         return Response({"service": answer})
 
+    @documented("Forget a host and its service.", responses={204: None})
+    def delete(self, request: WireRequest, name: str) -> Response:
+        """Forget it, unless servers are there."""
+        policy.require(request.actor, "os_compute_api:os-services:delete")
+        remove_service(hypervisor=self._of_id(request, name), actor=request.actor)
+        return Response(status=204)
+
+    @staticmethod
+    def _of_id(request: WireRequest, name: str) -> Hypervisor:
+        """The host of a service's id, which is a number until 2.52."""
+        known: set[int | UUID]
+        if UUIDS.at(request.microversion):
+            identifier: int | UUID = parse_uuid(name)
+            found = Hypervisor.objects.filter(uuid=identifier).first()
+            known = {service.uuid for service in control_services(now=timezone.now())}
+        else:
+            identifier = parse_number(name)
+            found = Hypervisor.objects.filter(pk=identifier).first()
+            known = {service.number for service in control_services(now=timezone.now())}
+        if found is not None:
+            return found
+        if identifier in known:
+            raise Invalid(_ONLY_COMPUTE)
+        raise NotFound(f"Service {name} could not be found.")
+
     def _update(self, request: WireRequest, name: str) -> Response:
-        uuid = parse_uuid(name)
+        parse_uuid(name)
         body = UPDATE.check(request.data)
         policy.require(request.actor, "os_compute_api:os-services:update")
-        host = Hypervisor.objects.filter(uuid=uuid).first()
-        if host is None:
-            if uuid in {service.uuid for service in control_services(now=timezone.now())}:
-                raise Invalid("Updating a service is only supported for nova-compute services.")
-            raise NotFound(f"Service {name} could not be found.")
+        host = self._of_id(request, name)
         if not body:
             raise Invalid(
                 "No updates were requested. Fields 'status' or 'forced_down' should be specified."
@@ -237,7 +260,7 @@ def _host_of(name: str, binary: str) -> Hypervisor:
         return host
     known = {service.binary for service in control_services(now=timezone.now())}
     if name == HOST and binary in known:
-        raise Invalid("Updating a service is only supported for nova-compute services.")
+        raise Invalid(_ONLY_COMPUTE)
     raise NotFound(f"Could not find binary {binary} on host {name}.")
 
 

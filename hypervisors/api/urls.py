@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from hypervisors.api import aggregates, availability_zones, hypervisors, services
+from hypervisors.api import aggregates, availability_zones, hosts, hypervisors, services
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("os-hypervisors", hypervisors.HypervisorsView.as_view()),
@@ -14,6 +14,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("os-hypervisors/<str:pattern>/servers", hypervisors.ServersView.as_view()),
     path("os-services", services.ServicesView.as_view()),
     path("os-services/<str:name>", services.ServiceView.as_view()),
+    path("os-hosts", hosts.HostsView.as_view()),
+    path("os-hosts/<str:name>", hosts.HostView.as_view()),
+    path("os-hosts/<str:name>/startup", hosts.StartUpView.as_view()),
+    path("os-hosts/<str:name>/shutdown", hosts.ShutDownView.as_view()),
+    path("os-hosts/<str:name>/reboot", hosts.RebootView.as_view()),
     path("os-aggregates", aggregates.AggregatesView.as_view()),
     path("os-aggregates/<str:aggregate_id>", aggregates.AggregateView.as_view()),
     path("os-aggregates/<str:aggregate_id>/action", aggregates.AggregateActionView.as_view()),

@@ -115,6 +115,7 @@ def test_pages_since_2_33():
     [
         ({"hypervisor_hostname_pattern": "OST"}, 200),
         ({"hypervisor_hostname_pattern": "elsewhere"}, 404),
+        ({"hypervisor_hostname_pattern": "a%b"}, 400),
         ({"hypervisor_hostname_pattern": "host", "limit": 1}, 400),
         ({"whatever": 1}, 400),
         ({"with_servers": "perhaps"}, 400),
@@ -182,3 +183,12 @@ def test_a_list_costs_two_queries_however_long(number, django_assert_num_queries
         answer = admin("2.87").get(f"{URL}/detail", {"with_servers": "true"})
 
     assert len(names(answer)) == number
+
+
+def test_a_host_goes_by_its_own_name_where_that_is_known():
+    host = make_hypervisor(name="alpha", hostname="alpha.lab")
+
+    found = admin("2.53").get(f"{URL}/detail", {"hypervisor_hostname_pattern": "lab"})
+
+    assert names(found) == ["alpha.lab"]
+    assert found.json()["hypervisors"][0]["service"]["host"] == host.name

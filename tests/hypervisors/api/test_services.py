@@ -7,7 +7,7 @@ from django.utils import timezone
 from hypervisors.models import Aggregate, Hypervisor
 from operations.models import Timer
 from tests.authorisation import ADMINS, EVERYBODY, Endpoint, client_as, matrix
-from tests.hypervisors.factories import make_hypervisor
+from tests.hypervisors.factories import make_hypervisor, put_server_on
 
 pytestmark = pytest.mark.django_db
 SERVICES = "/compute/v2.1/os-services"
@@ -31,6 +31,7 @@ def message(answer):
             Endpoint("GET", SERVICES, 200, ADMINS),
             Endpoint("PUT", SERVICES + "/{uuid}", 200, ADMINS, {"status": "disabled"}),
             Endpoint("PUT", SERVICES + "/disable", 200, ADMINS, WHICH, microversion="2.1"),
+            Endpoint("DELETE", SERVICES + "/{uuid}", 204, ADMINS),
             Endpoint("GET", ZONES, 200, EVERYBODY),
             Endpoint("GET", ZONES + "/detail", 200, ADMINS),
         ]
@@ -182,3 +183,73 @@ def test_a_list_costs_three_queries_however_long(url, number, django_assert_num_
 
     with django_assert_num_queries(3):
         admin("2.53").get(url)
+
+
+@pytest.mark.parametrize(("microversion", "status"), [("2.101", 200), ("2.102", 400)])
+@pytest.mark.parametrize("url", [ZONES, f"{ZONES}/detail"])
+def test_unknown_queries_about_zones_are_refused_since_2_102(url, microversion, status):
+    assert admin(microversion).get(url, {"x": 1}).status_code == status
+
+
+def test_an_empty_filter_is_none():
+    make_hypervisor(name="alpha")
+
+    services = admin().get(SERVICES, {"host": "", "binary": "nova-compute"}).json()["services"]
+
+    assert [service["host"] for service in services] == ["alpha"]
+
+
+def test_disabled_hosts_of_a_zone_are_not_told():
+    on, off = make_hypervisor(), make_hypervisor(is_enabled=False)
+
+    detail = admin().get(f"{ZONES}/detail").json()["availabilityZoneInfo"]
+
+    [hosts] = [zone["hosts"] for zone in detail if zone["zoneName"] == "nova"]
+    assert set(hosts) == {on.name}
+    assert off.name not in hosts
+
+
+@pytest.mark.parametrize(("microversion", "column"), [("2.52", "pk"), ("2.53", "uuid")])
+def test_deleting_a_service_forgets_the_host(microversion, column):
+    host = make_hypervisor()
+    Aggregate.objects.create(name="e").hypervisors.add(host)
+
+    answer = admin(microversion).delete(f"{SERVICES}/{getattr(host, column)}")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert not Hypervisor.objects.exists()
+
+
+def test_a_service_with_servers_is_not_deleted():
+    host = make_hypervisor()
+    server = put_server_on(host)
+
+    refused = admin("2.53").delete(f"{SERVICES}/{host.uuid}")
+    server.deleted_at = timezone.now()
+    server.save()
+    deleted = admin("2.53").delete(f"{SERVICES}/{host.uuid}")
+
+    assert (refused.status_code, deleted.status_code) == (409, 204)
+    assert "hosting instances" in message(refused)
+
+
+def test_what_is_no_service_is_not_deleted():
+    host = make_hypervisor()
+    listed = admin("2.53").get(SERVICES, {"binary": "nova-scheduler"}).json()["services"]
+
+    assert admin("2.53").delete(f"{SERVICES}/{host.pk}").status_code == 400
+    assert admin("2.53").delete(f"{SERVICES}/{uuid4()}").status_code == 404
+    assert admin("2.53").delete(f"{SERVICES}/{listed[0]['id']}").status_code == 400
+    assert admin("2.52").delete(f"{SERVICES}/{host.uuid}").status_code == 400
+    assert admin("2.52").delete(f"{SERVICES}/{host.pk + 1}").status_code == 404
+
+
+def test_a_host_that_is_forced_down_gets_no_servers():
+    host = make_hypervisor()
+
+    admin("2.53").put(f"{SERVICES}/{host.uuid}", {"forced_down": True})
+    down = list(Hypervisor.objects.ready())
+    admin("2.53").put(f"{SERVICES}/{host.uuid}", {"forced_down": False})
+
+    assert down == []
+    assert list(Hypervisor.objects.ready()) == [host]
