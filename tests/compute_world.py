@@ -21,6 +21,7 @@ from identity.models import Domain, Project
 from images.models import Image, ImageStatus, Visibility
 from networks.models import Network, Subnet
 from operations.models import Operation
+from quotas.set_limits import set_project_limits
 from servers.create import create_servers
 from servers.models import KeyPair, Server, ServerAction, ServerEvent, ServerGroup
 from servers.states import VmState
@@ -76,13 +77,17 @@ def make_world(count: int = 1) -> World:
     """So many of each thing that there can be many of."""
     domain = Domain.objects.get_or_create(id="default", defaults={"name": "Default"})[0]
     Project.objects.create(id=OWN_PROJECT, name="own", domain=domain)
+    if count > 1:
+        _make_room(count)
     flavors = [
         make_flavor(flavorid=f"{n}", name=f"m1.size{n}", extra_specs={"color": "red"})
         for n in range(1, count + 1)
     ]
     make_flavor(flavorid="private", name="private", is_public=False, shared_with=[OWN_PROJECT])
     hosts = [
-        make_hypervisor(name=f"host{n}", hostname=f"host{n}.lab", vcpus=64, ram_mib=65536)
+        make_hypervisor(
+            name=f"host{n}", hostname=f"host{n}.lab", vcpus=64, ram_mib=65536, last_seen_at=NOW
+        )
         for n in range(1, count + 1)
     ]
     aggregates = [_aggregate(n, host) for n, host in enumerate(hosts, 1)]
@@ -142,6 +147,17 @@ def _names(server: Server, host: Hypervisor) -> dict[str, str]:
         "tenant_id": OWN_PROJECT,
         "version_id": "v2.1",
     }
+
+
+def _make_room(servers: int) -> None:
+    """Let the project have so many servers, whatever the default limits are."""
+    set_project_limits(
+        project_id=OWN_PROJECT,
+        wanted={"instances": servers, "cores": servers, "ram": 64 * servers},
+        force=True,
+        actor=actor_named("admin"),
+        now=NOW,
+    )
 
 
 def _aggregate(number: int, host: Hypervisor) -> Aggregate:
@@ -214,5 +230,10 @@ def _history(server: Server, count: int) -> None:
             updated_at=NOW,
         )
         ServerEvent.objects.create(
-            action=action, event="compute_reboot", started_at=NOW, finished_at=NOW, result="Success"
+            action=action,
+            host="host1",
+            event="compute_reboot",
+            started_at=NOW,
+            finished_at=NOW,
+            result="Success",
         )

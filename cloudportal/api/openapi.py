@@ -251,15 +251,19 @@ class WireSchemaGenerator(SchemaGenerator):
 
 
 def _portable(value: Any) -> Any:
-    """The same with patterns in ECMA's dialect, where the end of the text is `$`, not `\\Z`."""
+    """The same with patterns in ECMA's dialect, where a text begins at `^` and ends at `$`."""
     if isinstance(value, dict):
         return {
-            key: inner.replace(r"\Z", "$")
+            _ecma(key): _ecma(inner)
             if key == "pattern" and isinstance(inner, str)
             else _portable(inner)
             for key, inner in value.items()
         }
     return [_portable(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _ecma(pattern: str) -> str:
+    return pattern.replace(r"\A", "^").replace(r"\Z", "$")
 
 
 def _exists(handler: Any, version: Microversion) -> bool:

@@ -101,6 +101,10 @@ class WireView(APIView):
         return f"{settings.PUBLIC_URL}/{self.service}"
 
 
+def _name_type(answer: HttpResponseBase) -> None:
+    answer.headers["Content-Type"] = "application/json"
+
+
 class ComputeView(WireView):
     """A view of the compute API.
 
@@ -119,6 +123,16 @@ class ComputeView(WireView):
         answer = super().dispatch(request, *args, **kwargs)
         is_missing = answer.status_code == HTTPStatus.NOT_FOUND and not self.has_method
         return router_not_found() if is_missing else answer
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Response:
+        """An accepted request is answered with nothing, but with its type, as in the field."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        is_empty = isinstance(answer, Response) and answer.data is None
+        if answer.status_code == HTTPStatus.ACCEPTED and is_empty:
+            answer.add_post_render_callback(_name_type)
+        return answer
 
     def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Remember that it was the method, which a 404 does not tell."""

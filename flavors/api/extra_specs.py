@@ -24,7 +24,7 @@ from flavors.find import find_flavor
 _SPECS: dict[str, Any] = {
     "type": "object",
     "patternProperties": {
-        r"^[a-zA-Z0-9-_:. ]{1,255}\Z": {
+        r"^[a-zA-Z0-9_:. -]{1,255}\Z": {
             "anyOf": [{"type": "string", "maxLength": 255}, {"type": "number"}]
         }
     },

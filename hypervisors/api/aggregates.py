@@ -47,7 +47,7 @@ _HOST = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[a-zA
 _METADATA: dict[str, Any] = {
     "type": "object",
     "patternProperties": {
-        r"^[a-zA-Z0-9-_:. ]{1,255}\Z": {"type": ["string", "null"], "maxLength": 255}
+        r"^[a-zA-Z0-9_:. -]{1,255}\Z": {"type": ["string", "null"], "maxLength": 255}
     },
     "additionalProperties": False,
 }

@@ -25,7 +25,7 @@ SIZE: Schema = {
 USER_DATA: Schema = {"type": "string", "format": "base64", "maxLength": 65535}
 METADATA: Schema = {
     "type": "object",
-    "patternProperties": {r"\A[a-zA-Z0-9-_:. ]{1,255}\Z": TEXT},
+    "patternProperties": {r"\A[a-zA-Z0-9_:. -]{1,255}\Z": TEXT},
     "additionalProperties": False,
 }
 TAG: Schema = {"type": "string", "minLength": 1, "maxLength": 60, "pattern": r"\A[^,/]*\Z"}

@@ -1,0 +1,78 @@
+"""The samples in docs/api/samples are what the API takes and gives; `make api-samples` writes them.
+
+A file is `<resource>/<microversion>/<name>-req.json` or `-resp.json`. The answer at a microversion
+without a file is like that at the newest one before.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from string import Template
+
+import pytest
+
+from servers.models import Server
+from tests.authorisation import client_as
+from tests.compute_world import World, make_world
+from tests.samples.catalogue import SAMPLES, Sample
+from tests.samples.stable import PUBLIC_URL, Stable
+
+FOLDER = Path(__file__).parents[2] / "docs/api/samples"
+ALL = [
+    (sample, microversion) for sample in SAMPLES for microversion in sample.microversions.split()
+]
+
+
+def _file(sample: Sample, microversion: str, suffix: str) -> Path:
+    return FOLDER / sample.resource / microversion / f"{sample.name}-{suffix}.json"
+
+
+def _files(sample: Sample, microversion: str, world: World) -> dict[Path, str]:
+    """Make the call; what its files have to be."""
+    stable = Stable()
+    Server.objects.update(vm_state=sample.vm_state)
+    method, route = sample.call.split()
+    body = None
+    sent = {}
+    if sample.body is not None:
+        body = json.loads(Template(json.dumps(sample.body)).substitute(world.names))
+        sent = {"data": json.dumps(body), "content_type": "application/json"}
+    answer = client_as(sample.who, microversion).generic(method, world.path(route), **sent)
+    assert answer.status_code < 400, answer.content
+    found = {}
+    if body is not None:
+        found[_file(sample, microversion, "req")] = _text(stable.value(body))
+    if answer.content:
+        found[_file(sample, microversion, "resp")] = _text(stable.value(answer.json()))
+    return found
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("sample", "microversion"),
+    [pytest.param(*each, id=f"{each[0].resource}-{each[0].name}-{each[1]}") for each in ALL],
+)
+def test_the_api_takes_and_gives_what_the_sample_says(sample, microversion, rewrite, settings):
+    settings.PUBLIC_URL = PUBLIC_URL
+    found = _files(sample, microversion, make_world())
+
+    if rewrite:
+        for path, text in found.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    assert {path: path.read_text() if path.exists() else "" for path in found} == found
+
+
+def test_there_is_no_file_without_its_sample():
+    known = {
+        _file(sample, microversion, suffix)
+        for sample, microversion in ALL
+        for suffix in ("req", "resp")
+    }
+
+    assert set(FOLDER.rglob("*.json")) <= known
