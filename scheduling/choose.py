@@ -6,7 +6,7 @@ become Python objects.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
@@ -26,13 +26,22 @@ from django.db.models import (
 
 from hypervisors.models import Hypervisor
 from scheduling.filters import Filter
+from scheduling.filters.aggregates import (
+    AGGREGATE_IMAGE,
+    AGGREGATE_PROJECT,
+    AGGREGATE_SPECS,
+    read_aggregates,
+)
 from scheduling.filters.architecture import ARCHITECTURE
+from scheduling.filters.capabilities import CAPABILITIES
 from scheduling.filters.group import AFFINITY, ANTI_AFFINITY
 from scheduling.filters.json_query import JSON_QUERY
 from scheduling.filters.near import NEAR
 from scheduling.filters.other_servers import DIFFERENT_HOST, SAME_HOST
 from scheduling.filters.ready import READY
+from scheduling.filters.resource_classes import RESOURCE_CLASSES
 from scheduling.filters.resources import CPU, DISK, RAM
+from scheduling.filters.traits import TRAITS
 from scheduling.filters.wanted_host import WANTED_HOST
 from scheduling.filters.zone import ZONE
 from scheduling.request_spec import RequestSpec
@@ -45,7 +54,13 @@ FILTERS = (
     READY,
     WANTED_HOST,
     ZONE,
+    AGGREGATE_SPECS,
+    AGGREGATE_IMAGE,
+    AGGREGATE_PROJECT,
     ARCHITECTURE,
+    CAPABILITIES,
+    TRAITS,
+    RESOURCE_CLASSES,
     SAME_HOST,
     DIFFERENT_HOST,
     AFFINITY,
@@ -103,6 +118,8 @@ def choose_hosts(spec: RequestSpec, *, without: list[str]) -> Choice:
     hosts = Hypervisor.objects.exclude(name__in=without) if without else Hypervisor.objects.all()
     if spec.host:
         hosts = hosts.filter(name=spec.host)
+    else:
+        spec = replace(spec, aggregates=read_aggregates())
     asked = _conditions(spec)
     if not asked:
         return Choice(hosts.count(), _weigh(hosts, spec))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+_NOT_KEPT = ("group", "aggregates")
+
 
 @dataclass(frozen=True)
 class GroupNeeds:
@@ -13,6 +15,14 @@ class GroupNeeds:
     policy: str
     max_per_host: int
     hosts: dict[int, int]
+
+
+@dataclass(frozen=True)
+class HostAggregate:
+    """An aggregate of hosts: its key, and the values that its metadata gives for each name."""
+
+    key: int
+    values: dict[str, frozenset[str]]
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,10 @@ class RequestSpec:
     `query` is the JSON query among the hints, `near` the network that the host's address is in;
     empty ones ask nothing.
 
-    `group` is looked up at every placement and not kept, since the others come and go.
+    `extra_specs` are those of the flavor that ask something of hosts; `image_properties` is what
+    hosts may be kept for, as `project_id` is. `machine_type` "" is the host's own.
+
+    `group` and `aggregates` are looked up at every placement and not kept: they come and go.
     """
 
     vcpus: int
@@ -45,17 +58,20 @@ class RequestSpec:
 
     query: list[Any] = field(default_factory=list)
     near: str = ""
+    project_id: str = ""
+    machine_type: str = ""
+    extra_specs: dict[str, str] = field(default_factory=dict)
+    image_properties: dict[str, str] = field(default_factory=dict)
     group: GroupNeeds | None = None
+    aggregates: tuple[HostAggregate, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For the server's row."""
-        kept = asdict(replace(self, group=None))
-        del kept["group"]
-        return kept
+        kept = asdict(replace(self, group=None, aggregates=()))
+        return {name: value for name, value in kept.items() if name not in _NOT_KEPT}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> RequestSpec:
         """From the server's row; keys of a later release are left out."""
-        known = {name: value[name] for name in cls.__dataclass_fields__ if name in value}
-        known.pop("group", None)
-        return cls(**known)
+        names = [name for name in cls.__dataclass_fields__ if name not in _NOT_KEPT]
+        return cls(**{name: value[name] for name in names if name in value})

@@ -18,7 +18,8 @@ from identity.actors import Actor, with_implied
 from operations.models import Operation
 from scheduling.models import Decision
 from servers.delete import delete_server
-from servers.models import KeyPair, Server, ServerAction, ServerFault
+from servers.groups import delete_group
+from servers.models import KeyPair, Server, ServerAction, ServerFault, ServerGroup
 from servers.power import reboot_server, start_server, stop_server
 
 MAX_OPERATIONS = 20
@@ -189,3 +190,40 @@ class KeyPairAdmin(_ReadOnly):
     list_display = ("name", "user_id", "type", "fingerprint", "created_at")
     search_fields = ("name", "user_id", "fingerprint")
     fields = ("name", "user_id", "type", "public_key", "fingerprint", "created_at")
+
+
+class _MemberInline(admin.TabularInline):  # type: ignore[type-arg]  # as above
+    model = Server
+    fields = readonly_fields = ("id", "name", "vm_state", "hypervisor", "deleted_at")
+    extra = 0
+    max_num = 0
+    can_delete = False
+    show_change_link = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Server]:
+        """Those that are not deleted, with their hosts."""
+        return super().get_queryset(request).filter(deleted_at=None).select_related("hypervisor")
+
+
+@admin.register(ServerGroup)
+class ServerGroupAdmin(_ReadOnly):
+    """Server groups with their members."""
+
+    list_display = ("name", "policy", "project_id", "user_id", "created_at")
+    list_filter = ("policy",)
+    search_fields = ("name", "id", "project_id")
+    fields = ("name", "id", "policy", "rules", "project_id", "user_id", "created_at")
+    inlines = (_MemberInline,)
+    actions = ("delete_groups",)
+
+    @admin.action(description="Delete; the servers stay", permissions=["act"])
+    def delete_groups(self, request: HttpRequest, groups: QuerySet[ServerGroup]) -> None:
+        """Forget the chosen groups."""
+        actor = actor_of(request)
+        for group in groups:
+            try:
+                delete_group(group=group, actor=actor)
+            except CloudError as error:
+                messages.error(request, f"{group.name}: {error.message}")
+            else:
+                messages.success(request, f"{group.name} is deleted; its servers stay.")

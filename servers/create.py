@@ -32,6 +32,7 @@ from servers import rules as rules
 from servers.action_log import record_action
 from servers.groups import lock_for_members
 from servers.hints import Hints, check_group, kept_hints, read_hints
+from servers.host_needs import host_needs
 from servers.models import Server
 from servers.names import hostname_numbered, new_reservation_id, numbered
 from servers.secrets import new_password, seal
@@ -104,16 +105,12 @@ def _check(wanted: CreateServers, actor: Actor, now: datetime) -> _Checked:
     create_checks.check_image(image, flavor, actor)
     check_group(hints, actor)
     spec = RequestSpec(
-        vcpus=flavor.vcpus,
-        ram_mib=flavor.ram_mib,
-        disk_gib=_disk_gib(flavor, image),
+        **host_needs(flavor, image.properties, disk_gib=_disk_gib(flavor, image)),
+        project_id=project_id,
         image_id=str(image.pk),
         zone=place.zone,
         host=placement.forced_host(place),
         wanted_host=placement.requested_host(wanted),
-        arch=image.properties.get("hw_architecture", image.properties.get("architecture", "")),
-        virt_type=image.properties.get("img_hv_type", ""),
-        firmware=image.properties.get("hw_firmware_type", "bios"),
         same_host=hints.same_host,
         different_host=hints.different_host,
         query=hints.query,
@@ -141,6 +138,7 @@ def _write_servers(checked: _Checked, now: datetime) -> list[Server]:
         wanted=[(identifier, amounts) for identifier in identifiers],
         minimum=wanted.min_count,
         now=now,
+        user_id=checked.actor.user_id,
     )
     if checked.hints.group_id is not None:
         lock_for_members(

@@ -96,7 +96,13 @@ def create_group(
         created_at=now,
     )
     with transaction.atomic():
-        consume(project_id=project_id, subject=group.pk, amounts={"server_groups": 1}, now=now)
+        consume(
+            project_id=project_id,
+            subject=group.pk,
+            amounts={"server_groups": 1},
+            now=now,
+            user_id=actor.user_id,
+        )
         group.save(force_insert=True)
     return group
 
@@ -134,6 +140,17 @@ def lock_for_members(*, group_id: UUID, user_id: str, project_id: str, count: in
     there = Server.objects.alive().filter(group=held, user_id=user_id).count()
     if allowed != UNLIMITED and there + count > allowed:
         raise TooManyMembers("Quota exceeded, too many servers in group")
+
+
+def group_named(hint: object, project_id: str) -> UUID | None:
+    """The project's group that a server's hint names, None when there is none any more."""
+    named = hint[0] if isinstance(hint, list) and hint else hint
+    try:
+        key = UUID(str(named))
+    except ValueError:
+        return None
+    groups = ServerGroup.objects.filter(pk=key, project_id=project_id)
+    return groups.values_list("pk", flat=True).first()
 
 
 def group_of_server(server_id: UUID, *, lock: bool) -> GroupOfServers | None:

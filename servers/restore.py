@@ -23,6 +23,7 @@ from quotas.consume import lock_ledger, record_use
 from scheduling.place import hold_server
 from scheduling.request_spec import RequestSpec
 from servers.errors import GuestElsewhere, RecordUnusable, ServerWasDeleted
+from servers.groups import group_named
 from servers.guest_record import record_digest
 from servers.models import Server, ServerAction
 from servers.power_sync import POWER
@@ -114,7 +115,13 @@ def restore(
         amounts = {
             "instances": 1, "cores": server.flavor["vcpus"], "ram": server.flavor["ram_mib"]
         }  # fmt: skip
-        record_use(project_id=server.project_id, subject=server.pk, amounts=amounts, now=now)
+        record_use(
+            project_id=server.project_id,
+            subject=server.pk,
+            amounts=amounts,
+            now=now,
+            user_id=server.user_id,
+        )
         _note_action(server, notes, now)
     return Restoration(server, is_new=True, notes=tuple(notes))
 
@@ -163,6 +170,7 @@ def _vm_state(info: GuestInfo, power: PowerState) -> VmState:
 
 def _fields(found: Found, now: datetime) -> dict[str, Any]:
     record = found.metadata
+    hints = json.loads(record.scheduler_hints)
     power = POWER[found.info.power_state]
     updated_at = record.updated_at or now
     return {
@@ -189,7 +197,8 @@ def _fields(found: Found, now: datetime) -> dict[str, Any]:
         "availability_zone": record.availability_zone,
         "hypervisor": found.hypervisor,
         "request_spec": _request_spec(record).to_json(),
-        "scheduler_hints": json.loads(record.scheduler_hints),
+        "scheduler_hints": hints,
+        "group_id": group_named(hints.get("group"), record.project_id),
         "reservation_id": record.reservation_id,
         "launch_index": record.launch_index,
         "root_device_name": record.root_device_name,

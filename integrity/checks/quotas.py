@@ -15,7 +15,7 @@ from integrity.found import Found
 from integrity.states import FindingKind, Scope
 from networks.models import Network, Port, Subnet
 from quotas.models import Reservation
-from servers.models import Server
+from servers.models import Server, ServerGroup
 
 # Where a server's copy of its flavor says how much of it is counted.
 _OF_FLAVOR = {"cores": "flavor__vcpus", "ram": "flavor__ram_mib"}
@@ -40,6 +40,7 @@ def _single() -> dict[str, QuerySet[Any]]:
         "ports": Port.objects.all(),
         "networks": Network.objects.all(),
         "subnets": Subnet.objects.all(),
+        "server_groups": ServerGroup.objects.all(),
         "images": Image.objects.exclude(status=ImageStatus.DELETED),
     }
 

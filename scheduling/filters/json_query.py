@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import reduce
 from operator import and_, or_
 from typing import Any
 
-from django.db.models import CharField, F, FloatField, Q, Value
-from django.db.models.functions import Cast
+from django.db.models import CharField, FloatField, Q, Value
 from django.db.models.lookups import (
     Exact,
     GreaterThan,
@@ -26,61 +24,19 @@ from django.db.models.lookups import (
 )
 
 from scheduling.filters import Filter
+from scheduling.filters.facts import FACTS, Fact
 from scheduling.request_spec import RequestSpec
 
 MAX_DEPTH = 10
 MAX_PARTS = 200
 # More than any figure of a host; a database's numbers end somewhere.
 MAX_NUMBER = 1e15
-MIB_PER_GIB = 1024
 
 
 class MalformedQuery(ValueError):
     """The query cannot be understood; the text says where."""
 
 
-@dataclass(frozen=True)
-class _Fact:
-    expression: Callable[[], Any]
-    is_number: bool = True
-
-
-def _column(name: str) -> Callable[[], Any]:
-    return lambda: Cast(F(name), FloatField())
-
-
-def _free(resource: str, factor: int = 1) -> Callable[[], Any]:
-    def expression() -> Any:
-        parts = (resource, f"reserved_{resource}", f"{resource}_used")
-        total, reserved, used = (Cast(F(part), FloatField()) for part in parts)
-        return (total - reserved - used) * Value(float(factor))
-
-    return expression
-
-
-def _text(name: str) -> _Fact:
-    return _Fact(lambda: F(name), is_number=False)
-
-
-FACTS: Mapping[str, _Fact] = {
-    "free_ram_mb": _Fact(_free("ram_mib")),
-    "free_disk_mb": _Fact(_free("disk_gib", MIB_PER_GIB)),
-    "total_usable_ram_mb": _Fact(_column("ram_mib")),
-    "total_usable_disk_gb": _Fact(_column("disk_gib")),
-    "vcpus": _Fact(_column("vcpus")),
-    "vcpus_total": _Fact(_column("vcpus")),
-    "vcpus_used": _Fact(_column("vcpus_used")),
-    "num_instances": _Fact(_column("running_servers")),
-    "failed_builds": _Fact(_column("build_failures")),
-    "cpu_allocation_ratio": _Fact(_column("cpu_ratio")),
-    "ram_allocation_ratio": _Fact(_column("ram_ratio")),
-    "disk_allocation_ratio": _Fact(_column("disk_ratio")),
-    "hypervisor_version": _Fact(_column("qemu_version")),
-    "hypervisor_hostname": _text("hostname"),
-    "nodename": _text("hostname"),
-    "host": _text("name"),
-    "host_ip": _text("host_ip"),
-}
 _COMPARISONS: Mapping[str, Any] = {
     "=": Exact,
     "<": LessThan,
@@ -155,24 +111,24 @@ def _logical(operator: str, operands: list[Any]) -> Q:
     return reduce(and_ if operator == "and" else or_, conditions)
 
 
-def _operand(value: Any) -> _Fact:
+def _operand(value: Any) -> Fact:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise MalformedQuery("only numbers, texts and variables are compared")
     if not isinstance(value, str):
         if abs(value) > MAX_NUMBER or math.isnan(value):
             raise MalformedQuery("a number is too large")
         number = float(value)
-        return _Fact(lambda: Value(number, output_field=FloatField()))
+        return Fact(lambda: Value(number, output_field=FloatField()))
     if value.startswith("$"):
         if value[1:] not in FACTS:
             raise MalformedQuery(f"there is no variable {value}; known are {', '.join(FACTS)}")
         return FACTS[value[1:]]
     if "\0" in value or any("\ud800" <= each <= "\udfff" for each in value):
         raise MalformedQuery("a text has a NUL or half a character in it")
-    return _Fact(lambda: Value(value, output_field=CharField()), is_number=False)
+    return Fact(lambda: Value(value, output_field=CharField()), is_number=False)
 
 
-def _compare(comparison: Any, one: _Fact, other: _Fact) -> Q:
+def _compare(comparison: Any, one: Fact, other: Fact) -> Q:
     if one.is_number != other.is_number:
         raise MalformedQuery("a number is compared with a text")
     return Q(comparison(one.expression(), other.expression()))

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hypervisors.models import Hypervisor
-from scheduling.filters.json_query import FACTS, MalformedQuery, compile_query, parse_query
+from scheduling.filters.facts import FACTS
+from scheduling.filters.json_query import MalformedQuery, compile_query, parse_query
 from tests.scheduling.hosts import make_host
 
 pytestmark = pytest.mark.django_db

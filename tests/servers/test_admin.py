@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from identity.models import Domain, User
 from operations.models import Operation
-from servers.models import KeyPair, Server, ServerFault
+from servers.models import KeyPair, Server, ServerFault, ServerGroup
 from servers.states import TaskState
 
 pytestmark = pytest.mark.django_db
@@ -70,3 +70,19 @@ def test_refusal_is_shown(site, active):
 
     assert b"while it is in vm_state active" in page.content.replace(b"&#x27;", b"'")
     assert not Operation.objects.exists()
+
+
+def test_a_group_is_shown_with_its_members_and_deleted_without_them(site, active):
+    group = ServerGroup.objects.create(name="apart", policy="anti-affinity", project_id="p")
+    member = active("member", group=group)
+
+    page = site.get(reverse("admin:servers_servergroup_change", args=[group.pk]))
+    site.post(
+        reverse("admin:servers_servergroup_changelist"),
+        {"action": "delete_groups", "_selected_action": [str(group.pk)]},
+    )
+
+    assert str(member.pk) in page.content.decode()
+    assert not ServerGroup.objects.exists()
+    member.refresh_from_db()
+    assert (member.group, member.deleted_at) == (None, None)
