@@ -27,11 +27,12 @@ PAGED = Microversion(2, 58)
 WITH_HOST = Microversion(2, 62)
 WITH_DETAILS = Microversion(2, 84)
 _PAGE = {"limit": NON_NEGATIVE_TEXT, "marker": ANY, "changes-since": ANY}
+_PAGE_2_66 = {**_PAGE, "changes-before": ANY}
 LIST = Versioned(
     {
         "2.1": QuerySchema({}),
-        "2.58": QuerySchema(_PAGE, closed=True),
-        "2.66": QuerySchema({**_PAGE, "changes-before": ANY}, closed=True),
+        "2.58": QuerySchema(_PAGE, closed=True, single=set(_PAGE)),
+        "2.66": QuerySchema(_PAGE_2_66, closed=True, single=set(_PAGE_2_66)),
     }
 )
 _MAYBE = nullable(STRING)
@@ -138,8 +139,9 @@ def _action(row: ServerAction, version: Microversion) -> dict[str, Any]:
         "action": row.action,
         "instance_uuid": str(row.server_id),
         "request_id": row.request_id,
-        "user_id": row.user_id,
-        "project_id": row.project_id,
+        # Neither, where the portal itself acted.
+        "user_id": row.user_id or None,
+        "project_id": row.project_id or None,
         "start_time": precise_instant(row.started_at),
         "message": row.message or None,
     }

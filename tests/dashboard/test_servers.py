@@ -228,22 +228,22 @@ def test_delete_is_asked_about_and_then_done(member, world):
 
 
 @pytest.mark.parametrize(
-    ("action", "choice", "vm_state", "kind", "params"),
+    ("action", "choice", "vm_state", "kind"),
     [
-        ("start", "", VmState.STOPPED, "server.start", {}),
-        ("stop", "", VmState.ACTIVE, "server.stop", {}),
-        ("reboot", "SOFT", VmState.ACTIVE, "server.reboot", {"hard": False}),
-        ("reboot", "HARD", VmState.ACTIVE, "server.reboot", {"hard": True}),
+        ("start", "", VmState.STOPPED, "server.start"),
+        ("stop", "", VmState.ACTIVE, "server.stop"),
+        ("reboot", "SOFT", VmState.ACTIVE, "server.reboot"),
+        ("reboot", "HARD", VmState.ACTIVE, "server.reboot_hard"),
     ],
 )
-def test_press_asks_the_use_case(member, world, action, choice, vm_state, kind, params):
+def test_press_asks_the_use_case(member, world, action, choice, vm_state, kind):
     server = world.server(vm_state=vm_state)
 
     answer = member.post(power(server, action), {"choice": choice, "next": LIST})
 
     assert answer.url == LIST
     operation = Operation.objects.get()
-    assert (operation.kind, operation.params) == (kind, params)
+    assert (operation.kind, operation.params) == (kind, {})
 
 
 def test_press_from_the_list_answers_with_a_note_and_a_call_to_look_again(member, world):

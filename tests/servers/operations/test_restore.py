@@ -170,12 +170,18 @@ def test_a_restored_server_can_be_deleted_without_a_trace(server, hosts, work):
 
 
 @pytest.mark.parametrize(
-    ("power", "vm_state"),
-    [("shutdown", VmState.STOPPED), ("crashed", VmState.STOPPED), ("paused", VmState.ACTIVE)],
+    ("power", "is_saved", "vm_state"),
+    [
+        ("shutdown", False, VmState.STOPPED),
+        ("shutdown", True, VmState.SUSPENDED),
+        ("crashed", False, VmState.STOPPED),
+        ("paused", False, VmState.PAUSED),
+    ],
 )
-def test_the_state_is_the_guests(server, hosts, power, vm_state):
+def test_the_state_is_the_guests(server, hosts, power, is_saved, vm_state):
     guest = found(server)
-    guest = dataclasses.replace(guest, info=dataclasses.replace(guest.info, power_state=power))
+    info = dataclasses.replace(guest.info, power_state=power, is_saved=is_saved)
+    guest = dataclasses.replace(guest, info=info)
     lose_everything()
 
     bring_back(guest)
