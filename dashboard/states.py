@@ -11,6 +11,8 @@ TONES = {
     "HARD_REBOOT": "azure",
     "ERROR": "red",
     "SHUTOFF": "secondary",
+    "PAUSED": "yellow",
+    "SUSPENDED": "yellow",
     "DELETED": "secondary",
     "UNKNOWN": "yellow",
     # Images.
@@ -36,6 +38,8 @@ def status_words(status: str) -> str:
         "ACTIVE": _("Running"),
         "BUILD": _("Building"),
         "SHUTOFF": _("Stopped"),
+        "PAUSED": _("Paused"),
+        "SUSPENDED": _("Suspended"),
         "ERROR": _("Error"),
         "REBOOT": _("Rebooting"),
         "HARD_REBOOT": _("Rebooting"),

@@ -43,7 +43,7 @@ def test_lists_are_shown(site, active):
     ("action", "kind", "task"),
     [
         ("stop", "server.stop", TaskState.POWERING_OFF),
-        ("reboot_hard", "server.reboot", TaskState.REBOOTING_HARD),
+        ("reboot_hard", "server.reboot_hard", TaskState.REBOOTING_HARD),
         ("delete_servers", "server.delete", TaskState.DELETING),
     ],
 )
