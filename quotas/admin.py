@@ -15,7 +15,7 @@ from django.utils.html import format_html
 
 from identity.actors import system_actor
 from quotas.consume import DEFAULT_CLASS, default_limits, limits, usage
-from quotas.models import ProjectQuota, QuotaDefault, QuotaLimit, Reservation
+from quotas.models import ProjectQuota, QuotaDefault, QuotaLimit, Reservation, UserQuotaLimit
 from quotas.resources import COUNTED, DEFAULTS, MAX_LIMIT, UNLIMITED
 from quotas.set_limits import set_project_limits
 
@@ -142,6 +142,27 @@ for _name in LISTED:
     setattr(ProjectQuotaAdmin, f"{_name}_shown", _shown(_name))
 
 
+class UserLimitForm(forms.ModelForm):  # type: ignore[type-arg]  # no subscript at run time
+    """A limit of one user in one project."""
+
+    resource = forms.ChoiceField(choices=[(name, name) for name in DEFAULTS])
+    limit = forms.IntegerField(min_value=UNLIMITED, max_value=MAX_LIMIT)
+
+    class Meta:
+        model = UserQuotaLimit
+        fields = ("project_id", "user_id", "resource", "limit")
+
+
+@admin.register(UserQuotaLimit)
+class UserQuotaLimitAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+    """What single users may take of their projects' quotas."""
+
+    form = UserLimitForm
+    list_display = ("project_id", "user_id", "resource", "limit")
+    list_filter = ("resource",)
+    search_fields = ("project_id", "user_id")
+
+
 class ResourceForm(forms.ModelForm):  # type: ignore[type-arg]  # no subscript at run time
     """A default, of a resource that exists."""
 
@@ -166,7 +187,7 @@ class QuotaDefaultAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subsc
 class ReservationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
     """What holds how much of a quota; to look at only, since usage is the sum of these."""
 
-    list_display = ("project_id", "resource", "amount", "subject", "created_at")
+    list_display = ("project_id", "user_id", "resource", "amount", "subject", "created_at")
     list_filter = ("resource",)
     search_fields = ("project_id", "subject")
 

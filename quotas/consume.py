@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -17,22 +18,45 @@ from django.db import transaction
 from django.db.models import Sum
 
 from quotas.errors import QuotaExceeded
-from quotas.models import ProjectLedger, QuotaDefault, QuotaLimit, Reservation
+from quotas.models import ProjectLedger, QuotaDefault, QuotaLimit, Reservation, UserQuotaLimit
 from quotas.resources import COUNTED, DEFAULTS, UNLIMITED, check_known
 
 DEFAULT_CLASS = "default"
 
 
-def consume(*, project_id: str, subject: UUID, amounts: Mapping[str, int], now: datetime) -> None:
+@dataclass(frozen=True)
+class _Account:
+    """What a project, or one of its users, may take and has taken."""
+
+    allowed: Mapping[str, int]
+    used: Mapping[str, int]
+
+    def fits(self, name: str, amount: int) -> bool:
+        """Whether so much more may be taken."""
+        allowed = self.allowed.get(name, UNLIMITED)
+        return not amount or allowed == UNLIMITED or self.used[name] + amount <= allowed
+
+
+def consume(
+    *,
+    project_id: str,
+    subject: UUID,
+    amounts: Mapping[str, int],
+    now: datetime,
+    user_id: str = "",
+) -> None:
     """Reserve amounts for one subject, all or nothing, inside the caller's transaction.
 
-    A subject reserves a resource once; an amount of 0 is neither checked nor kept.
+    A subject reserves a resource once; an amount of 0 is neither checked nor kept. With a user
+    the limits that he or she has in the project hold too.
 
     Raises:
         QuotaExceeded: a limit would be exceeded.
         LookupError: a resource that is not counted.
     """
-    consume_many(project_id=project_id, wanted=[(subject, amounts)], minimum=1, now=now)
+    consume_many(
+        project_id=project_id, wanted=[(subject, amounts)], minimum=1, now=now, user_id=user_id
+    )
 
 
 def consume_many(
@@ -41,6 +65,7 @@ def consume_many(
     wanted: Sequence[tuple[UUID, Mapping[str, int]]],
     minimum: int,
     now: datetime,
+    user_id: str = "",
 ) -> int:
     """Reserve for as many of the subjects as fit, in their order; returns for how many.
 
@@ -50,14 +75,25 @@ def consume_many(
     """
     _check_counted(name for _, amounts in wanted for name in amounts)
     lock_ledger(project_id, now=now)
-    allowed = limits(project_id)
-    used = usage(project_id)
-    fitting = _count_fitting(wanted, used, allowed)
-    if fitting < min(minimum, len(wanted)):
-        raise _exceeded(wanted, minimum, used, allowed)
+    # The ledger's row is the lock of its users' usage too.
+    accounts = [_Account(limits(project_id), usage(project_id))]
+    own = _user_limits(project_id, user_id) if user_id else {}
+    if own:
+        accounts.append(_Account(own, usage(project_id, user_id)))
+    fitting = len(wanted)
+    for account in accounts:
+        fits = _count_fitting(wanted, account)
+        if fits < min(minimum, len(wanted)):
+            raise _exceeded(wanted, minimum, account)
+        fitting = min(fitting, fits)
     Reservation.objects.bulk_create(
         Reservation(
-            project_id=project_id, resource=name, amount=amount, subject=subject, created_at=now
+            project_id=project_id,
+            user_id=user_id,
+            resource=name,
+            amount=amount,
+            subject=subject,
+            created_at=now,
         )
         for subject, amounts in wanted[:fitting]
         for name, amount in amounts.items()
@@ -67,7 +103,12 @@ def consume_many(
 
 
 def record_use(
-    *, project_id: str, subject: UUID, amounts: Mapping[str, int], now: datetime
+    *,
+    project_id: str,
+    subject: UUID,
+    amounts: Mapping[str, int],
+    now: datetime,
+    user_id: str = "",
 ) -> None:
     """Reserve what is in use already, even beyond the limits; what is reserved stays as it is.
 
@@ -79,7 +120,12 @@ def record_use(
     Reservation.objects.bulk_create(
         [
             Reservation(
-                project_id=project_id, resource=name, amount=amount, subject=subject, created_at=now
+                project_id=project_id,
+                user_id=user_id,
+                resource=name,
+                amount=amount,
+                subject=subject,
+                created_at=now,
             )
             for name, amount in amounts.items()
             if amount
@@ -96,21 +142,29 @@ def release(*, subject: UUID, resources: Collection[str] | None = None) -> None:
     held.delete()
 
 
-def usage(project_id: str) -> dict[str, int]:
-    """What a project uses of every counted resource."""
-    sums = (
-        Reservation.objects.filter(project_id=project_id)
-        .order_by()
-        .values_list("resource")
-        .annotate(used=Sum("amount"))
-    )
+def usage(project_id: str, user_id: str = "") -> dict[str, int]:
+    """What a project, or one user in it, uses of every counted resource."""
+    rows = Reservation.objects.filter(project_id=project_id)
+    if user_id:
+        rows = rows.filter(user_id=user_id)
+    sums = rows.order_by().values_list("resource").annotate(used=Sum("amount"))
     return {**dict.fromkeys(COUNTED, 0), **dict(sums)}
 
 
-def limits(project_id: str) -> dict[str, int]:
-    """A project's limit for every resource: its own, else the stored default, else the built-in."""
+def limits(project_id: str, user_id: str = "") -> dict[str, int]:
+    """A project's limit for every resource: its own, else the stored default, else the built-in.
+
+    With a user those set for him or her in the project, and the project's where there is none.
+    """
     own = dict(QuotaLimit.objects.filter(project_id=project_id).values_list("resource", "limit"))
-    return {**default_limits(), **own}
+    users = _user_limits(project_id, user_id) if user_id else {}
+    return {**default_limits(), **own, **users}
+
+
+def user_of(subject: UUID) -> str:
+    """Whose a subject is, as far as it holds anything; else ""."""
+    held = Reservation.objects.filter(subject=subject).exclude(user_id="")
+    return held.values_list("user_id", flat=True).first() or ""
 
 
 def default_limits(class_name: str = DEFAULT_CLASS) -> dict[str, int]:
@@ -144,19 +198,16 @@ def _check_counted(names: Iterable[str]) -> None:
             raise LookupError(f"{name} bounds a request; it is not counted.")
 
 
-def _fits(name: str, amount: int, used: Mapping[str, int], allowed: Mapping[str, int]) -> bool:
-    return not amount or allowed[name] == UNLIMITED or used[name] + amount <= allowed[name]
+def _user_limits(project_id: str, user_id: str) -> dict[str, int]:
+    rows = UserQuotaLimit.objects.filter(project_id=project_id, user_id=user_id)
+    return dict(rows.values_list("resource", "limit"))
 
 
-def _count_fitting(
-    wanted: Sequence[tuple[UUID, Mapping[str, int]]],
-    used: Mapping[str, int],
-    allowed: Mapping[str, int],
-) -> int:
+def _count_fitting(wanted: Sequence[tuple[UUID, Mapping[str, int]]], account: _Account) -> int:
     total: Counter[str] = Counter()
     for position, (_, amounts) in enumerate(wanted):
         total.update(amounts)
-        if not all(_fits(name, total[name], used, allowed) for name in amounts):
+        if not all(account.fits(name, total[name]) for name in amounts):
             return position
     return len(wanted)
 
@@ -164,8 +215,7 @@ def _count_fitting(
 def _exceeded(
     wanted: Sequence[tuple[UUID, Mapping[str, int]]],
     minimum: int,
-    used: Mapping[str, int],
-    allowed: Mapping[str, int],
+    account: _Account,
 ) -> QuotaExceeded:
     total: Counter[str] = Counter()
     for _, amounts in wanted:
@@ -173,5 +223,5 @@ def _exceeded(
     requested: dict[str, int | str] = dict(total)
     if minimum < len(wanted) and "instances" in requested:
         requested["instances"] = f"{minimum}-{len(wanted)}"
-    over = [name for name, amount in total.items() if not _fits(name, amount, used, allowed)]
-    return QuotaExceeded(over, requested=requested, used=used, limits=allowed)
+    over = [name for name, amount in total.items() if not account.fits(name, amount)]
+    return QuotaExceeded(over, requested=requested, used=account.used, limits=account.allowed)

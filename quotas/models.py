@@ -17,9 +17,13 @@ class ProjectLedger(models.Model):
 
 
 class Reservation(models.Model):
-    """So much of a resource is used by one subject (a server, a port …) of a project."""
+    """So much of a resource is used by one subject (a server, a port …) of a project.
+
+    `user_id` is whose it is where a resource is counted by user too, else "".
+    """
 
     project_id = models.CharField(max_length=64)
+    user_id = models.CharField(max_length=64, blank=True, default="")
     resource = models.CharField(max_length=64)
     amount = models.PositiveBigIntegerField()
     subject = models.UUIDField(db_index=True)
@@ -29,6 +33,9 @@ class Reservation(models.Model):
         indexes = [
             # Holds the amount too, so a usage sum reads the index alone.
             models.Index(fields=["project_id", "resource", "amount"], name="reservation_usage"),
+            models.Index(
+                fields=["project_id", "user_id", "resource", "amount"], name="reservation_by_user"
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["subject", "resource"], name="reservation_once"),
@@ -53,6 +60,26 @@ class QuotaLimit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.resource}: {self.limit} for {self.project_id}"
+
+
+class UserQuotaLimit(models.Model):
+    """One user's limit in one project; holds beside the project's own. -1 is unlimited."""
+
+    project_id = models.CharField(max_length=64)
+    user_id = models.CharField(max_length=64)
+    resource = models.CharField(max_length=64)
+    limit = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project_id", "user_id", "resource"], name="user_quota_limit_once"
+            ),
+            models.CheckConstraint(condition=models.Q(limit__gte=-1), name="user_quota_range"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.resource}: {self.limit} for {self.user_id} in {self.project_id}"
 
 
 class QuotaDefault(models.Model):

@@ -20,8 +20,8 @@ def check_project(project_id: str) -> None:
         raise UnknownProject(project_id)
 
 
-def read_limits(*, project_id: str, actor: Actor) -> dict[str, int]:
-    """A project's limits.
+def read_limits(*, project_id: str, user_id: str = "", actor: Actor) -> dict[str, int]:
+    """A project's limits, or those of a user in it.
 
     Raises:
         Forbidden: the actor has no role in that project and is no administrator.
@@ -29,11 +29,13 @@ def read_limits(*, project_id: str, actor: Actor) -> dict[str, int]:
     """
     policy.require(actor, "os_compute_api:os-quota-sets:show", project_id=project_id)
     check_project(project_id)
-    return limits(project_id)
+    return limits(project_id, user_id)
 
 
-def read_usage(*, project_id: str, actor: Actor) -> tuple[dict[str, int], dict[str, int]]:
-    """A project's limits and what it uses; what no sum is kept of counts as unused.
+def read_usage(
+    *, project_id: str, user_id: str = "", actor: Actor
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Limits and use of a project, or of a user in it; what no sum is kept of counts as unused.
 
     Raises:
         Forbidden: the actor has no role in that project and is no administrator.
@@ -41,7 +43,7 @@ def read_usage(*, project_id: str, actor: Actor) -> tuple[dict[str, int], dict[s
     """
     policy.require(actor, "os_compute_api:os-quota-sets:detail", project_id=project_id)
     check_project(project_id)
-    return limits(project_id), usage(project_id)
+    return limits(project_id, user_id), usage(project_id, user_id)
 
 
 def read_defaults(*, actor: Actor) -> dict[str, int]:

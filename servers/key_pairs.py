@@ -157,7 +157,7 @@ def _store(made: KeyPair, actor: Actor, now: datetime) -> None:
         own = KeyPair.objects.filter(user_id=made.user_id)
         if own.filter(name=made.name).exists():
             raise KeyPairExists(f"Key pair '{made.name}' already exists.")
-        allowed = limits(actor.project_id or "")["key_pairs"]
+        allowed = limits(actor.project_id or "", made.user_id)["key_pairs"]
         used = own.count()
         if allowed != UNLIMITED and used >= allowed:
             raise QuotaExceeded(

@@ -9,7 +9,7 @@ from django.db import transaction
 from identity.actors import system_actor
 from integrity.repairs.work import Work
 from networks.server_ports import mark_ports_active, release_server_ports
-from quotas.consume import record_use, release
+from quotas.consume import record_use, release, user_of
 from servers import history
 from servers.delete import delete_server
 from servers.models import Server
@@ -68,10 +68,12 @@ def count_quota(work: Work) -> None:
     """Count what exists."""
     subject, resource = UUID(work.args["subject"]), work.args["resource"]
     with transaction.atomic():
+        user_id = user_of(subject)
         release(subject=subject, resources=[resource])
         record_use(
             project_id=work.args["project"],
             subject=subject,
             amounts={resource: work.args["amount"]},
             now=work.now,
+            user_id=user_id,
         )

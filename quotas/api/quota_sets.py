@@ -1,7 +1,8 @@
-"""`/os-quota-sets`: the limits of projects."""
+"""`/os-quota-sets`: the limits of projects, and of users in them."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.utils import timezone
@@ -13,7 +14,6 @@ from cloudportal.api.query import ANY, IGNORED, QuerySchema
 from cloudportal.api.representation import INTEGER, record
 from cloudportal.api.validation import is_true
 from cloudportal.api.views import ComputeView, WireRequest
-from cloudportal.errors import Invalid
 from quotas.api.body import (
     RELICS,
     SET_NAMES,
@@ -23,7 +23,12 @@ from quotas.api.body import (
     wanted_limits,
 )
 from quotas.read import read_defaults, read_limits, read_usage
-from quotas.set_limits import reset_project_limits, set_project_limits
+from quotas.set_limits import (
+    reset_project_limits,
+    reset_user_limits,
+    set_project_limits,
+    set_user_limits,
+)
 
 _USER = {"user_id": ANY}
 QUERY = Versioned({"2.1": QuerySchema(_USER), "2.75": QuerySchema(_USER, closed=True)})
@@ -33,10 +38,9 @@ _FIGURES = record({"limit": INTEGER, "in_use": INTEGER, "reserved": INTEGER})
 USAGE = wrapped("quota_set", ShownLimits(SET_NAMES, value=_FIGURES))
 
 
-def _check_query(request: WireRequest) -> None:
-    query = request.query
-    if "user_id" in query:
-        raise Invalid("Quotas of single users are not offered: limits hold for whole projects.")
+def _user_id(request: WireRequest) -> str:
+    """The user whose limits are meant; "" for those of the whole project."""
+    return str(request.query.get("user_id") or "")
 
 
 def _in_use(name: str, used: dict[str, int]) -> int:
@@ -50,8 +54,7 @@ class QuotaSetView(ComputeView):
     @documented("Show a project's quota.", query=QUERY, responses={200: QUOTA_SET})
     def get(self, request: WireRequest, target_id: str) -> Response:
         """Answer with the limits."""
-        _check_query(request)
-        limits = read_limits(project_id=target_id, actor=request.actor)
+        limits = read_limits(project_id=target_id, user_id=_user_id(request), actor=request.actor)
         shown = shown_limits(SET_NAMES.at(request.microversion), limits)
         return Response({"quota_set": {"id": target_id, **shown}})
 
@@ -61,21 +64,24 @@ class QuotaSetView(ComputeView):
     def put(self, request: WireRequest, target_id: str) -> Response:
         """Set the limits in the body and answer with all."""
         values = UPDATE_SET.at(request.microversion).check(request.data)["quota_set"]
-        _check_query(request)
-        limits = set_project_limits(
+        user_id = _user_id(request)
+        change = partial(
+            partial(set_user_limits, user_id=user_id) if user_id else set_project_limits,
             project_id=target_id,
             wanted=wanted_limits(values),
             force=is_true(values.get("force", False)),
-            actor=request.actor,
-            now=timezone.now(),
         )
+        limits = change(actor=request.actor, now=timezone.now())
         return Response({"quota_set": shown_limits(SET_NAMES.at(request.microversion), limits)})
 
     @documented("Reset a project's quota.", query=QUERY, responses={202: None})
     def delete(self, request: WireRequest, target_id: str) -> Response:
         """Let the defaults hold again."""
-        _check_query(request)
-        reset_project_limits(project_id=target_id, actor=request.actor)
+        user_id = _user_id(request)
+        if user_id:
+            reset_user_limits(project_id=target_id, user_id=user_id, actor=request.actor)
+        else:
+            reset_project_limits(project_id=target_id, actor=request.actor)
         return Response(status=202)
 
 
@@ -85,8 +91,9 @@ class QuotaSetDetailView(ComputeView):
     @documented("Show a project's quota and usage.", query=QUERY, responses={200: USAGE})
     def get(self, request: WireRequest, target_id: str) -> Response:
         """Answer with limits and usage."""
-        _check_query(request)
-        limits, used = read_usage(project_id=target_id, actor=request.actor)
+        limits, used = read_usage(
+            project_id=target_id, user_id=_user_id(request), actor=request.actor
+        )
         shown = shown_limits(SET_NAMES.at(request.microversion), limits)
         body: dict[str, Any] = {
             name: {"limit": limit, "in_use": _in_use(name, used), "reserved": 0}

@@ -8,10 +8,11 @@ from django.db import connection, transaction
 
 from quotas.consume import consume, consume_many, limits, release, usage
 from quotas.errors import QuotaExceeded
-from quotas.models import QuotaDefault, QuotaLimit, Reservation
+from quotas.models import QuotaDefault, QuotaLimit, Reservation, UserQuotaLimit
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PROJECT = "p" * 32
+USER = "u" * 32
 
 
 def reserve(amounts, *, project_id=PROJECT):
@@ -176,3 +177,55 @@ def test_of_200_at_once_exactly_as_many_as_the_limit_pass():
     assert passed == 50
     assert usage(PROJECT)["instances"] == 50
     assert usage(PROJECT)["cores"] == 50
+
+
+def take(amounts, *, user_id=USER):
+    with transaction.atomic():
+        consume(project_id=PROJECT, subject=uuid4(), amounts=amounts, now=NOW, user_id=user_id)
+
+
+def allow(**limit):
+    for resource, value in limit.items():
+        UserQuotaLimit.objects.create(
+            project_id=PROJECT, user_id=USER, resource=resource, limit=value
+        )
+
+
+@pytest.mark.django_db
+def test_a_users_limit_holds_beside_the_projects():
+    allow(instances=2)
+    take({"instances": 1, "cores": 1})
+    take({"instances": 1}, user_id="other")
+    take({"instances": 1})
+
+    with pytest.raises(QuotaExceeded) as refusal:
+        take({"instances": 1, "cores": 1})
+    take({"instances": 1}, user_id="other")
+
+    assert str(refusal.value) == (
+        "Quota exceeded for instances: Requested 1, but already used 2 of 2 instances"
+    )
+    assert (usage(PROJECT)["instances"], usage(PROJECT, USER)["instances"]) == (4, 2)
+
+
+@pytest.mark.django_db
+def test_a_users_limit_does_not_widen_the_projects():
+    QuotaLimit.objects.create(project_id=PROJECT, resource="cores", limit=3)
+    allow(cores=-1, instances=5)
+    take({"cores": 3}, user_id="other")
+
+    with pytest.raises(QuotaExceeded) as refusal:
+        take({"instances": 1, "cores": 1})
+
+    assert refusal.value.exceeded == ("cores",)
+
+
+@pytest.mark.django_db
+def test_of_several_as_many_are_taken_as_the_user_may():
+    allow(instances=3)
+    wanted = [(uuid4(), {"instances": 1}) for _ in range(5)]
+
+    with transaction.atomic():
+        count = consume_many(project_id=PROJECT, wanted=wanted, minimum=1, now=NOW, user_id=USER)
+
+    assert count == 3

@@ -203,13 +203,6 @@ def test_an_unknown_project_is_refused(method):
     )
 
 
-def test_quotas_of_single_users_are_refused_in_words():
-    answer = client_as("admin").get(SETS, {"user_id": "someone"})
-
-    assert answer.status_code == 400
-    assert "single users" in message(answer)
-
-
 @pytest.mark.parametrize(("microversion", "status"), [("2.74", 200), ("2.75", 400)])
 @pytest.mark.parametrize("url", [SETS, f"{SETS}/detail", "/compute/v2.1/limits"])
 def test_unknown_queries_are_refused_since_2_75(microversion, status, url):
