@@ -7,20 +7,23 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from cloudportal.errors import CloudError
+from cloudportal.errors import CloudError, Invalid
 from hypervisors import ssh
+from hypervisors.aggregates import ZONE_KEY, check_change, delete_aggregate
 from hypervisors.check import HostCheck, check_hypervisor, examine, is_fit, record
 from hypervisors.connections import forget
-from hypervisors.errors import HostKeyUnknown, HypervisorInUse
+from hypervisors.errors import AggregateZoneConflict, HostKeyUnknown, HypervisorInUse
 from hypervisors.look import look_at_host
 from hypervisors.models import Aggregate, CachedImage, Hypervisor, StoragePool
 from hypervisors.register import accepted_lines, remove_hypervisor
+from identity.actors import system_actor
 
 _MARKS = {True: "✓", False: "✗", None: "?"}
 
@@ -250,13 +253,71 @@ class HypervisorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
             messages.add_message(request, level, f"{host.name}: {seen.reason or 'up'}")
 
 
+class AggregateForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run time
+    """A group of hosts; the rules of the API hold here too."""
+
+    class Meta:
+        model = Aggregate
+        fields = ("name", "availability_zone", "metadata", "hypervisors")
+
+    def clean_availability_zone(self) -> str:
+        """A colon would divide a zone from a host where servers are asked for."""
+        zone = str(self.cleaned_data["availability_zone"])
+        if ":" in zone:
+            raise ValidationError("A zone has no colon in its name.")
+        return zone
+
+    def clean_metadata(self) -> dict[str, str]:
+        """Names and values are texts; the zone has a field of its own."""
+        metadata = self.cleaned_data["metadata"] or {}
+        if not isinstance(metadata, dict) or ZONE_KEY in metadata:
+            raise ValidationError("Metadata are a JSON object of names and texts, not the zone.")
+        return {str(name): str(value) for name, value in metadata.items()}
+
+    def clean(self) -> dict[str, Any]:
+        """No host gets into two zones, and no server into another."""
+        cleaned = super().clean() or self.cleaned_data
+        if self.errors:
+            return cleaned
+        try:
+            with transaction.atomic():
+                check_change(
+                    aggregate=self.instance,
+                    zone=cleaned["availability_zone"],
+                    hosts=list(cleaned["hypervisors"]),
+                )
+        except AggregateZoneConflict as error:
+            raise ValidationError(error.message) from error
+        return cleaned
+
+
 @admin.register(Aggregate)
 class AggregateAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
     """Groups of hosts; one with a zone is what tenants choose from."""
 
-    list_display = ("name", "availability_zone", "created_at")
+    form = AggregateForm
+    list_display = ("name", "availability_zone", "created_at", "updated_at")
     search_fields = ("name", "availability_zone")
     filter_horizontal = ("hypervisors",)
+
+    def save_model(
+        self, request: HttpRequest, obj: Aggregate, form: AggregateForm, change: bool
+    ) -> None:
+        """Note when it changed."""
+        obj.updated_at = timezone.now() if change else None
+        super().save_model(request, obj, form, change)
+
+    def delete_model(self, request: HttpRequest, obj: Aggregate) -> None:
+        """Forget it unless hosts are in it."""
+        try:
+            delete_aggregate(aggregate=obj, actor=system_actor())
+        except Invalid as error:
+            messages.error(request, error.message)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Aggregate]) -> None:
+        """One by one, by the same rule."""
+        for aggregate in queryset:
+            self.delete_model(request, aggregate)
 
 
 @admin.register(CachedImage)

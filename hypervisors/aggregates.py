@@ -7,6 +7,7 @@ a host that has servers into another zone is refused.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -247,6 +248,21 @@ def check_new_zone(aggregate: Aggregate, zone: str, *, why: str = _CHANGING) -> 
         raise AggregateZoneConflict(
             why.format(aggregate.pk) + "One or more hosts contain instances in this zone."
         )
+
+
+def check_change(*, aggregate: Aggregate, zone: str, hosts: Collection[Hypervisor]) -> None:
+    """Look whether a group, as it is stored or new, may have this zone ("" is none) and hosts.
+
+    Raises:
+        AggregateZoneConflict: a host would be in two zones, or its servers in another than now.
+    """
+    before = list(aggregate.hypervisors.all()) if aggregate.pk else []
+    check_leaving(aggregate, [host for host in before if host not in hosts])
+    if aggregate.pk:
+        check_new_zone(aggregate, zone)
+    changed = copy(aggregate)
+    changed.availability_zone = zone
+    check_joining(changed, [host for host in hosts if host not in before])
 
 
 def _set_zone(aggregate: Aggregate, zone: str, why: str) -> None:

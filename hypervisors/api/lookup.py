@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Value
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, NullIf
 
 from cloudportal.api.microversions import Microversion, Versioned
@@ -83,7 +83,8 @@ def matching(hosts: QuerySet[Hypervisor], pattern: str) -> list[Hypervisor]:
     Raises:
         HypervisorNotFound: there is none.
     """
-    found = list(hosts.filter(node__icontains=pattern))
+    by_node = Q(hostname__icontains=pattern) | Q(hostname="", name__icontains=pattern)
+    found = list(hosts.filter(by_node))
     if not found:
         raise HypervisorNotFound(f"No hypervisor matching '{pattern}' could be found.")
     return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.utils import timezone
 from rest_framework.response import Response
@@ -219,18 +218,18 @@ class ServiceView(ComputeView):
     @staticmethod
     def _of_id(request: WireRequest, name: str) -> Hypervisor:
         """The host of a service's id, which is a number until 2.52."""
-        known: set[int | UUID]
+        own = control_services(now=timezone.now())
         if UUIDS.at(request.microversion):
-            identifier: int | UUID = parse_uuid(name)
-            found = Hypervisor.objects.filter(uuid=identifier).first()
-            known = {service.uuid for service in control_services(now=timezone.now())}
+            uuid = parse_uuid(name)
+            found = Hypervisor.objects.filter(uuid=uuid).first()
+            is_own = uuid in {service.uuid for service in own}
         else:
-            identifier = parse_number(name)
-            found = Hypervisor.objects.filter(pk=identifier).first()
-            known = {service.number for service in control_services(now=timezone.now())}
+            number = parse_number(name)
+            found = Hypervisor.objects.filter(pk=number).first()
+            is_own = number in {service.number for service in own}
         if found is not None:
             return found
-        if identifier in known:
+        if is_own:
             raise Invalid(_ONLY_COMPUTE)
         raise NotFound(f"Service {name} could not be found.")
 

@@ -5,6 +5,7 @@ from django.urls import reverse
 from hypervisors.libvirt import errors as driver
 from hypervisors.models import Aggregate, HostState, Hypervisor
 from identity.models import Domain, User
+from tests.hypervisors.factories import put_server_on
 from tests.hypervisors.test_register import URI
 from tests.hypervisors.test_register import shown as shown
 from tests.hypervisors.test_ssh import ED25519
@@ -141,3 +142,66 @@ def test_actions_check_and_look(admin, hosts, hypervisor, shown):
 @pytest.mark.parametrize("name", ["aggregate", "cachedimage"])
 def test_zones_and_cached_images_are_listed(admin, name):
     assert admin.get(reverse(f"admin:hypervisors_{name}_changelist")).status_code == 200
+
+
+def _aggregate_form(admin, aggregate=None, **fields):
+    form = {"name": "one", "availability_zone": "", "metadata": "{}", "hypervisors": [], **fields}
+    url = (
+        reverse("admin:hypervisors_aggregate_add")
+        if aggregate is None
+        else reverse("admin:hypervisors_aggregate_change", args=[aggregate.pk])
+    )
+    return admin.post(url, form)
+
+
+def test_an_aggregate_is_made_and_filled(admin, hypervisor):
+    answer = _aggregate_form(
+        admin, availability_zone="east", metadata='{"ssd": true}', hypervisors=[hypervisor.pk]
+    )
+
+    assert answer.status_code == 302, answer.content.decode()
+    made = Aggregate.objects.get()
+    assert (made.availability_zone, made.metadata) == ("east", {"ssd": "True"})
+    assert list(made.hypervisors.all()) == [hypervisor]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"availability_zone": "a:b"},
+        {"metadata": '["a"]'},
+        {"metadata": '{"availability_zone": "x"}'},
+    ],
+)
+def test_an_aggregate_that_makes_no_sense_is_refused(admin, hypervisor, fields):
+    assert _aggregate_form(admin, **fields).status_code == 200
+    assert not Aggregate.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("zone", "stays", "status"),
+    [("east", True, 302), ("west", True, 200), ("east", False, 200), ("", True, 200)],
+)
+def test_a_host_with_servers_keeps_its_zone(admin, hypervisor, zone, stays, status):
+    put_server_on(hypervisor)
+    aggregate = Aggregate.objects.create(name="one", availability_zone="east")
+    aggregate.hypervisors.add(hypervisor)
+
+    hosts = [hypervisor.pk] if stays else []
+    answer = _aggregate_form(admin, aggregate, availability_zone=zone, hypervisors=hosts)
+
+    assert answer.status_code == status
+    aggregate.refresh_from_db()
+    assert aggregate.availability_zone == "east"
+    assert list(aggregate.hypervisors.all()) == [hypervisor]
+
+
+def test_an_aggregate_with_hosts_is_not_deleted(admin, hypervisor):
+    full, empty = Aggregate.objects.create(name="full"), Aggregate.objects.create(name="empty")
+    full.hypervisors.add(hypervisor)
+
+    for aggregate in (full, empty):
+        url = reverse("admin:hypervisors_aggregate_delete", args=[aggregate.pk])
+        admin.post(url, {"post": "yes"})
+
+    assert list(Aggregate.objects.all()) == [full]
