@@ -36,9 +36,13 @@ def update_server(*, server: Server, changes: ServerChanges, actor: Actor, now: 
     _check_pin(server, changes)
     if not changes:
         return server
-    if not Server.objects.change(server.pk, **changes, updated_at=now):
+    fields: dict[str, object] = dict(changes)
+    if "pinned_zone" in changes:
+        # Where the server may be put when it moves.
+        fields["request_spec"] = {**server.request_spec, "zone": changes["pinned_zone"] or ""}
+    if not Server.objects.change(server.pk, **fields, updated_at=now):
         raise ServerNotFound(f"Instance {server.pk} could not be found.")
-    for name, value in changes.items():
+    for name, value in fields.items():
         setattr(server, name, value)
     server.updated_at = now
     return server
