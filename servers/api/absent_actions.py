@@ -29,7 +29,6 @@ from servers.api.action_bodies import (
     RESIZE,
     SECURITY_GROUP,
     UNSHELVE,
-    console,
 )
 from servers.api.gone import GONE
 from servers.begin import check_legal
@@ -40,7 +39,7 @@ _PLAIN: Mapping[str, Schema] = {"2.1": FREE}
 
 
 def _absent(
-    name: str, body: Mapping[str, Schema] = _PLAIN, *, rule: str = "", until: str = ""
+    name: str, body: Mapping[str, Schema] = _PLAIN, *, until: str = ""
 ) -> tuple[str, Action]:
     def refuse(request: WireRequest, server: Server, value: Any) -> Response:
         """Refuse.
@@ -50,7 +49,7 @@ def _absent(
         """
         raise NotOffered(f"The action '{name}' is not available in this release.")
 
-    return name, Action(refuse, LEGAL[rule or name].policy, body, until=until)
+    return name, Action(refuse, LEGAL[name].policy, body, until=until)
 
 
 def _restore(request: WireRequest, server: Server, value: Any) -> Response:
@@ -100,9 +99,6 @@ ABSENT_ACTIONS = {
             _absent("removeFixedIp", REMOVE_FIXED_IP, until="2.43"),
             _absent("addFloatingIp", ADD_FLOATING_IP, until="2.43"),
             _absent("removeFloatingIp", REMOVE_FLOATING_IP, until="2.43"),
-            _absent("os-getVNCConsole", console("novnc", "xvpvnc"), rule="console", until="2.5"),
-            _absent("os-getSPICEConsole", console("spice-html5"), rule="console", until="2.5"),
-            _absent("os-getSerialConsole", console("serial"), rule="console", until="2.5"),
         ]
     ),
 }

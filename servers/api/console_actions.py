@@ -10,9 +10,11 @@ from cloudportal.api.validation import closed
 from cloudportal.api.views import WireRequest
 from cloudportal.errors import Invalid
 from servers.api.action import Action
+from servers.api.action_bodies import console
 from servers.console import console_output
 from servers.legal import LEGAL
 from servers.models import Server
+from servers.remote_console import open_console
 
 # Older clients send null where nothing is asked for.
 CONSOLE_OUTPUT = {
@@ -27,23 +29,26 @@ def _console_output(request: WireRequest, server: Server, value: Any) -> Respons
     return Response({"output": console_output(server=server, length=length, actor=request.actor)})
 
 
-def _no_such_console(request: WireRequest, server: Server, value: Any) -> Response:
-    """Refuse.
+def _console(protocol: str, *types: str) -> Action:
+    def open_(request: WireRequest, server: Server, value: Any) -> Response:
+        """Refuse, after the checks.
 
-    Raises:
-        Invalid: always: no hypervisor of the field has that protocol any more.
-    """
-    raise Invalid(f"Unavailable console type {value['type']}.")
+        Raises:
+            Invalid: always.
+        """
+        kind = value["type"]
+        open_console(server=server, protocol=protocol, kind=kind, actor=request.actor)
+        raise Invalid(f"Unavailable console type {kind}.")
+
+    return Action(open_, LEGAL["console"].policy, console(*types), until="2.5")
 
 
 CONSOLE_ACTIONS = {
     "os-getConsoleOutput": Action(
         _console_output, LEGAL["console output"].policy, {"2.1": CONSOLE_OUTPUT}
     ),
-    "os-getRDPConsole": Action(
-        _no_such_console,
-        LEGAL["console"].policy,
-        {"2.1": closed({"type": {"enum": ["rdp-html5"]}}, ["type"])},
-        until="2.5",
-    ),
+    "os-getRDPConsole": _console("rdp", "rdp-html5"),
+    "os-getVNCConsole": _console("vnc", "novnc", "xvpvnc"),
+    "os-getSPICEConsole": _console("spice", "spice-html5"),
+    "os-getSerialConsole": _console("serial", "serial"),
 }

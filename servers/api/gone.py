@@ -52,13 +52,13 @@ ROUTES = {
 }
 
 
-_ANSWERS = {410: fault_schema("compute", 410)}
+GONE_ANSWERS = {410: fault_schema("compute", 410)}
 
 
 class GoneView(ComputeView):
     """Something that there is not any more, whoever asks."""
 
-    @documented("Gone for good.", query=IGNORED, responses=_ANSWERS)
+    @documented("Gone for good.", query=IGNORED, responses=GONE_ANSWERS)
     def get(self, request: WireRequest, **_: Any) -> Response:
         """Refuse.
 
@@ -67,7 +67,7 @@ class GoneView(ComputeView):
         """
         raise Gone(GONE)
 
-    @documented("Gone for good.", responses=_ANSWERS)
+    @documented("Gone for good.", responses=GONE_ANSWERS)
     def post(self, request: WireRequest, **_: Any) -> Response:
         """Refuse.
 

@@ -1,0 +1,176 @@
+"""Passwords, topology, shares, consoles and migrations of servers."""
+
+from uuid import uuid4
+
+import pytest
+
+from servers.states import TaskState
+from tests.authorisation import ADMINS, MANAGERS, MEMBERS, READERS, Endpoint, client_as, matrix
+
+ONE = "/compute/v2.1/servers/{server}"
+FOREIGN = dict.fromkeys(("foreign reader", "foreign member", "foreign manager", "unscoped"), 404)
+SHARE = {"share": {"share_id": str(uuid4())}}
+CONSOLE = {"remote_console": {"protocol": "vnc", "type": "novnc"}}
+MIGRATIONS = "/compute/v2.1/os-migrations"
+
+
+def of_server(method, path, ok, allowed, body=None):
+    return Endpoint(method, ONE + path, ok, allowed, body=body, exceptions=FOREIGN)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("endpoint", "who"),
+    matrix(
+        [
+            of_server("GET", "/os-server-password", 200, READERS),
+            of_server("DELETE", "/os-server-password", 204, MEMBERS),
+            of_server("GET", "/topology", 200, READERS),
+            of_server("GET", "/shares", 200, READERS),
+            of_server("POST", "/shares", 403, MEMBERS, SHARE),
+            of_server("GET", "/shares/x", 404, READERS),
+            of_server("DELETE", "/shares/x", 404, MEMBERS),
+            of_server("GET", "/os-security-groups", 200, READERS),
+            of_server("POST", "/remote-consoles", 400, MEMBERS, CONSOLE),
+            of_server("GET", "/migrations", 200, MANAGERS),
+            of_server("GET", "/migrations/1", 404, ADMINS),
+            of_server("DELETE", "/migrations/1", 409, MANAGERS),
+            of_server("POST", "/migrations/1/action", 409, MANAGERS, {"force_complete": None}),
+            Endpoint("GET", MIGRATIONS, 200, ADMINS),
+            Endpoint("GET", "/compute/v2.1/os-console-auth-tokens/x", 404, ADMINS),
+        ]
+    ),
+)
+def test_who_may_do_what(endpoint, who, active):
+    assert endpoint.status(who, server=active().pk) == endpoint.expected(who)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("method", "path", "before", "since", "body", "status"),
+    [
+        ("get", "/topology", "2.77", "2.78", None, 200),
+        ("get", "/shares", "2.96", "2.97", None, 200),
+        ("post", "/shares", "2.96", "2.97", SHARE, 403),
+        ("post", "/remote-consoles", "2.5", "2.6", CONSOLE, 400),
+        ("get", "/migrations", "2.22", "2.23", None, 200),
+        ("get", "/migrations/1", "2.22", "2.23", None, 404),
+        ("delete", "/migrations/1", "2.23", "2.24", None, 409),
+        ("post", "/migrations/1/action", "2.21", "2.22", {"force_complete": None}, 409),
+    ],
+)
+def test_they_begin_at_their_microversions(active, method, path, before, since, body, status):
+    address = ONE.format(server=active().pk) + path
+
+    early = getattr(client_as("admin", before), method)(address, body)
+    late = getattr(client_as("admin", since), method)(address, body)
+
+    assert early.status_code == 404
+    assert early.json()["itemNotFound"]["message"] == "The resource could not be found."
+    assert late.status_code == status
+
+
+@pytest.mark.django_db
+def test_there_is_no_password_no_node_and_no_share(active):
+    address = ONE.format(server=active().pk)
+    client = client_as("reader", "2.104")
+
+    assert client.get(f"{address}/os-server-password").json() == {"password": ""}
+    assert client.get(f"{address}/topology").json() == {"nodes": [], "pagesize_kb": None}
+    assert client.get(f"{address}/shares").json() == {"shares": []}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("version", "status"), [("2.30", 400), ("2.31", 404), ("2.99", 404)])
+def test_no_token_opens_a_console(version, status):
+    path = "/compute/v2.1/os-console-auth-tokens/x"
+
+    assert client_as("admin", version).get(path).status_code == status
+    strict = client_as("admin", version).get(f"{path}?a=b").status_code
+    assert strict == (400 if version == "2.99" else status)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({}, 400),
+        ({"hypervisor": None}, 409),
+        ({"task_state": TaskState.DELETING}, 409),
+        ({"task_state": TaskState.REBOOTING}, 400),
+    ],
+)
+@pytest.mark.parametrize("way", ["remote-consoles", "action"])
+def test_no_console_is_available(active, fields, status, way):
+    server = active(**fields)
+    body = CONSOLE if way == "remote-consoles" else {"os-getVNCConsole": {"type": "novnc"}}
+    version = "2.6" if way == "remote-consoles" else "2.5"
+
+    answer = client_as("member", version).post(f"{ONE.format(server=server.pk)}/{way}", body)
+
+    assert answer.status_code == status
+    if status == 400:
+        assert answer.json()["badRequest"]["message"] == "Unavailable console type novnc."
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("version", "protocol", "kind", "is_known"),
+    [
+        ("2.7", "mks", "webmks", False),
+        ("2.8", "mks", "webmks", True),
+        ("2.98", "spice", "spice-direct", False),
+        ("2.99", "spice", "spice-direct", True),
+        ("2.6", "rdp", "rdp-html5", True),
+    ],
+)
+def test_types_are_known_from_their_microversion_on(active, version, protocol, kind, is_known):
+    body = {"remote_console": {"protocol": protocol, "type": kind}}
+
+    answer = client_as("member", version).post(
+        f"{ONE.format(server=active().pk)}/remote-consoles", body
+    )
+
+    message = answer.json()["badRequest"]["message"]
+    assert message.startswith("Unavailable console type") is is_known
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("version", "query", "status"),
+    [
+        ("2.58", {"limit": "x", "color": "red"}, 200),
+        ("2.59", {"color": "red"}, 400),
+        ("2.59", {"limit": "1", "host": "alpha"}, 200),
+        ("2.59", {"limit": "x"}, 400),
+        ("2.59", {"marker": "x"}, 400),
+        ("2.59", {"marker": str(uuid4())}, 400),
+        ("2.59", {"changes-since": "soon"}, 400),
+        ("2.59", {"changes-before": "2026-01-01T00:00:00Z"}, 400),
+        ("2.66", {"changes-before": "2026-01-01T00:00:00Z"}, 200),
+        (
+            "2.66",
+            {"changes-before": "2026-01-01T00:00:00Z", "changes-since": "2026-02-01T00:00:00Z"},
+            400,
+        ),
+        ("2.79", {"user_id": "x"}, 400),
+        ("2.80", {"user_id": "x"}, 200),
+    ],
+)
+def test_queries_of_migrations_are_checked(version, query, status):
+    answer = client_as("admin", version).get(MIGRATIONS, query)
+
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.json() == {"migrations": []}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("version", "status"), [("2.79", 403), ("2.80", 200)])
+def test_a_manager_lists_those_of_the_own_project(version, status):
+    project = "0" * 31 + "1"
+    client = client_as("manager", version)
+
+    assert client.get(MIGRATIONS).status_code == 403
+    query = {"project_id": project} if version == "2.80" else {}
+    assert client.get(MIGRATIONS, query).status_code == status
