@@ -19,7 +19,7 @@ from flavors.models import Flavor
 from hypervisors.models import Aggregate, Hypervisor
 from identity.models import Domain, Project
 from images.models import Image, ImageStatus, Visibility
-from networks.models import Network, Subnet
+from networks.models import Network, SecurityGroup, Subnet
 from operations.models import Operation
 from quotas.set_limits import set_project_limits
 from servers.create import create_servers
@@ -36,14 +36,16 @@ REQUEST_ID = "req-00000000-0000-4000-8000-000000000001"
 PUBLIC_KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJr0pTm8dXTzYJ0Wm9hQ1uAT2q0VbY1Yv3gmWmDkbmXh owner@home"
 )
-# Routes whose variable means another thing than it does elsewhere.
-_OF_ROUTE = {
-    "flavors/{flavor_id}/os-flavor-access": "flavors/private/os-flavor-access",
-    "flavors/{flavor_id}/action": "flavors/private/action",
-    "os-keypairs/{name}": "os-keypairs/key1",
-    "os-hosts/{name}": "os-hosts/{host}",
-    "os-aggregates/{aggregate_id}": "os-aggregates/{empty_aggregate_id}",
+# Routes whose variable means another thing than it does elsewhere, by how they begin.
+_ELSEWHERE = {
+    "flavors/{flavor_id}/os-flavor-access": {"flavor_id": "private"},
+    "flavors/{flavor_id}/action": {"flavor_id": "private"},
+    "os-keypairs/": {"name": "key1"},
+    "os-hosts/": {"name": "host1"},
+    "os-security-groups/": {"group_id": "security_group_id"},
+    "os-aggregates/{aggregate_id}": {"aggregate_id": "empty_aggregate_id"},
 }
+NOTHING = "00000000-0000-4000-8000-00000000dead"
 _VARIABLE = re.compile(r"{(\w+)}")
 
 
@@ -61,16 +63,12 @@ class World:
     names: dict[str, str] = field(default_factory=dict)
 
     def path(self, route: str) -> str:
-        """The address of a route without its prefix, with the variables filled in."""
-        route, _, query = route.partition("?")
-        route = _OF_ROUTE.get(route, route)
-        filled = BASE + _VARIABLE.sub(lambda found: self._name(found[1]), route)
-        return f"{filled}?{query}" if query else filled
-
-    def _name(self, variable: str) -> str:
-        if variable not in self.names:
-            raise LookupError(f"The variable {variable} of a route is not known in {__file__}.")
-        return quote(self.names[variable])
+        """The address of a route without its prefix; `NOTHING` is where nothing is known."""
+        names = self.names
+        for start, others in _ELSEWHERE.items():
+            if route.startswith(start):
+                names = names | {key: names.get(name, name) for key, name in others.items()}
+        return BASE + _VARIABLE.sub(lambda found: quote(names.get(found[1], NOTHING)), route)
 
 
 def make_world(count: int = 1) -> World:
@@ -124,6 +122,7 @@ def make_world(count: int = 1) -> World:
             "group_id": str(groups[0].pk),
             "image_id": str(image.pk),
             "network_id": str(network.pk),
+            "security_group_id": str(SecurityGroup.objects.get(project_id=OWN_PROJECT).pk),
         },
     )
 
@@ -177,6 +176,7 @@ def _image() -> Image:
         size=50 * 1024**2,
         virtual_size=512 * 1024**2,
         sha256="0" * 64,
+        properties={"color": "red"},
     )
 
 

@@ -50,6 +50,7 @@ ViewMethod = TypeVar("ViewMethod", bound=Callable[..., Any])
 _TWINS = ("/compute/v2.1/{project_id}/", "/compute/v2/")
 _VARIABLE = re.compile(r"{(\w+)}")
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_REFUSALS = "#/components/responses/"
 # What the kernel, the token, the policy, the lookup or a database that is away may answer any call.
 USUAL_FAULTS = frozenset({400, 401, 403, 404, 406, 503})
 WRITING_FAULTS = frozenset({409, 413, 415})
@@ -244,9 +245,11 @@ class WireSchemaGenerator(SchemaGenerator):
         """The whole document."""
         document = super().get_schema(request, public)  # type: ignore[no-untyped-call]  # drf-spectacular's own are untyped
         document["info"]["x-compute-microversion"] = str(self.microversion)
-        document.setdefault("components", {})["securitySchemes"] = {
+        components = document.setdefault("components", {})
+        components["securitySchemes"] = {
             "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}
         }
+        components["responses"] = {str(status): _fault("compute", status) for status in TITLES}
         return dict(_portable(document))
 
 
@@ -315,7 +318,7 @@ def _responses(
     if service != "compute":
         return {**answers, "default": _fault(service, 0)}
     faults = sorted(declared.faults_of(method) - set(map(int, answers)))
-    return {**answers, **{str(status): _fault(service, status) for status in faults}}
+    return {**answers, **{str(status): {"$ref": f"{_REFUSALS}{status}"} for status in faults}}
 
 
 def _fault(service: str, status: int) -> dict[str, Any]:

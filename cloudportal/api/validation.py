@@ -142,7 +142,7 @@ def _strip_names(
     )
 
 
-_LenientValidator = validators.extend(
+_LenientValidator: type[Draft202012Validator] = validators.extend(  # type: ignore[no-untyped-call]  # jsonschema's own
     Draft202012Validator,
     {"additionalProperties": _drop_unknown, "properties": _strip_names},
 )

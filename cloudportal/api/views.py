@@ -134,7 +134,7 @@ class ComputeView(WireView):
             answer.add_post_render_callback(_name_type)
         return answer
 
-    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Remember that it was the method, which a 404 does not tell."""
         self.has_method = False
         return super().http_method_not_allowed(request, *args, **kwargs)

@@ -6,7 +6,7 @@ import json
 from string import Template
 from typing import Any
 
-from tests.compute_world import World
+from tests.compute_world import NOTHING, World
 
 NEW_SERVER = {
     "name": "new",
@@ -36,6 +36,35 @@ BODIES: dict[str, Any] = {
     "PUT os-hosts/{name}": {"status": "enable"},
     "PUT os-quota-class-sets/{class_name}": {"quota_class_set": {"cores": 20}},
     "PUT os-quota-sets/{target_id}": {"quota_set": {"cores": 20}},
+    "POST images/{image_id}/metadata": {"metadata": {"a": "b"}},
+    "PUT images/{image_id}/metadata": {"metadata": {"a": "b"}},
+    "PUT images/{image_id}/metadata/{key}": {"meta": {"color": "blue"}},
+    "POST os-assisted-volume-snapshots": {
+        "snapshot": {
+            "volume_id": NOTHING,
+            "create_info": {"snapshot_id": NOTHING, "type": "qcow2", "new_file": "new"},
+        }
+    },
+    "POST os-floating-ips": {"pool": "public"},
+    "POST os-security-groups": {"security_group": {"name": "new", "description": "new"}},
+    "PUT os-security-groups/{group_id}": {"security_group": {"name": "new", "description": "new"}},
+    "POST os-security-group-rules": {
+        "security_group_rule": {
+            "parent_group_id": "$security_group_id",
+            "ip_protocol": "tcp",
+            "from_port": 22,
+            "to_port": 22,
+            "cidr": "10.0.0.0/8",
+        }
+    },
+    "POST os-server-external-events": {
+        "events": [{"name": "network-changed", "server_uuid": "$server_id"}]
+    },
+    "POST servers/{server_id}/migrations/{migration_id}/action": {"force_complete": None},
+    "POST servers/{server_id}/remote-consoles": {
+        "remote_console": {"protocol": "vnc", "type": "novnc"}
+    },
+    "POST servers/{server_id}/shares": {"share": {"share_id": NOTHING}},
     "POST servers": {"server": NEW_SERVER},
     "PUT servers/{server_id}": {"server": {"name": "new"}},
     "POST servers/{server_id}/metadata": {"metadata": {"a": "b"}},

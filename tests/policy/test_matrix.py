@@ -9,6 +9,7 @@ line it would have.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -65,7 +66,9 @@ def test_every_caller_gets_the_answer_in_the_table(call, action, microversion, w
     name = f"{call} {action}".strip()
     Server.objects.update(vm_state=STATES.get(action, "active"))
     body = body_of(str(call).replace(ALIAS, "servers"), action, world)
-    sent = {} if body is None else {"data": body, "content_type": "application/json"}
+    sent: dict[str, Any] = (
+        {} if body is None else {"data": body, "content_type": "application/json"}
+    )
 
     found = []
     for who in CALLERS:

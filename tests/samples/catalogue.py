@@ -22,6 +22,7 @@ class Sample:
 
 
 _SERVER = "2.1 2.3 2.9 2.16 2.19 2.26 2.47 2.63 2.71 2.73 2.75 2.90 2.96 2.98 2.100 2.104"
+_DAY = "start=2026-05-04T00:00:00&end=2026-05-05T00:00:00"
 _ACTION = "POST servers/{server_id}/action"
 _NEW: dict[str, Any] = {
     "name": "new",
@@ -193,6 +194,39 @@ SAMPLES = [
     Sample("aggregates", "list", "GET os-aggregates", "2.1 2.41"),
     Sample(
         "aggregates", "create", "POST os-aggregates", "2.1 2.41", {"aggregate": {"name": "new"}}
+    ),
+    Sample(
+        "aggregates",
+        "add-host",
+        "POST os-aggregates/{aggregate_id}/action",
+        "2.1",
+        {"add_host": {"host": "host1"}},
+    ),
+    Sample(
+        "aggregates",
+        "set-metadata",
+        "POST os-aggregates/{aggregate_id}/action",
+        "2.1",
+        {"set_metadata": {"metadata": {"ssd": "true"}}},
+    ),
+    Sample("usage", "list", f"GET os-simple-tenant-usage?{_DAY}&detailed=1", "2.1"),
+    Sample("usage", "show", f"GET os-simple-tenant-usage/{{tenant_id}}?{_DAY}", "2.1"),
+    Sample("server-facts", "topology", "GET servers/{server_id}/topology", "2.78"),
+    Sample("server-facts", "password", "GET servers/{server_id}/os-server-password", "2.1"),
+    Sample("server-facts", "shares", "GET servers/{server_id}/shares", "2.97"),
+    Sample("server-facts", "security-groups", "GET servers/{server_id}/os-security-groups", "2.1"),
+    Sample("migrations", "list", "GET os-migrations", "2.1 2.59"),
+    Sample("extensions", "show", "GET extensions/{alias}", "2.1"),
+    Sample("hosts", "list", "GET os-hosts", "2.1"),
+    Sample("images", "detail", "GET images/detail", "2.1"),
+    Sample("networks", "list", "GET os-networks", "2.1"),
+    Sample("security-groups", "list", "GET os-security-groups", "2.1"),
+    Sample(
+        "external-events",
+        "create",
+        "POST os-server-external-events",
+        "2.1",
+        {"events": [{"name": "network-changed", "server_uuid": "$server_id"}]},
     ),
     Sample("availability-zones", "list", "GET os-availability-zone", "2.1"),
     Sample("availability-zones", "detail", "GET os-availability-zone/detail", "2.1"),

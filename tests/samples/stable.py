@@ -35,7 +35,7 @@ class Stable:
             return [self.value(inner) for inner in value]
         if key in _BY_KEY and value:
             return _BY_KEY[key]
-        if key == "id" and isinstance(value, int):
+        if key in {"id", "uptime"} and isinstance(value, int):
             return 1
         return self.text(value) if isinstance(value, str) else value
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def _files(sample: Sample, microversion: str, world: World) -> dict[Path, str]:
     Server.objects.update(vm_state=sample.vm_state)
     method, route = sample.call.split()
     body = None
-    sent = {}
+    sent: dict[str, Any] = {}
     if sample.body is not None:
         body = json.loads(Template(json.dumps(sample.body)).substitute(world.names))
         sent = {"data": json.dumps(body), "content_type": "application/json"}
