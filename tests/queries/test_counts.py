@@ -17,6 +17,8 @@ from tests.authorisation import client_as
 from tests.compute_world import make_world
 from tests.endpoints import compute_calls
 
+# Asks the host, whose answer is not the database's.
+ASKS_HOST = {"servers/{server_id}/diagnostics"}
 KEPT = Path(__file__).parent / "counts.json"
 
 
@@ -25,7 +27,7 @@ def _counted(rows: int) -> dict[str, int]:
     with transaction.atomic():
         world = make_world(rows)
         for call in compute_calls():
-            if call.method == "GET":
+            if call.method == "GET" and call.route not in ASKS_HOST:
                 client = client_as("admin", str(call.last))
                 with CaptureQueriesContext(connection) as queries:
                     client.get(world.path(call.route))
