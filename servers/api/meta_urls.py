@@ -42,7 +42,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_ONE}/migrations", migrations.ServerMigrations.as_view()),
     path(_MIGRATION, migrations.ServerMigration.as_view()),
     path(f"{_MIGRATION}/action", migrations.ServerMigrationAction.as_view()),
-    path("", include("servers.api.proxies.urls")),
+    # Before the others: `os-networks/add` is no network of that name.
     *gone.routes(),
+    path("", include("servers.api.proxies.urls")),
     *boot_from_volume.routes(),
 ]

@@ -38,7 +38,7 @@ def tell(db):
         [
             Endpoint("POST", PATH, 207, SERVICES, {"events": [told(uuid4())]}),
             Endpoint("POST", SNAPSHOTS, 400, SERVICES, SNAPSHOT),
-            Endpoint("DELETE", SNAPSHOTS + '/s?delete_info={"volume_id":"v"}', 400, SERVICES),
+            Endpoint("DELETE", SNAPSHOTS + '/s?delete_info={{"volume_id":"v"}}', 400, SERVICES),
         ]
     ),
 )
