@@ -65,4 +65,6 @@ BRING = Kind(
             queue=lambda context: TRANSFER_QUEUE,
         )
     ],
+    # Some minutes, in which a host may boot.
+    retries=10,
 )
