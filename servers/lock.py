@@ -79,5 +79,6 @@ def _change(
         current.updated_at = now
         current.save(update_fields=["locked_by", "locked_reason", "updated_at"])
         record_action([server.pk], name, actor=actor, now=now)
-        event = {"server_id": server.pk, "request_id": actor.request_id, "event": f"api_{name}"}
-        history.end_event(**event, now=now)
+        history.end_event(
+            server_id=server.pk, request_id=actor.request_id, event=f"api_{name}", now=now
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,9 +40,9 @@ class Change:
     event: str
     act: Callable[[Server, Hypervisor, Context], None]
     tasks: Collection[TaskState] = ()
-    after: dict[str, object] = field(default_factory=dict)
+    after: Mapping[str, object] = field(default_factory=dict)
     undo: Callable[[Server, Hypervisor], None] | None = None
-    undone: dict[str, object] = field(default_factory=dict)
+    undone: Mapping[str, object] = field(default_factory=dict)
     may_be_lost: bool = False
     deadline_s: float = DEADLINE_S
 
@@ -96,11 +96,12 @@ class Change:
         host = (context.outputs.get("begin") or {}).get("host", "")
         message, detail = str(error.get("message", "")), str(error.get("detail", ""))
         history.end_event(**self._of_event(context, host), error=message, now=now)
-        request = {"server_id": context.subject, "request_id": context.request_id}
-        history.mark_action_failed(**request, now=now)
+        history.mark_action_failed(
+            server_id=context.subject, request_id=context.request_id, now=now
+        )
         history.record_fault(server_id=context.subject, message=message, details=detail, now=now)
 
-    def _failed(self, context: Context) -> dict[str, object]:
+    def _failed(self, context: Context) -> Mapping[str, object]:
         if "begin" not in context.outputs:
             return {}
         if self.undo is not None and POSTPONED not in context.outputs:

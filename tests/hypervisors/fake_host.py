@@ -44,7 +44,14 @@ from tests.hypervisors.fake_memory import Memory
 from tests.hypervisors.fake_pools import GIB, FakeVolume, counted_call
 from tests.hypervisors.fake_survey import fake_survey
 
-__all__ = ["FakeHost", "FakeHosts", "assert_clean_slate", "installed", "make_hypervisor"]
+__all__ = [
+    "FakeGuest",
+    "FakeHost",
+    "FakeHosts",
+    "assert_clean_slate",
+    "installed",
+    "make_hypervisor",
+]
 
 
 @dataclasses.dataclass

@@ -1,6 +1,7 @@
 """What callers rely on, held by the fake host and by the local libvirt alike."""
 
 import hashlib
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -146,7 +147,11 @@ def test_filters_are_named_by_their_ports(host):
 def test_guest_that_is_not_there_is_named_so_and_removed_without_complaint(host, pool):
     nobody = uuid4()
 
-    for act in (host.start_guest, host.guest_info, host.reboot_hard, host.read_metadata):
+    for act in (
+        *(host.start_guest, host.guest_info, host.reboot_hard, host.read_metadata),
+        *(host.pause_guest, host.unpause_guest, host.suspend_guest, host.interrupt_guest),
+        partial(host.resume_guest, may_boot=True),
+    ):
         with pytest.raises(NotThere):
             act(nobody)
     with pytest.raises(NotThere):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -26,7 +27,7 @@ from servers.states import TaskState, VmState
 from tests.authorisation import actor_named
 
 pytestmark = pytest.mark.django_db
-USE_CASES = {
+USE_CASES: dict[str, Callable[..., None]] = {
     "start": start_server,
     "stop": stop_server,
     "reboot": partial(reboot_server, hard=False),

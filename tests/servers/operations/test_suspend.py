@@ -51,6 +51,7 @@ def ask(server, work):
 def looked_at(server: Server) -> Server:
     """The server after the portal has looked at its host."""
     Server.objects.update(updated_at=timezone.now() - timedelta(minutes=1))
+    assert server.hypervisor is not None
     note_power_states(look_at_host(server.hypervisor, timezone.now()))
     server.refresh_from_db()
     return server
