@@ -49,7 +49,8 @@ def check_answer(view: WireView, request: Any, answer: Response) -> None:
     """
     version = getattr(request, "microversion", COMPUTE.minimum)
     call = f"{request.method} {request.path} at {version}"
-    expected = _expected(type(view), request.method, version, answer.status_code)
+    kind: Any = type(view)
+    expected = _expected(kind, request.method, version, answer.status_code)
     if expected is _MISSING:
         raise NotAsDocumented(
             f"{call}: the status {answer.status_code} is not documented: {answer.data}"

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from django.conf import settings
 from django.db import connection
 
 from cloudportal.api.views import WireView
+from hypervisors.libvirt.errors import HostUnreachable
+from hypervisors.models import Hypervisor
 from tests.conformance import checking
 from tests.matrix.report import pytest_terminal_summary  # noqa: F401 - a hook, found by its name
 
@@ -84,3 +87,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def rewrite(request: pytest.FixtureRequest) -> bool:
     """Whether kept files are to be written anew."""
     return bool(request.config.getoption("--rewrite"))
+
+
+@pytest.fixture
+def silent_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No host answers, and none is waited for."""
+
+    def refuse(hypervisor: Hypervisor) -> NoReturn:
+        raise HostUnreachable(f"{hypervisor.name} is not there")
+
+    monkeypatch.setattr("hypervisors.connections.open_host", refuse)

@@ -33,6 +33,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
+from http import HTTPStatus
 from typing import Any, Protocol, TypeVar
 
 from drf_spectacular.generators import SchemaGenerator
@@ -209,10 +210,12 @@ class WireAutoSchema(AutoSchema):
         declared = getattr(handler, "documentation", None)
         if declared is None:
             declared = Documentation(_first_line(handler) or _first_line(self.view))
+        if set(declared.answers_at(version)) == {HTTPStatus.GONE}:
+            return None
         operation: dict[str, Any] = {
             "operationId": _operation_id(method, path),
             "summary": declared.summary,
-            "tags": [self.view.service],
+            "tags": [_tag(self.view.service, path)],
             "parameters": _parameters(self.view, path, declared, version),
             "responses": _responses(self.view.service, method, declared, version),
             "security": self.get_auth() if self.view.authentication_classes else [],
@@ -276,6 +279,12 @@ def _exists(handler: Any, version: Microversion) -> bool:
 
 def _first_line(thing: Any) -> str:
     return (thing.__doc__ or "").strip().split("\n")[0]
+
+
+def _tag(service: str, path: str) -> str:
+    """The service and its resource: the first word behind the service and its version."""
+    words = [word for word in path.split("/")[2:] if not re.fullmatch(r"v[\d.]+|{\w+}", word)]
+    return " ".join([service, *words[:1]])
 
 
 def _operation_id(method: str, path: str) -> str:

@@ -58,6 +58,7 @@ def world(db) -> World:
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("silent_hosts")
 @pytest.mark.parametrize(
     ("call", "action", "microversion"),
     [pytest.param(*row, id=f"{row[0]} {row[1]}".strip()) for row in _rows()],

@@ -9,7 +9,7 @@ from tests.authorisation import client_as
 from tests.compute_world import make_world
 from tests.endpoints import compute_calls
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("silent_hosts")]
 BOTH = {"OpenStack-API-Version", "X-OpenStack-Nova-API-Version"}
 
 

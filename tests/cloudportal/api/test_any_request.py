@@ -22,7 +22,7 @@ from cloudportal.api.microversions import Microversion
 from tests.authorisation import client_as
 from tests.compute_world import BASE, World, make_world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("silent_hosts")]
 EXAMPLES = 5
 bounded = settings(
     max_examples=EXAMPLES,

@@ -7,7 +7,7 @@ from tests.authorisation import client_as
 from tests.compute_world import make_world
 from tests.endpoints import compute_calls
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("silent_hosts")]
 EDGES = ["2.52", "2.53", "2.57", "2.58", "2.59", "2.74", "2.75", "2.98", "2.99", "2.101", "2.102"]
 NEVER = "2.999"
 # All other calls are strict from 2.102 on.
