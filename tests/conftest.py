@@ -24,6 +24,9 @@ ONCE = (
     "lab",
     "matrix/test_steps.py",
     "operations/test_cluster.py",
+    "policy",
+    "queries",
+    "samples",
 )
 
 
