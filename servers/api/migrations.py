@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework.response import Response
 
-from cloudportal.api.microversions import Microversion, Versioned, available
+from cloudportal.api.microversions import Versioned, available
 from cloudportal.api.openapi import documented, listed, wrapped
 from cloudportal.api.paging import parse_limit
 from cloudportal.api.query import ANY, NON_NEGATIVE_TEXT, QuerySchema
-from cloudportal.api.representation import (
-    INTEGER,
-    STRING,
-    Field,
-    Representation,
-    nullable,
-)
+from cloudportal.api.representation import INTEGER, LINKS, STRING, nullable, record
 from cloudportal.api.validation import BodySchema, closed
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Invalid, NotFound
@@ -28,7 +20,6 @@ from servers.models import Server
 
 _LIST = "os_compute_api:os-migrations:index"
 _ONE = "os_compute_api:servers:migrations"
-BY_PROJECT = Microversion(2, 80)
 _FILTERS = dict.fromkeys(
     ("hidden", "host", "instance_uuid", "source_compute", "status", "migration_type"), ANY
 )
@@ -48,35 +39,44 @@ QUERY = Versioned(
         "2.80": QuerySchema(_OWNED, closed=True, single=set(_OWNED)),
     }
 )
-_TEXT = nullable(STRING)
 _PLACES = ("source_compute", "source_node", "dest_compute", "dest_host", "dest_node")
-
-
-def _shape(*fields: Field[Any]) -> Representation[Any]:
-    return Representation(
-        Field("id", int, INTEGER),
-        Field("status", str, STRING),
-        *(Field(name, str, _TEXT) for name in (*_PLACES, "created_at", "updated_at")),
-        Field("uuid", str, STRING, since="2.59"),
-        Field("user_id", str, STRING, since="2.80"),
-        Field("project_id", str, STRING, since="2.80"),
-        *fields,
-    )
-
-
-MIGRATION = _shape(
-    Field("instance_uuid", str, STRING),
-    Field("old_instance_type_id", int, INTEGER),
-    Field("new_instance_type_id", int, INTEGER),
-    Field("migration_type", str, STRING, since="2.23"),
-)
-LIVE_MIGRATION = _shape(
-    Field("server_uuid", str, STRING),
-    *(
-        Field(f"{kind}_{part}_bytes", int, nullable(INTEGER))
+_MIGRATION = {
+    "id": INTEGER,
+    "status": STRING,
+    **dict.fromkeys((*_PLACES, "created_at", "updated_at"), nullable(STRING)),
+}
+_ANY = {
+    **_MIGRATION,
+    "instance_uuid": STRING,
+    **dict.fromkeys(("old_instance_type_id", "new_instance_type_id"), INTEGER),
+}
+_LIVE = {
+    **_MIGRATION,
+    "server_uuid": STRING,
+    **{
+        f"{kind}_{part}_bytes": nullable(INTEGER)
         for kind in ("memory", "disk")
         for part in ("total", "processed", "remaining")
-    ),
+    },
+}
+_TYPED = {**_ANY, "migration_type": STRING}
+_UUID = {"uuid": STRING}
+_OWNER = dict.fromkeys(("user_id", "project_id"), STRING)
+_LINKS = {"links": LINKS}
+MIGRATION = Versioned(
+    {
+        "2.1": record(_ANY),
+        "2.23": record(_TYPED, _LINKS),
+        "2.59": record({**_TYPED, **_UUID}, _LINKS),
+        "2.80": record({**_TYPED, **_UUID, **_OWNER}, _LINKS),
+    }
+)
+LIVE_MIGRATION = Versioned(
+    {
+        "2.1": record(_LIVE),
+        "2.59": record({**_LIVE, **_UUID}),
+        "2.80": record({**_LIVE, **_UUID, **_OWNER}),
+    }
 )
 FORCE_COMPLETE = BodySchema(closed({"force_complete": {"type": "null"}}, ["force_complete"]))
 

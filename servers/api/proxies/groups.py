@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from cloudportal.api.microversions import available
 from cloudportal.api.openapi import documented, listed, wrapped
+from cloudportal.api.paging import MAX_LIMIT
 from cloudportal.api.query import IGNORED
 from cloudportal.api.representation import INTEGER, STRING, array, nullable, record
 from cloudportal.api.views import ComputeView, WireRequest
@@ -112,10 +113,9 @@ class SecurityGroups(ComputeView):
         groups = visible_groups(actor)
         if not (actor.is_admin and query.get("all_tenants") == "1"):
             groups = groups.filter(project_id=actor.project_id or "")
-        found: Sequence[SecurityGroup] = list(with_rules(groups))
-        start, stop = _number(query.get("offset")), _number(query.get("limit"))
-        page = found[start or 0 :]
-        return Response({"security_groups": group_bodies(page if stop is None else page[:stop])})
+        start = _number(query.get("offset"), 0)
+        stop = start + min(_number(query.get("limit"), MAX_LIMIT), MAX_LIMIT)
+        return Response({"security_groups": group_bodies(with_rules(groups)[start:stop])})
 
     @available(until=LAST)
     @documented(
@@ -181,10 +181,10 @@ class OneSecurityGroupRule(ComputeView):
         raise _not_yet(request, "rule:delete")
 
 
-def _number(text: str | None) -> int | None:
+def _number(text: str | None, default: int) -> int:
     if not text:
-        return None
-    if not text.isdecimal():
+        return default
+    if not (text.isascii() and text.isdecimal()):
         raise Invalid(f"Invalid input for query parameters. Value: {text}.")
     return int(text[:9])
 
