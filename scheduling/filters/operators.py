@@ -79,12 +79,13 @@ def number_condition(expression: object, asked: str) -> Q:
     if sign in {"!=", "s!="}:
         others = number_condition(expression, " ".join(["==", *words[1:]]))
         return NOBODY if others == NOBODY else ~others
+    lookup: Callable[..., object] = Exact
     if sign == "<or>":
-        lookup, wanted = Exact, _chosen(words)
+        wanted = _chosen(words)
     elif sign in _LOOKUPS:
         lookup, wanted = _LOOKUPS[sign], words[1:2]
     else:
-        lookup, wanted = Exact, [asked]
+        wanted = [asked]
     condition = Q()
     for text in wanted:
         try:
