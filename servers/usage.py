@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -87,8 +85,11 @@ def _page(
     )
     if marker:
         rows = rows.filter(_behind(servers, marker))
-    found: Sequence[Any] = rows.order_by("project_id", "id").only(*_COLUMNS)[:limit]
-    return [_usage(server, server.launched_at, period, now) for server in found]
+    return [
+        _usage(server, server.launched_at, period, now)
+        for server in rows.order_by("project_id", "id").only(*_COLUMNS)[:limit]
+        if server.launched_at is not None
+    ]
 
 
 def _behind(servers: QuerySet[Server], marker: str) -> Q:

@@ -61,7 +61,7 @@ BODY = Versioned(
 class Diagnostics(ComputeView):
     """The counters of one server."""
 
-    @documented("Show diagnostics.", responses={200: BODY})
+    @documented("Show diagnostics.", responses={200: BODY}, faults=[409])
     def get(self, request: WireRequest, server_id: str) -> Response:
         """Until 2.47 as libvirt names them, since then by fixed names."""
         server = find_server(actor=request.actor, server_id=server_id, rule=RULE)

@@ -79,9 +79,10 @@ class GoneView(ComputeView):
     put = delete = post
 
 
+def _with(methods: str) -> type[GoneView]:
+    return type("Gone", (GoneView,), {"http_method_names": methods.split()})
+
+
 def routes() -> list[URLPattern]:
     """All of them."""
-    return [
-        path(route, type("Gone", (GoneView,), {"http_method_names": methods.split()}).as_view())
-        for route, methods in ROUTES.items()
-    ]
+    return [path(route, _with(methods).as_view()) for route, methods in ROUTES.items()]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework.response import Response
 
 from cloudportal.api.microversions import available
@@ -12,7 +10,6 @@ from cloudportal.api.representation import INTEGER, STRING, array, nullable, rec
 from cloudportal.api.validation import BodySchema, closed
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Forbidden, NotFound
-from identity import policy
 from servers.find import find_server
 
 _PASSWORD = "os_compute_api:os-server-password"  # noqa: S105 - a rule's name
@@ -104,17 +101,24 @@ class Share(ComputeView):
     @available("2.97")
     @documented("Show a share.", responses={200: wrapped("share", SHARE)})
     def get(self, request: WireRequest, server_id: str, share_id: str) -> Response:
-        """Not found."""
-        return _no_share(request, server_id, share_id, "show")
+        """Not found.
+
+        Raises:
+            NotFound: always.
+        """
+        raise _no_share(request, server_id, share_id, "show")
 
     @available("2.97")
     @documented("Detach a share.", responses={200: None})
     def delete(self, request: WireRequest, server_id: str, share_id: str) -> Response:
-        """Not found."""
-        return _no_share(request, server_id, share_id, "delete")
+        """Not found.
+
+        Raises:
+            NotFound: always.
+        """
+        raise _no_share(request, server_id, share_id, "delete")
 
 
-def _no_share(request: WireRequest, server_id: str, share_id: str, verb: str) -> Any:
-    server = find_server(actor=request.actor, server_id=server_id, rule=f"{_SHARES}:{verb}")
-    policy.require(request.actor, f"{_SHARES}:{verb}", project_id=server.project_id)
-    raise NotFound(f"Share {share_id} could not be found.")
+def _no_share(request: WireRequest, server_id: str, share_id: str, verb: str) -> NotFound:
+    find_server(actor=request.actor, server_id=server_id, rule=f"{_SHARES}:{verb}")
+    return NotFound(f"Share {share_id} could not be found.")
