@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from identity.actors import system_actor
 from quotas.consume import DEFAULT_CLASS, default_limits, limits, usage
 from quotas.models import ProjectQuota, QuotaDefault, QuotaLimit, Reservation, UserQuotaLimit
-from quotas.resources import COUNTED, DEFAULTS, MAX_LIMIT, UNLIMITED
+from quotas.resources import BY_USER, COUNTED, DEFAULTS, MAX_LIMIT, UNLIMITED
 from quotas.set_limits import set_project_limits
 
 LISTED = ("instances", "cores", "ram", "ports")
@@ -145,7 +145,7 @@ for _name in LISTED:
 class UserLimitForm(forms.ModelForm):  # type: ignore[type-arg]  # no subscript at run time
     """A limit of one user in one project."""
 
-    resource = forms.ChoiceField(choices=[(name, name) for name in DEFAULTS])
+    resource = forms.ChoiceField(choices=[(name, name) for name in BY_USER])
     limit = forms.IntegerField(min_value=UNLIMITED, max_value=MAX_LIMIT)
 
     class Meta:

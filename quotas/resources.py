@@ -30,6 +30,8 @@ BOUNDS = {
     "injected_file_path_bytes": 255,
 }
 DEFAULTS = {**COUNTED, **BOUNDS}
+# What can be limited for single users too: the compute API's own.
+BY_USER = ("instances", "cores", "ram", "server_groups", *BOUNDS)
 
 
 def check_known(resource: str) -> None:

@@ -101,7 +101,7 @@ def _check(wanted: CreateServers, actor: Actor, now: datetime) -> _Checked:
     ports = _plan_ports(wanted, actor)
     public_key = create_checks.find_public_key(wanted.key_name, actor)
     block_devices.check_sizes(wanted.disks, flavor)
-    create_checks.check_limits(wanted, project_id)
+    create_checks.check_limits(wanted, project_id, actor.user_id)
     create_checks.check_image(image, flavor, actor)
     check_group(hints, actor)
     spec = RequestSpec(

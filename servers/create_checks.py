@@ -194,15 +194,15 @@ def find_public_key(key_name: str | None, actor: Actor) -> str:
     return found
 
 
-def check_limits(wanted: CreateServers, project_id: str) -> None:
-    """Refuse more metadata or files than one server of the project may have.
+def check_limits(wanted: CreateServers, project_id: str, user_id: str) -> None:
+    """Refuse more metadata or files than one server of the user in the project may have.
 
     Raises:
         TooManyItems: in the words of the compute API.
     """
     if not wanted.metadata and not wanted.personality:
         return
-    allowed = limits(project_id)
+    allowed = limits(project_id, user_id)
     check_metadata_count(wanted.metadata, allowed)
     _check_files(wanted.personality, allowed)
 

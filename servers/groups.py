@@ -136,7 +136,7 @@ def lock_for_members(*, group_id: UUID, user_id: str, project_id: str, count: in
     held = ServerGroup.objects.select_for_update(no_key=True).filter(pk=group_id).first()
     if held is None:
         raise InvalidServerRequest(f"Instance group {group_id} could not be found.")
-    allowed = limits(project_id)["server_group_members"]
+    allowed = limits(project_id, user_id)["server_group_members"]
     there = Server.objects.alive().filter(group=held, user_id=user_id).count()
     if allowed != UNLIMITED and there + count > allowed:
         raise TooManyMembers("Quota exceeded, too many servers in group")

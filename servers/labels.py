@@ -26,7 +26,7 @@ def set_metadata(
     """Replace the metadata, or merge into it; returns what it is now.
 
     Raises:
-        TooManyItems: above the project's limit.
+        TooManyItems: above the limit of the project, or the user's in it.
         ServerLocked: it is locked, and the actor is no administrator.
         InvalidState: the server's state does not allow it.
         Forbidden: the actor may not.
@@ -35,7 +35,7 @@ def set_metadata(
 
     def change(current: Server) -> dict[str, str]:
         found = {**current.metadata, **metadata} if merge else dict(metadata)
-        check_metadata_count(found, limits(server.project_id))
+        check_metadata_count(found, limits(server.project_id, actor.user_id))
         current.metadata = found
         return found
 

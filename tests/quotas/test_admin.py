@@ -74,3 +74,13 @@ def test_the_list_costs_the_same_however_long(browser, django_assert_max_num_que
 @pytest.mark.parametrize("page", ["quotadefault", "reservation", "quotadefault/add"])
 def test_pages_open(browser, page):
     assert browser.get(f"/admin/quotas/{page}/").status_code == 200
+
+
+def test_a_users_limit_is_set_for_what_is_counted_by_user(browser, project):
+    form = {"project_id": project.id, "user_id": "u1", "resource": "cores", "limit": "2"}
+
+    saved = browser.post("/admin/quotas/userquotalimit/add/", form)
+    refused = browser.post("/admin/quotas/userquotalimit/add/", {**form, "resource": "ports"})
+
+    assert (saved.status_code, refused.status_code) == (302, 200)
+    assert limits(project.id, "u1")["cores"] == 2

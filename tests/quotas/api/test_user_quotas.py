@@ -133,3 +133,12 @@ def test_an_empty_user_is_none():
 
 def test_too_long_a_user_is_refused():
     assert put({"cores": 3}, url=f"{SETS}?user_id={'u' * 65}").status_code == 400
+
+
+def test_a_users_limit_bounds_key_pairs():
+    put({"key_pairs": 0})
+    client = client_as("owner", "2.91")
+
+    refused = client.post("/compute/v2.1/os-keypairs", {"keypair": {"name": "mine"}})
+
+    assert (refused.status_code, message(refused)) == (403, "Quota exceeded, too many key pairs.")
