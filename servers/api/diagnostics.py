@@ -141,6 +141,6 @@ def _standard(server: Server, found: GuestDiagnosis, now: datetime) -> dict[str,
         ],
         "memory_details": {
             "maximum": found.memory_kib.get("maximum", 0) // _KIB_PER_MIB,
-            "used": usage.ram_used_mib,
+            "used": usage.ram_mib if usage.ram_used_mib is None else usage.ram_used_mib,
         },
     }
