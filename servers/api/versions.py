@@ -138,4 +138,5 @@ class NoSuchRoute(ComputeView):
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The router's 404, also to one whose version is not on offer."""
         answer = super().dispatch(request, *args, **kwargs)
-        return answer if answer.status_code == 401 else router_not_found()
+        # Nobody, or a database that is away: those come before the router.
+        return answer if answer.status_code in {401, 503} else router_not_found()
