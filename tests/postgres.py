@@ -53,7 +53,7 @@ class Cluster:
         """Start it and wait until it answers."""
         # Durability costs time, and only a crash of the machine would need it; locks, and what a
         # crash of the server leaves, are the same without.
-        options = f"-k {self.folder} -c listen_addresses= -c fsync=off -c max_connections=200"
+        options = f"-k {self.folder} -c listen_addresses= -c fsync=off -c max_connections=500"
         log = self.folder / "log"
         run(self.tools / "pg_ctl", "-D", self._data, "-o", options, "-l", log, "-w", "start")
 
