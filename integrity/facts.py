@@ -39,7 +39,7 @@ class Busy:
     """What somebody is at, or was until a moment ago: left to them.
 
     `servers` are the subjects of all operations, whatever they are; `networks` the names of those
-    that are being removed; `images_at_work` those of such servers.
+    that are being removed; `images_at_work` those of such servers, and those that hosts fetch.
     """
 
     servers: frozenset[UUID] = frozenset()
@@ -111,6 +111,7 @@ def busy_since(started_at: datetime, *, besides: UUID | None = None) -> Busy:
     )
     servers: set[UUID] = set()
     networks: set[str] = set()
+    brought: set[UUID] = set()
     for key, subject, params in rows:
         if key == besides:
             continue
@@ -119,9 +120,13 @@ def busy_since(started_at: datetime, *, besides: UUID | None = None) -> Busy:
             servers.add(UUID(params["server"]))
         if params.get("network"):
             networks.add(libvirt_network_name(params["network"]))
+        if params.get("image"):
+            brought.add(UUID(params["image"]))
     at_work = Server.objects.filter(pk__in=servers).exclude(image_id=None)
     images = at_work.values_list("image_id", flat=True).distinct()
-    return Busy(frozenset(servers), frozenset(networks), frozenset(each for each in images if each))
+    return Busy(
+        frozenset(servers), frozenset(networks), frozenset(brought.union(filter(None, images)))
+    )
 
 
 def host_facts(
