@@ -23,7 +23,7 @@ from tests.authorisation import client_as
 from tests.compute_world import BASE, World, make_world
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("silent_hosts")]
-EXAMPLES = 5
+EXAMPLES = 3
 bounded = settings(
     max_examples=EXAMPLES,
     deadline=None,
