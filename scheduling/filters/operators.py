@@ -5,6 +5,7 @@ A text without an operator is compared whole. `=` means at least, as it always h
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping
 
@@ -89,8 +90,10 @@ def number_condition(expression: object, asked: str) -> Q:
     condition = Q()
     for text in wanted:
         try:
-            number = Value(float(text), output_field=FloatField())
+            number = float(text)
         except ValueError:
             continue
-        condition |= Q(lookup(expression, number))
+        # Databases compare neither infinity nor what is no number at all.
+        if math.isfinite(number):
+            condition |= Q(lookup(expression, Value(number, output_field=FloatField())))
     return condition or NOBODY

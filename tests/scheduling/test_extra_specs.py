@@ -136,6 +136,8 @@ def processors():
         ({"free_ram_mb": "4096"}, ["amd"]),
         ({"free_ram_mb": ">= much"}, []),
         ({"free_ram_mb": "!= much"}, []),
+        ({"free_ram_mb": "< inf"}, []),
+        ({"free_ram_mb": "!= nan"}, []),
         ({"beauty": "high"}, []),
     ],
 )
