@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -21,6 +22,10 @@ _BY_KEY = {
 }
 
 
+def _without_id(rule: dict[str, Any]) -> str:
+    return json.dumps({key: value for key, value in rule.items() if key != "id"}, sort_keys=True)
+
+
 class Stable:
     """Replaces; the same thing by the same, within one world."""
 
@@ -31,6 +36,9 @@ class Stable:
         """A JSON value made stable."""
         if isinstance(value, dict):
             return {self.text(name): self.value(inner, name) for name, inner in value.items()}
+        if key == "rules" and isinstance(value, list):
+            # They come in the order of their ids, which are random.
+            value = sorted(value, key=_without_id)
         if isinstance(value, list):
             return [self.value(inner) for inner in value]
         if key in _BY_KEY and value:
