@@ -59,6 +59,16 @@ def connected(hypervisor: Hypervisor) -> Iterator[Host]:
         yield open_host(hypervisor)
 
 
+@contextmanager
+def hurried() -> Iterator[None]:
+    """Inside, a host that falls silent is given up as soon as that makes it count as down.
+
+    For work that a debt takes over then, and that somebody waits for.
+    """
+    with giving_up_after(min(give_up_s(), KNOWN_DOWN_S)):
+        yield
+
+
 def _patience_with(hypervisor: Hypervisor) -> AbstractContextManager[None]:
     bears_s = give_up_s()
     if hypervisor.state == HostState.DOWN:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from hypervisors import capacity, disks, guests
+from hypervisors.connections import hurried
 from hypervisors.models import Hypervisor
 from networks import server_ports, wiring
 from operations.kinds import Context, Kind, Step
@@ -73,21 +74,24 @@ def remove_guest(context: Context) -> None:
     """Switch the guest off and undefine it."""
     host = _host(context)
     if host is not None:
-        guests.remove_guest(host, context.subject)
+        with hurried():
+            guests.remove_guest(host, context.subject)
 
 
 def delete_disks(context: Context) -> None:
     """Delete its volumes."""
     host = _host(context)
     if host is not None:
-        disks.delete_disks(host, context.subject)
+        with hurried():
+            disks.delete_disks(host, context.subject)
 
 
 def unplug_ports(context: Context) -> None:
     """Take its DHCP entries and filters off the host."""
     host = _host(context)
     if host is not None:
-        wiring.unwire_ports(hypervisor=host, facts=context.outputs["collect"]["ports"])
+        with hurried():
+            wiring.unwire_ports(hypervisor=host, facts=context.outputs["collect"]["ports"])
 
 
 def release_claim(context: Context) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from hypervisors import connections
-from hypervisors.connections import KNOWN_DOWN_S, connected
+from hypervisors.connections import KNOWN_DOWN_S, connected, hurried
 from hypervisors.libvirt.calls import GIVE_UP_S, give_up_s, giving_up_after
 from hypervisors.models import HostState, Hypervisor
 
@@ -30,4 +30,12 @@ def test_silence_is_borne_for_as_long_as_the_host_is_thought_to_live(state, born
 
 def test_who_has_less_patience_keeps_it():
     with giving_up_after(1.0), connected(Hypervisor(name="h", state=HostState.DOWN)):
+        assert give_up_s() == 1.0
+
+
+def test_work_that_a_debt_takes_over_gives_up_early():
+    with hurried(), connected(Hypervisor(name="h", state=HostState.UP)):
+        assert give_up_s() == KNOWN_DOWN_S
+
+    with giving_up_after(1.0), hurried():
         assert give_up_s() == 1.0
