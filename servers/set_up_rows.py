@@ -22,17 +22,19 @@ from identity.models import Project, User
 from images.models import Image
 from networks.delete import delete_network
 from networks.models import Network, Port, SecurityGroup, Subnet
-from quotas.models import QuotaLimit, Reservation
-from servers.models import KeyPair, Server, ServerAction
+from quotas.models import QuotaLimit, Reservation, UserQuotaLimit
+from servers.models import KeyPair, Server, ServerAction, ServerGroup
 
 # Columns that hold an id without being a foreign key.
 PROJECT_COLUMNS: Sequence[tuple[type[Model], str]] = (
     (Network, "project_id"), (Subnet, "project_id"), (Port, "project_id"),
     (SecurityGroup, "project_id"), (Image, "owner"), (Reservation, "project_id"),
     (QuotaLimit, "project_id"), (FlavorAccess, "project_id"), (ServerAction, "project_id"),
+    (UserQuotaLimit, "project_id"), (ServerGroup, "project_id"),
 )  # fmt: skip
 USER_COLUMNS: Sequence[tuple[type[Model], str]] = (
-    (KeyPair, "user_id"), (ServerAction, "user_id")
+    (KeyPair, "user_id"), (ServerAction, "user_id"), (Reservation, "user_id"),
+    (UserQuotaLimit, "user_id"), (ServerGroup, "user_id"),
 )  # fmt: skip
 
 
