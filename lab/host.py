@@ -15,6 +15,8 @@ from lab.commands import LabError, run, succeeds
 from lab.plan import HostPlan, MachinePlan
 
 PATIENCE_S = 60.0
+# The name of the process that holds a host's namespaces.
+HOLDER = "sleep"
 SHARED = ("var/lib/libvirt", "var/log/libvirt", "var/cache/libvirt", "etc/libvirt")
 STOCK_FILTERS = Path("/usr/share/libvirt/nwfilter")
 DAEMONS = {
@@ -181,7 +183,8 @@ def _start_first_process(host: HostPlan) -> None:
         if process.poll() is not None:
             said = (host.folder / "start.log").read_text(errors="replace").strip()
             raise LabError(f"{host.name} did not start: {said}")
-        return marker.exists()
+        # The shell says that all is set up, and then becomes the process that holds the host.
+        return marker.exists() and name_of(process.pid) == HOLDER
 
     wait_until(is_set_up, f"{host.name} sets up its file systems")
     (host.folder / "holder").write_text(str(process.pid))
@@ -217,7 +220,7 @@ def holder(host: HostPlan) -> int | None:
         pid = int((host.folder / "holder").read_text())
     except (FileNotFoundError, ValueError):
         return None
-    return pid if pid in network.processes_in(host) and name_of(pid) == "sleep" else None
+    return pid if pid in network.processes_in(host) and name_of(pid) == HOLDER else None
 
 
 def daemon(host: HostPlan, name: str) -> int | None:
