@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils import timezone
-
 from hypervisors import disks
-from hypervisors.errors import HypervisorNotFound, ImageBeingUploaded
+from hypervisors.errors import HypervisorNotFound
 from hypervisors.models import Hypervisor
-from hypervisors.pools import default_pool
+from images.bring import bring_to_host
 from images.errors import ImageNotFound
 from images.models import Image, ImageStatus
 from images.precache import PRECACHE
-from images.storage import data_of, image_path
-from operations.errors import Wait
 from operations.kinds import TRANSFER_QUEUE, Context, Kind, Step
 
 
@@ -26,19 +22,7 @@ def bring_image(context: Context) -> dict[str, Any]:
     image = Image.objects.filter(pk=context.params["image"], status=ImageStatus.ACTIVE).first()
     if image is None:
         raise ImageNotFound("The image was deleted before it was on the host.")
-    pool = default_pool(host)
-    # What the host has needs no file here.
-    source = image_path(image) if disks.is_cached(pool, image.pk) else data_of(image)
-    try:
-        volume = disks.ensure_base_image(
-            hypervisor=host,
-            pool=pool,
-            image=disks.BaseImage(image.pk, image.sha256, image.disk_format, source),
-            operation_id=context.operation_id,
-            now=timezone.now(),
-        )
-    except ImageBeingUploaded as busy:
-        raise Wait(str(busy), seconds=0.5) from busy
+    volume = bring_to_host(image=image, hypervisor=host, operation_id=context.operation_id)
     return {"volume": volume}
 
 

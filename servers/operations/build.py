@@ -16,11 +16,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from hypervisors import capacity, disks, guests
-from hypervisors.errors import ImageBeingUploaded
 from hypervisors.models import Hypervisor
 from hypervisors.pools import default_pool
+from images.bring import bring_to_host
 from images.models import Image
-from images.storage import data_of, image_path
 from networks import server_ports, wiring
 from operations.errors import Wait
 from operations.kinds import DEFAULT_QUEUE, TRANSFER_QUEUE, Context, Kind, Step
@@ -108,19 +107,7 @@ def bring_image(context: Context) -> dict[str, Any] | None:
     if image is None:
         raise NoValidHost(f"Image {server.image_id} was deleted before it was needed.")
     host = _host(context)
-    pool = default_pool(host)
-    # What the host has needs no file here.
-    source = image_path(image) if disks.is_cached(pool, image.pk) else data_of(image)
-    try:
-        volume = disks.ensure_base_image(
-            hypervisor=host,
-            pool=pool,
-            image=disks.BaseImage(image.pk, image.sha256, image.disk_format, source),
-            operation_id=context.operation_id,
-            now=timezone.now(),
-        )
-    except ImageBeingUploaded as busy:
-        raise Wait(str(busy), seconds=0.5) from busy
+    volume = bring_to_host(image=image, hypervisor=host, operation_id=context.operation_id)
     return {"volume": volume}
 
 
