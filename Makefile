@@ -13,7 +13,7 @@ VENV := .venv/bin
 # The simulated hosts are namespaces with bridges, which only root may make.
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help run stop check test lab lab-down api-samples bench chaos format requirements environment
+.PHONY: help run stop check test test-long lab lab-down api-samples bench chaos format requirements environment
 
 help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -41,6 +41,12 @@ test: ## everything, with real hosts, clients and a browser
 	@deploy/environment.sh --dev
 	@deploy/libvirt.sh start
 	@tests/run
+
+test-long: ## what make test leaves out: the longest tests on real hosts
+	@deploy/system.sh --dev
+	@deploy/environment.sh --dev
+	@deploy/libvirt.sh start
+	@tests/run long
 
 lab: ## simulated hosts (LAB_HOSTS=3), registered in the portal that runs here
 	@deploy/system.sh --dev
