@@ -1,0 +1,60 @@
+"""What the portal does on hosts to move running guests: a part of `host.Host`."""
+
+# ruff: noqa: D102 - the protocol says what each method is for
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+from hypervisors.libvirt import migrate
+from hypervisors.libvirt.connection import Connection
+from hypervisors.libvirt.migrate import MovableGuest, MoveProgress, MoveRequest
+
+
+class MigratingHost(Protocol):
+    """A host whose guests may move on, and that takes others'."""
+
+    def movable_guest(self, uuid: UUID) -> MovableGuest:
+        """What another host must offer for a guest that runs here."""
+
+    def offers_cpu(self, wanted: MovableGuest) -> bool:
+        """Whether a guest of another host can run on with this one's CPU."""
+
+    def migrate_guest(self, uuid: UUID, destination: MigratingHost, request: MoveRequest) -> None:
+        """Move a guest that runs here, and return when it runs there."""
+
+    def migration_progress(self, uuid: UUID) -> MoveProgress | None:
+        """How far the guest's migration from here is; None: there is none."""
+
+    def abort_migration(self, uuid: UUID) -> None:
+        """End the guest's migration, if any; it runs on here."""
+
+    def hasten_migration(self, uuid: UUID) -> None:
+        """Halt the guest until it has arrived."""
+
+
+class LibvirtMigratingHost:
+    """Each method is the driver's function of that name."""
+
+    connection: Connection
+
+    def movable_guest(self, uuid: UUID) -> MovableGuest:
+        return migrate.movable_guest(self.connection, uuid)
+
+    def offers_cpu(self, wanted: MovableGuest) -> bool:
+        return migrate.offers_cpu(self.connection, wanted)
+
+    def migrate_guest(self, uuid: UUID, destination: MigratingHost, request: MoveRequest) -> None:
+        if not isinstance(destination, LibvirtMigratingHost):
+            raise TypeError("Guests move between hosts of one kind.")
+        migrate.migrate_guest(self.connection, destination.connection, uuid, request)
+
+    def migration_progress(self, uuid: UUID) -> MoveProgress | None:
+        return migrate.migration_progress(self.connection, uuid)
+
+    def abort_migration(self, uuid: UUID) -> None:
+        migrate.abort_migration(self.connection, uuid)
+
+    def hasten_migration(self, uuid: UUID) -> None:
+        migrate.hasten_migration(self.connection, uuid)

@@ -1,0 +1,266 @@
+"""Move a running guest to another host, with the disks that only its own host has.
+
+The client drives (libvirt's protocol version 3): it holds a connection to each host, so the hosts
+need no keys of each other, and QEMU sends memory and disks from host to host over TCP. The two
+connections are the migration's own, as libvirt answers only a few calls of a client at a time; and
+when they end, with the client, the destination takes its half of the guest away by itself, until
+the guest has been handed over.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+from xml.etree import ElementTree as ET
+
+import libvirt
+
+from hypervisors.libvirt.connection import Connection, on_host, open_connection
+from hypervisors.libvirt.errors import NotThere, WrongState, translated
+
+# A migration ends when it is done or aborted; a host that answers nothing is found out by pings.
+_MIGRATE_S = 7 * 24 * 3600.0
+_SOURCE_XML = libvirt.VIR_DOMAIN_XML_MIGRATABLE | libvirt.VIR_DOMAIN_XML_SECURE
+_FLAGS = (
+    libvirt.VIR_MIGRATE_LIVE
+    | libvirt.VIR_MIGRATE_PERSIST_DEST
+    # A guest that writes faster than the network carries is slowed down, more and more.
+    | libvirt.VIR_MIGRATE_AUTO_CONVERGE
+)
+_OUTGOING = libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
+_IDENTICAL = (
+    libvirt.VIR_CPU_COMPARE_IDENTICAL,
+    libvirt.VIR_CPU_COMPARE_SUPERSET,
+)
+CopyMode = Literal["none", "top", "all"]
+
+
+@dataclass(frozen=True)
+class DiskSeen:
+    """A disk as the running guest has it; `path` is "" for what is no file."""
+
+    target: str
+    path: str
+    is_readonly: bool
+
+
+@dataclass(frozen=True)
+class MovableGuest:
+    """What another host must offer to take a guest over. `cpu` is XML, "" for QEMU's default."""
+
+    arch: str
+    domain_type: str
+    machine: str
+    cpu: str
+    disks: tuple[DiskSeen, ...]
+
+
+@dataclass(frozen=True)
+class MoveRequest:
+    """How a guest is moved.
+
+    `address` is where the destination is reached by the source. `paths`: the files of its disks on
+    the source, and on the destination. `copied` are the targets whose content is sent: of each
+    file only what it has itself ("top", over the same base image) or all that it shows ("all").
+    """
+
+    address: str
+    paths: Mapping[str, str] = field(default_factory=dict)
+    console_log_path: str | None = None
+    copied: tuple[str, ...] = ()
+    copy_mode: CopyMode = "none"
+
+
+@dataclass(frozen=True)
+class MoveProgress:
+    """How far it is, in bytes; all 0 before the first byte is sent."""
+
+    memory_total: int = 0
+    memory_processed: int = 0
+    memory_remaining: int = 0
+    disk_total: int = 0
+    disk_processed: int = 0
+    disk_remaining: int = 0
+
+
+@on_host()
+def movable_guest(raw: Any, uuid: UUID) -> MovableGuest:
+    """What another host must offer for the guest.
+
+    Raises:
+        NotThere: no such guest.
+        WrongState: it does not run.
+    """
+    domain = raw.lookupByUUID(uuid.bytes)
+    if not domain.isActive():
+        raise WrongState("The guest does not run.")
+    return parse_movable(domain.XMLDesc(_SOURCE_XML))
+
+
+def parse_movable(xml: str) -> MovableGuest:
+    """Read a running guest's definition."""
+    root = ET.fromstring(xml)  # noqa: S314 - libvirt's own output
+    kind = root.find("os/type")
+    cpu = root.find("cpu")
+    has_model = cpu is not None and cpu.find("model") is not None
+    return MovableGuest(
+        arch="" if kind is None else kind.get("arch", ""),
+        domain_type=root.get("type", ""),
+        machine="" if kind is None else kind.get("machine", ""),
+        cpu=ET.tostring(cpu, encoding="unicode") if has_model and cpu is not None else "",
+        disks=tuple(_disks(root)),
+    )
+
+
+def _disks(root: ET.Element) -> Iterator[DiskSeen]:
+    for disk in root.iterfind("devices/disk"):
+        source, target = disk.find("source"), disk.find("target")
+        is_fixed = disk.get("device") == "cdrom" or disk.find("readonly") is not None
+        yield DiskSeen(
+            target="" if target is None else target.get("dev", ""),
+            path="" if source is None else source.get("file", ""),
+            is_readonly=is_fixed,
+        )
+
+
+@on_host()
+def offers_cpu(raw: Any, wanted: MovableGuest) -> bool:
+    """Whether a guest that sees this CPU can run on with the host's."""
+    if not wanted.cpu:
+        return True
+    found = raw.compareHypervisorCPU(
+        None, wanted.arch, wanted.machine, wanted.domain_type, wanted.cpu, 0
+    )
+    return found in _IDENTICAL
+
+
+def destination_xml(xml: str, request: MoveRequest) -> str:
+    """The guest's definition with the files of the destination."""
+    root = ET.fromstring(xml)  # noqa: S314 - libvirt's own output
+    for disk in root.iterfind("devices/disk"):
+        source = disk.find("source")
+        if source is not None and source.get("file") in request.paths:
+            source.set("file", request.paths[source.get("file", "")])
+            # What lies below is found out anew: it has other paths there.
+            for known in disk.findall("backingStore"):
+                disk.remove(known)
+    for log in root.iterfind("devices/*/log"):
+        if request.console_log_path is not None:
+            log.set("file", request.console_log_path)
+    return ET.tostring(root, encoding="unicode")
+
+
+def migrate_guest(
+    source: Connection, destination: Connection, uuid: UUID, request: MoveRequest
+) -> None:
+    """Move the guest; returns when it runs on the destination.
+
+    It stays defined, and off, on the source. A paused guest arrives paused.
+
+    Raises:
+        NotThere: no such guest.
+        HostUnreachable: one of the hosts fell silent; where the guest is has to be looked at.
+        DriverError: it was aborted or failed, and runs on where it was.
+    """
+    with _own(source) as here, _own(destination) as there:
+        here.call(
+            lambda raw: there.call(
+                lambda target: _migrate(raw, target, uuid, request), deadline_s=_MIGRATE_S
+            ),
+            deadline_s=_MIGRATE_S,
+        )
+
+
+@contextlib.contextmanager
+def _own(known: Connection) -> Iterator[Connection]:
+    """Another connection to the same host, closed in the end."""
+    opened = open_connection(known.uri)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def _migrate(raw: Any, target: Any, uuid: UUID, request: MoveRequest) -> None:
+    domain = raw.lookupByUUID(uuid.bytes)
+    kept = domain.XMLDesc(_SOURCE_XML | libvirt.VIR_DOMAIN_XML_INACTIVE)
+    parameters: dict[str, Any] = {
+        libvirt.VIR_MIGRATE_PARAM_URI: f"tcp://{_bracketed(request.address)}",
+        libvirt.VIR_MIGRATE_PARAM_DEST_XML: destination_xml(domain.XMLDesc(_SOURCE_XML), request),
+        libvirt.VIR_MIGRATE_PARAM_PERSIST_XML: destination_xml(kept, request),
+    }
+    flags = _FLAGS
+    if request.copied:
+        flags |= (
+            libvirt.VIR_MIGRATE_NON_SHARED_INC
+            if request.copy_mode == "top"
+            else libvirt.VIR_MIGRATE_NON_SHARED_DISK
+        )
+        parameters[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] = list(request.copied)
+    domain.migrate3(target, parameters, flags)
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+@on_host()
+def migration_progress(raw: Any, uuid: UUID) -> MoveProgress | None:
+    """How far the guest's migration is; None: none leaves this host.
+
+    Raises:
+        NotThere: no such guest.
+    """
+    stats = _outgoing(raw.lookupByUUID(uuid.bytes))
+    return None if stats is None else parse_progress(stats)
+
+
+def parse_progress(stats: Mapping[str, Any]) -> MoveProgress:
+    """Read libvirt's statistics of a job. Source: libvirt, virDomainGetJobStats."""
+    return MoveProgress(
+        **{
+            f"{kind}_{part}": int(stats.get(f"{kind}_{part}", 0))
+            for kind in ("memory", "disk")
+            for part in ("total", "processed", "remaining")
+        }
+    )
+
+
+def _outgoing(domain: Any) -> Mapping[str, Any] | None:
+    try:
+        with translated():
+            stats: Mapping[str, Any] = domain.jobStats()
+    except WrongState:
+        return None  # it has ended
+    if stats.get("type", libvirt.VIR_DOMAIN_JOB_NONE) == libvirt.VIR_DOMAIN_JOB_NONE:
+        return None
+    return stats if stats.get("operation", _OUTGOING) == _OUTGOING else None
+
+
+@on_host()
+def abort_migration(raw: Any, uuid: UUID) -> None:
+    """End the guest's migration; it runs on where it is. None under way, or no guest, is fine."""
+    try:
+        with translated():
+            domain = raw.lookupByUUID(uuid.bytes)
+            if _outgoing(domain) is not None:
+                domain.abortJob()
+    except (NotThere, WrongState):
+        return  # it ended by itself in between
+
+
+@on_host()
+def hasten_migration(raw: Any, uuid: UUID) -> None:
+    """Halt the guest until it has arrived, so that it changes nothing any more. Again is fine.
+
+    It runs on when it is there; nothing happens when no migration is under way.
+    """
+    try:
+        with translated():
+            domain = raw.lookupByUUID(uuid.bytes)
+            is_running = domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
+            if is_running and _outgoing(domain) is not None:
+                domain.suspend()
+    except (NotThere, WrongState):
+        return  # it has arrived in between
