@@ -38,9 +38,14 @@ CopyMode = Literal["none", "top", "all"]
 
 @dataclass(frozen=True)
 class DiskSeen:
-    """A disk as the running guest has it; `path` is "" for what is no file."""
+    """A disk as the running guest has it; `path` and `pool` are "" for what is no file, no volume.
+
+    What is read-only libvirt does not copy.
+    """
 
     target: str
+    pool: str
+    volume: str
     path: str
     is_readonly: bool
 
@@ -60,12 +65,14 @@ class MovableGuest:
 class MoveRequest:
     """How a guest is moved.
 
-    `address` is where the destination is reached by the source. `paths`: the files of its disks on
-    the source, and on the destination. `copied` are the targets whose content is sent: of each
-    file only what it has itself ("top", over the same base image) or all that it shows ("all").
+    `address` is where the destination is reached by the source. `paths`: the files on the
+    destination, by the disks' targets; `pool` the pool there that they are volumes of. `copied`
+    are the targets whose content is sent: of each file only what it has itself ("top", over the
+    same base image) or all that it shows ("all").
     """
 
     address: str
+    pool: str = ""
     paths: Mapping[str, str] = field(default_factory=dict)
     console_log_path: str | None = None
     copied: tuple[str, ...] = ()
@@ -115,13 +122,25 @@ def parse_movable(xml: str) -> MovableGuest:
 
 def _disks(root: ET.Element) -> Iterator[DiskSeen]:
     for disk in root.iterfind("devices/disk"):
-        source, target = disk.find("source"), disk.find("target")
+        source = _source(disk)
         is_fixed = disk.get("device") == "cdrom" or disk.find("readonly") is not None
         yield DiskSeen(
-            target="" if target is None else target.get("dev", ""),
-            path="" if source is None else source.get("file", ""),
+            target=_target(disk),
+            pool=source.get("pool", ""),
+            volume=source.get("volume", ""),
+            path=source.get("file", ""),
             is_readonly=is_fixed,
         )
+
+
+def _source(disk: ET.Element) -> ET.Element:
+    found = disk.find("source")
+    return ET.Element("source") if found is None else found
+
+
+def _target(disk: ET.Element) -> str:
+    found = disk.find("target")
+    return "" if found is None else found.get("dev", "")
 
 
 @on_host()
@@ -135,20 +154,34 @@ def offers_cpu(raw: Any, wanted: MovableGuest) -> bool:
     return found in _IDENTICAL
 
 
-def destination_xml(xml: str, request: MoveRequest) -> str:
-    """The guest's definition with the files of the destination."""
+def destination_xml(xml: str, request: MoveRequest, *, is_kept: bool) -> str:
+    """The guest's definition as the destination has it: the kept one, or that of the running guest.
+
+    For the running one its disks are plain files: an incremental copy goes to what libvirt sees as
+    a file only (9.0). The kept one names their volumes, as it does for every guest.
+    """
     root = ET.fromstring(xml)  # noqa: S314 - libvirt's own output
     for disk in root.iterfind("devices/disk"):
-        source = disk.find("source")
-        if source is not None and source.get("file") in request.paths:
-            source.set("file", request.paths[source.get("file", "")])
-            # What lies below is found out anew: it has other paths there.
-            for known in disk.findall("backingStore"):
-                disk.remove(known)
+        path = request.paths.get(_target(disk))
+        if path is not None:
+            _put_source(disk, _source(disk), path, request.pool if is_kept else "")
     for log in root.iterfind("devices/*/log"):
         if request.console_log_path is not None:
             log.set("file", request.console_log_path)
     return ET.tostring(root, encoding="unicode")
+
+
+def _put_source(disk: ET.Element, source: ET.Element, path: str, pool: str) -> None:
+    if pool and source.get("volume"):
+        source.set("pool", pool)
+        return
+    for name in ("pool", "volume", "mode", "startupPolicy", "index"):
+        source.attrib.pop(name, None)
+    disk.set("type", "file")
+    source.set("file", path)
+    # What lies below is found out anew: it has other paths there.
+    for known in disk.findall("backingStore"):
+        disk.remove(known)
 
 
 def migrate_guest(
@@ -187,8 +220,10 @@ def _migrate(raw: Any, target: Any, uuid: UUID, request: MoveRequest) -> None:
     kept = domain.XMLDesc(_SOURCE_XML | libvirt.VIR_DOMAIN_XML_INACTIVE)
     parameters: dict[str, Any] = {
         libvirt.VIR_MIGRATE_PARAM_URI: f"tcp://{_bracketed(request.address)}",
-        libvirt.VIR_MIGRATE_PARAM_DEST_XML: destination_xml(domain.XMLDesc(_SOURCE_XML), request),
-        libvirt.VIR_MIGRATE_PARAM_PERSIST_XML: destination_xml(kept, request),
+        libvirt.VIR_MIGRATE_PARAM_DEST_XML: destination_xml(
+            domain.XMLDesc(_SOURCE_XML), request, is_kept=False
+        ),
+        libvirt.VIR_MIGRATE_PARAM_PERSIST_XML: destination_xml(kept, request, is_kept=True),
     }
     flags = _FLAGS
     if request.copied:
