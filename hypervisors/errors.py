@@ -97,6 +97,10 @@ class WrongGuestState(Conflict):
     """The guest is not in a state that allows this."""
 
 
+class GuestKeepsDevice(Unavailable):
+    """The guest was asked to let a device go and has not done so yet."""
+
+
 class GuestPropertyRefused(Invalid):
     """A flavor's extra spec or an image's property cannot be honoured."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from hypervisors.host_interfaces import InterfacesOfHost, LibvirtInterfaces
 from hypervisors.host_migrate import LibvirtMigratingHost, MigratingHost
 from hypervisors.libvirt import (
     checks,
@@ -43,7 +44,7 @@ from hypervisors.libvirt.storage import DirPoolSpec, VolumeFormat
 from hypervisors.libvirt.survey import HostSurvey, SurveyRequest
 
 
-class Host(MigratingHost, Protocol):
+class Host(InterfacesOfHost, MigratingHost, Protocol):
     """A host that answers. Every call looks first, so that one made twice means it once.
 
     Errors are the driver's; `connections.connected` makes them the portal's.
@@ -200,7 +201,7 @@ def libvirt_host(connection: Connection) -> Host:
     return _LibvirtHost(connection)
 
 
-class _LibvirtHost(LibvirtMigratingHost):
+class _LibvirtHost(LibvirtInterfaces, LibvirtMigratingHost):
     """Each method is the driver's function of that name."""
 
     def __init__(self, connection: Connection) -> None:

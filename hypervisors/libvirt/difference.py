@@ -37,6 +37,8 @@ _ATTRIBUTES_LEFT_OUT = {
     "cpu": {"mode", "match", "check"},
     "type": {"machine"},
 }
+# Places for devices on the bus: libvirt makes as many more as it needs.
+_PLACES = {"pcie-root-port"}
 # Shown although our definition does not have them.
 _EXTRA = {
     "domain": {"memoryBacking", "cputune", "blkiotune", "memtune", "maxMemory", _QEMU_WORDS},
@@ -109,7 +111,7 @@ def _children(
         return
     left = list(element)
     for like in wanted:
-        if like.tag in _LEFT_OUT.get(wanted.tag, ()):
+        if like.tag in _LEFT_OUT.get(wanted.tag, ()) or like.get("model") in _PLACES:
             continue
         found = next((child for child in left if _identity(child) == _identity(like)), None)
         if found is not None:

@@ -12,6 +12,9 @@ BALLOON_PERIOD_S = 10
 _TARGET_PREFIX = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd"}
 _ORDER_OF_ROLES = ("root", "ephemeral", "swap", "volume", "config")
 _MAX_QUEUES = 8
+# Of a PCI Express machine each device takes one, and only a spare one lets a device be plugged in
+# while the guest runs; libvirt by itself makes one spare.
+_ROOT_PORTS = 12
 
 
 def devices_element(spec: GuestSpec) -> ET.Element:
@@ -20,7 +23,7 @@ def devices_element(spec: GuestSpec) -> ET.Element:
     _add_disks(devices, spec)
     _add_controllers(devices, spec)
     for interface in spec.interfaces:
-        _add_interface(devices, spec, interface)
+        devices.append(interface_element(spec, interface))
     _add_serial(devices, spec)
     _add_display(devices, spec)
     _add_small(devices, spec)
@@ -137,10 +140,15 @@ def _add_controllers(devices: ET.Element, spec: GuestSpec) -> None:
     # A USB controller nobody uses costs an emulated guest CPU time.
     model = "qemu-xhci" if has_usb else "none"
     ET.SubElement(devices, "controller", {"type": "usb", "index": "0", "model": model})
+    if _is_q35(spec):
+        for index in range(1, _ROOT_PORTS + 1):
+            port = {"type": "pci", "index": str(index), "model": "pcie-root-port"}
+            ET.SubElement(devices, "controller", port)
 
 
-def _add_interface(devices: ET.Element, spec: GuestSpec, interface: InterfaceSpec) -> None:
-    element = ET.SubElement(devices, "interface", {"type": "network"})
+def interface_element(spec: GuestSpec, interface: InterfaceSpec) -> ET.Element:
+    """A network card of the guest."""
+    element = ET.Element("interface", {"type": "network"})
     ET.SubElement(element, "mac", {"address": interface.mac})
     ET.SubElement(element, "source", {"network": interface.network})
     ET.SubElement(element, "target", {"dev": tap_name(interface.port_id)})
@@ -154,6 +162,7 @@ def _add_interface(devices: ET.Element, spec: GuestSpec, interface: InterfaceSpe
     if interface.mtu is not None:
         ET.SubElement(element, "mtu", {"size": str(interface.mtu)})
     _add_bandwidth(element, spec.features.vif_inbound, spec.features.vif_outbound)
+    return element
 
 
 def tap_name(port_id: str) -> str:

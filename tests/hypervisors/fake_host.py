@@ -39,7 +39,8 @@ from hypervisors.libvirt.survey import HostSurvey, SurveyRequest
 from hypervisors.models import HostState, Hypervisor, StoragePool
 from hypervisors.pools import POOL
 from tests.hypervisors.clean_slate import assert_clean_slate, leftovers
-from tests.hypervisors.fake_guests import FakeGuest, FakeGuests
+from tests.hypervisors.fake_guests import FakeGuest
+from tests.hypervisors.fake_interfaces import FakeInterfaces
 from tests.hypervisors.fake_memory import Memory
 from tests.hypervisors.fake_pools import GIB, FakeVolume, counted_call
 from tests.hypervisors.fake_survey import fake_survey
@@ -61,7 +62,7 @@ class FakeNetwork:
     is_active: bool = True
 
 
-class FakeHost(FakeGuests):
+class FakeHost(FakeInterfaces):
     """One host. `calls` are the names of what was asked, in order."""
 
     def __init__(self, name: str = "fake") -> None:
@@ -70,8 +71,6 @@ class FakeHost(FakeGuests):
         self.heeds_power_button = True
         # Which of them somebody else has made.
         self.foreign: set[UUID] = set()
-        self.networks: dict[str, FakeNetwork] = {}
-        self.filters: dict[str, FilterSpec] = {}
         self.console_text: dict[UUID, bytes] = {}
         self.found_checks: list[HostCheck] | None = None
         self.listener: Listener | None = None

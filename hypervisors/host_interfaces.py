@@ -1,0 +1,40 @@
+"""What is done with the network cards of a host's guests: a part of `host.Host`."""
+
+# ruff: noqa: D102 - the protocol says what each method is for
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+from hypervisors.libvirt import interfaces
+from hypervisors.libvirt.connection import Connection
+from hypervisors.libvirt.spec import GuestSpec, InterfaceSpec
+
+
+class InterfacesOfHost(Protocol):
+    """The cards of guests."""
+
+    def attach_interface(self, spec: GuestSpec, interface: InterfaceSpec) -> None:
+        """Give the guest the card, at once if it runs."""
+
+    def detach_interface(self, uuid: UUID, mac: str, timeout_s: float) -> bool:
+        """Take the card from the guest; False if the guest did not let it go in time."""
+
+    def list_cards(self, uuid: UUID) -> list[str]:
+        """The MAC addresses of the guest's cards."""
+
+
+class LibvirtInterfaces:
+    """Each method is the driver's function of that name."""
+
+    connection: Connection
+
+    def attach_interface(self, spec: GuestSpec, interface: InterfaceSpec) -> None:
+        interfaces.attach_interface(self.connection, spec, interface)
+
+    def detach_interface(self, uuid: UUID, mac: str, timeout_s: float) -> bool:
+        return interfaces.detach_interface(self.connection, uuid, mac, timeout_s)
+
+    def list_cards(self, uuid: UUID) -> list[str]:
+        return interfaces.list_cards(self.connection, uuid)
