@@ -15,7 +15,14 @@ from cloudportal.errors import CloudError
 from hypervisors.models import Hypervisor
 from servers.errors import InvalidState, ServerLocked, ServerNotFound
 from servers.legal import Rule
-from servers.states import PowerState, TaskState, VmState, status_of
+from servers.states import (
+    MigrationStatus,
+    MigrationType,
+    PowerState,
+    TaskState,
+    VmState,
+    status_of,
+)
 
 
 class KeyPair(models.Model):
@@ -283,3 +290,55 @@ class ServerEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event}: {self.result or 'running'}"
+
+
+class Migration(models.Model):
+    """One move of a server from host to host, or its resize in place.
+
+    The names are kept beside the hosts, since hosts may be removed. `before` is what the server
+    goes back to when a resize is reverted: flavor, request spec, vm_state, zone, …; `old_flavor_id`
+    and `new_flavor_id` are the keys of the flavors' rows, which may be gone. `user_id` and
+    `project_id` are those of who asked for it. Of live ones, the progress in bytes.
+    """
+
+    uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    server_id = models.UUIDField()
+    type = models.CharField(max_length=16, choices=MigrationType.choices)
+    status = models.CharField(
+        max_length=16, choices=MigrationStatus.choices, default=MigrationStatus.PRE_MIGRATING
+    )
+    source = models.ForeignKey(Hypervisor, models.SET_NULL, null=True, related_name="+")
+    source_name = models.CharField(max_length=255, blank=True, default="")
+    source_node = models.CharField(max_length=255, blank=True, default="")
+    destination = models.ForeignKey(Hypervisor, models.SET_NULL, null=True, related_name="+")
+    destination_name = models.CharField(max_length=255, blank=True, default="")
+    destination_node = models.CharField(max_length=255, blank=True, default="")
+    destination_address = models.CharField(max_length=64, blank=True, default="")
+    old_flavor_id = models.BigIntegerField(null=True)
+    new_flavor_id = models.BigIntegerField(null=True)
+    old_flavor = models.JSONField(default=dict)
+    new_flavor = models.JSONField(default=dict)
+    before = models.JSONField(default=dict)
+    is_hidden = models.BooleanField(default=False)
+    user_id = models.CharField(max_length=64)
+    project_id = models.CharField(max_length=64)
+    request_id = models.CharField(max_length=64, blank=True, default="")
+    memory_total_bytes = models.PositiveBigIntegerField(default=0)
+    memory_processed_bytes = models.PositiveBigIntegerField(default=0)
+    memory_remaining_bytes = models.PositiveBigIntegerField(default=0)
+    disk_total_bytes = models.PositiveBigIntegerField(default=0)
+    disk_processed_bytes = models.PositiveBigIntegerField(default=0)
+    disk_remaining_bytes = models.PositiveBigIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="migration_newest"),
+            models.Index(fields=["server_id", "-created_at"], name="migration_of_server"),
+            models.Index(fields=["updated_at"], name="migration_changed"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} of {self.server_id}: {self.status}"

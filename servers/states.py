@@ -83,6 +83,37 @@ class PowerState(models.IntegerChoices):
     SUSPENDED = 7
 
 
+class MigrationType(models.TextChoices):
+    """Why a server goes from one host to another."""
+
+    RESIZE = "resize"
+    MIGRATION = "migration"
+    LIVE = "live-migration"
+    EVACUATION = "evacuation"
+
+
+class MigrationStatus(models.TextChoices):
+    """How far a server's move is; each type uses some of the words."""
+
+    QUEUED = "queued"
+    ACCEPTED = "accepted"
+    PREPARING = "preparing"
+    PRE_MIGRATING = "pre-migrating"
+    MIGRATING = "migrating"
+    POST_MIGRATING = "post-migrating"
+    RUNNING = "running"
+    FINISHED = "finished"
+    CONFIRMING = "confirming"
+    CONFIRMED = "confirmed"
+    REVERTING = "reverting"
+    REVERTED = "reverted"
+    COMPLETED = "completed"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    ERROR = "error"
+    FAILED = "failed"
+
+
 def _shown(status: str, *tasks: TaskState) -> dict[TaskState, str]:
     return dict.fromkeys(tasks, status)
 
