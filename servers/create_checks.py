@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from flavors.errors import FlavorNotFound
 from flavors.find import find_flavor as find_visible_flavor
@@ -155,14 +156,26 @@ def disk_config(wanted: CreateServers, properties: Mapping[str, str]) -> str:
     Raises:
         InvalidServerRequest: AUTO with an image that forbids it.
     """
-    of_image = str(properties.get("auto_disk_config", "")).lower()
-    if wanted.disk_config == "AUTO" and of_image == "disabled":
-        raise InvalidServerRequest(
-            f"Requested image {wanted.image_id} has automatic disk resize disabled."
-        )
+    check_disk_config(wanted.disk_config, wanted.image_id, properties=properties)
     if wanted.disk_config:
         return wanted.disk_config
+    of_image = str(properties.get("auto_disk_config", "")).lower()
     return "AUTO" if of_image in {"true", "1", "yes", "on"} else DEFAULT_DISK_CONFIG
+
+
+def check_disk_config(
+    asked: str, image_id: UUID | None, *, properties: Mapping[str, str]
+) -> None:
+    """Refuse AUTO with an image that forbids it.
+
+    Raises:
+        InvalidServerRequest: it does.
+    """
+    of_image = str(properties.get("auto_disk_config", "")).lower()
+    if asked == "AUTO" and of_image == "disabled":
+        raise InvalidServerRequest(
+            f"Requested image {image_id} has automatic disk resize disabled."
+        )
 
 
 def needs_config_drive(wanted: CreateServers, properties: Mapping[str, str]) -> bool:
@@ -204,7 +217,7 @@ def check_limits(wanted: CreateServers, project_id: str, user_id: str) -> None:
         return
     allowed = limits(project_id, user_id)
     check_metadata_count(wanted.metadata, allowed)
-    _check_files(wanted.personality, allowed)
+    check_files(wanted.personality, allowed)
 
 
 def check_metadata_count(metadata: Mapping[str, str], allowed: Mapping[str, int]) -> None:
@@ -217,7 +230,12 @@ def check_metadata_count(metadata: Mapping[str, str], allowed: Mapping[str, int]
         raise TooManyItems(f"Maximum number of metadata items exceeds {allowed['metadata_items']}")
 
 
-def _check_files(files: Sequence[InjectedFile], allowed: Mapping[str, int]) -> None:
+def check_files(files: Sequence[InjectedFile], allowed: Mapping[str, int]) -> None:
+    """Refuse more or larger files than one server may be given.
+
+    Raises:
+        TooManyItems: in the words of the compute API.
+    """
     if _exceeds(len(files), allowed["injected_files"]):
         raise TooManyItems("Personality file limit exceeded")
     path_bytes, content_bytes = (

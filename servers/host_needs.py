@@ -28,17 +28,23 @@ def host_needs(
     """
     asked = {name: value for name, value in flavor.extra_specs.items() if _is_asked(name)}
     _check(asked)
-    _check({name: value for name, value in image_properties.items() if name.startswith("trait:")})
     amounts = {"vcpus": flavor.vcpus, "ram_mib": flavor.ram_mib, "disk_gib": disk_gib}
     amounts.update({field: int(asked[name]) for name, field in OFFERED.items() if name in asked})
-    arch = image_properties.get("hw_architecture", image_properties.get("architecture", ""))
+    return {**amounts, "extra_specs": asked, **image_needs(image_properties)}
+
+
+def image_needs(image_properties: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of a request spec that follow from the image alone.
+
+    Raises:
+        InvalidServerRequest: a trait's wish that has no meaning.
+    """
+    _check({name: value for name, value in image_properties.items() if name.startswith("trait:")})
     return {
-        **amounts,
-        "arch": arch,
+        "arch": image_properties.get("hw_architecture", image_properties.get("architecture", "")),
         "virt_type": image_properties.get("img_hv_type", ""),
         "firmware": image_properties.get("hw_firmware_type", "bios"),
         "machine_type": image_properties.get("hw_machine_type", ""),
-        "extra_specs": asked,
         "image_properties": dict(image_properties),
     }
 
