@@ -8,6 +8,7 @@ from uuid import UUID
 
 from hypervisors.host_interfaces import InterfacesOfHost, LibvirtInterfaces
 from hypervisors.host_migrate import LibvirtMigratingHost, MigratingHost
+from hypervisors.host_volumes import LibvirtVolumes, VolumesOfHost
 from hypervisors.libvirt import (
     checks,
     console,
@@ -44,7 +45,7 @@ from hypervisors.libvirt.storage import DirPoolSpec, VolumeFormat
 from hypervisors.libvirt.survey import HostSurvey, SurveyRequest
 
 
-class Host(InterfacesOfHost, MigratingHost, Protocol):
+class Host(InterfacesOfHost, MigratingHost, VolumesOfHost, Protocol):
     """A host that answers. Every call looks first, so that one made twice means it once.
 
     Errors are the driver's; `connections.connected` makes them the portal's.
@@ -201,7 +202,7 @@ def libvirt_host(connection: Connection) -> Host:
     return _LibvirtHost(connection)
 
 
-class _LibvirtHost(LibvirtInterfaces, LibvirtMigratingHost):
+class _LibvirtHost(LibvirtInterfaces, LibvirtMigratingHost, LibvirtVolumes):
     """Each method is the driver's function of that name."""
 
     def __init__(self, connection: Connection) -> None:

@@ -31,13 +31,22 @@ def devices_element(spec: GuestSpec) -> ET.Element:
 
 
 def _add_disks(devices: ET.Element, spec: GuestSpec) -> None:
+    for disk, bus, target in disk_places(spec):
+        devices.append(disk_element(spec, disk, bus, target))
+
+
+def disk_places(spec: GuestSpec) -> list[tuple[DiskSpec, str, str]]:
+    """The guest's disks in order, each with its bus and target; no name is given twice."""
+    taken = {disk.target for disk in spec.disks}
     letters: dict[str, Iterator[int]] = {}
+    places = []
     ordered = sorted(spec.disks, key=lambda disk: _ORDER_OF_ROLES.index(disk.role))
     for disk in (_attached(spec, disk) for disk in ordered):
         bus = _bus_of(spec, disk)
         prefix = _TARGET_PREFIX[bus]
-        number = next(letters.setdefault(prefix, count()))
-        _add_disk(devices, spec, disk, (bus, prefix + _letters(number)))
+        names = (prefix + _letters(number) for number in letters.setdefault(prefix, count()))
+        places.append((disk, bus, disk.target or next(name for name in names if name not in taken)))
+    return places
 
 
 def _attached(spec: GuestSpec, disk: DiskSpec) -> DiskSpec:
@@ -80,9 +89,9 @@ def _is_q35(spec: GuestSpec) -> bool:
     return "q35" in spec.machine
 
 
-def _add_disk(devices: ET.Element, spec: GuestSpec, disk: DiskSpec, place: tuple[str, str]) -> None:
-    bus, target = place
-    element = ET.SubElement(devices, "disk", {"type": "volume", "device": disk.device})
+def disk_element(spec: GuestSpec, disk: DiskSpec, bus: str, target: str) -> ET.Element:
+    """A disk of the guest at this place."""
+    element = ET.Element("disk", {"type": "volume", "device": disk.device})
     driver = {"name": "qemu", "type": disk.format, "cache": disk.cache}
     if disk.device == "disk":
         driver["discard"] = "unmap"
@@ -98,6 +107,7 @@ def _add_disk(devices: ET.Element, spec: GuestSpec, disk: DiskSpec, place: tuple
         ET.SubElement(element, "serial").text = disk.serial
     if disk.boot_order is not None:
         ET.SubElement(element, "boot", {"order": str(disk.boot_order)})
+    return element
 
 
 def _flavor_limits(spec: GuestSpec) -> IoLimits:

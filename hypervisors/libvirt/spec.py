@@ -36,8 +36,8 @@ class DiskSpec:
     """One disk or CD of a guest: a volume of a pool of its host.
 
     Without a bus the guest's features choose one by device; the target name follows from bus and
-    order, the root disk first. `boot_order` counts from 1; None is never booted from. Without
-    io limits of its own a disk takes those of the flavor (a CD has none).
+    order, the root disk first, unless it has one of its own. `boot_order` counts from 1; None is
+    never booted from. Without io limits of its own a disk takes the flavor's (a CD has none).
     """
 
     pool: str
@@ -50,6 +50,7 @@ class DiskSpec:
     serial: str | None = None
     cache: str = "none"
     io_limits: IoLimits | None = None
+    target: str | None = None
 
 
 @dataclass(frozen=True)
