@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from hypervisors.host_copies import CopyingHost, LibvirtCopyingHost
 from hypervisors.host_interfaces import InterfacesOfHost, LibvirtInterfaces
 from hypervisors.host_migrate import LibvirtMigratingHost, MigratingHost
 from hypervisors.host_volumes import LibvirtVolumes, VolumesOfHost
@@ -45,7 +46,7 @@ from hypervisors.libvirt.storage import DirPoolSpec, VolumeFormat
 from hypervisors.libvirt.survey import HostSurvey, SurveyRequest
 
 
-class Host(InterfacesOfHost, MigratingHost, VolumesOfHost, Protocol):
+class Host(CopyingHost, InterfacesOfHost, MigratingHost, VolumesOfHost, Protocol):
     """A host that answers. Every call looks first, so that one made twice means it once.
 
     Errors are the driver's; `connections.connected` makes them the portal's.
@@ -202,7 +203,7 @@ def libvirt_host(connection: Connection) -> Host:
     return _LibvirtHost(connection)
 
 
-class _LibvirtHost(LibvirtInterfaces, LibvirtMigratingHost, LibvirtVolumes):
+class _LibvirtHost(LibvirtCopyingHost, LibvirtInterfaces, LibvirtMigratingHost, LibvirtVolumes):
     """Each method is the driver's function of that name."""
 
     def __init__(self, connection: Connection) -> None:
