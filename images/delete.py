@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 
@@ -39,3 +40,17 @@ def delete_image(*, image: Image, actor: Actor, now: datetime) -> None:
             raise ImageProtected(f"Image {image.pk} is protected and cannot be deleted.")
         raise ImageNotFound(f"No image found with ID {image.pk}")
     image_path(image).unlink(missing_ok=True)
+
+
+def remove_image(image_id: UUID, *, now: datetime) -> bool:
+    """Delete an image that the portal made for itself, protected or not; False: it was gone.
+
+    Its data goes when the caller's transaction commits.
+    """
+    with transaction.atomic():
+        rows = Image.objects.filter(pk=image_id).exclude(status=ImageStatus.DELETED)
+        if not rows.update(status=ImageStatus.DELETED, is_protected=False, updated_at=now):
+            return False
+        release(subject=image_id)
+        transaction.on_commit(lambda: image_path(Image(pk=image_id)).unlink(missing_ok=True))
+    return True

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from images.models import Image, ImageStatus
 from images.storage import PART_SUFFIX, image_path
+from operations.models import UNFINISHED, Operation
 
 # An upload writes all the time; a part file untouched for so long belongs to nobody.
 STALE_AFTER = timedelta(minutes=15)
@@ -60,8 +61,16 @@ def _free_abandoned_images(now: datetime) -> None:
     live = {path.name.split(".")[0] for path in _files() if path.name.endswith(PART_SUFFIX)}
     saving = Image.objects.filter(status=ImageStatus.SAVING, updated_at__lt=now - STALE_AFTER)
     for image in saving:
+        if _is_at_work(image):
+            continue
         # A final file is there for the moment between its renaming and the change of the status.
         if str(image.pk) not in live and not image_path(image).exists():
             Image.objects.filter(pk=image.pk, status=ImageStatus.SAVING).update(
                 status=ImageStatus.QUEUED, updated_at=now
             )
+
+
+def _is_at_work(image: Image) -> bool:
+    """Whether an operation brings its data: its host may be away for long."""
+    unfinished = Operation.objects.filter(state__in=UNFINISHED, params__image=str(image.pk))
+    return unfinished.exists()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
@@ -14,6 +16,8 @@ from images.errors import FormatsMissing, ImageBusy, ImageNotFound
 from images.inspect import inspect_file
 from images.models import Image, ImageStatus
 from images.storage import image_path, new_part_path, publish_part, write_part
+
+_WAITING = (ImageStatus.QUEUED, ImageStatus.SAVING)
 
 
 def store_image_data(
@@ -56,6 +60,43 @@ def store_image_data(
     return image
 
 
+def begin_saving(image_id: UUID, *, now: datetime) -> None:
+    """Keep a queued image for data that the portal itself brings; again, it stays kept.
+
+    Raises:
+        ImageBusy: it has data, or an upload of somebody else is under way.
+        ImageNotFound: it was deleted.
+    """
+    rows = Image.objects.filter(pk=image_id)
+    kept = rows.filter(status__in=_WAITING).update(status=ImageStatus.SAVING, updated_at=now)
+    if not kept:
+        if rows.exclude(status=ImageStatus.DELETED).exists():
+            raise ImageBusy(f"Image {image_id} got other data meanwhile.")
+        raise ImageNotFound(f"Image {image_id} was deleted before its data came.")
+
+
+def save_image_data(
+    *, image: Image, chunks: Iterable[bytes], properties: Mapping[str, str], now: datetime
+) -> None:
+    """Store the data of an image that `begin_saving` keeps, which is active on return.
+
+    What a try before this one left half is not gone on with. The properties are added to those
+    that the image has by then.
+
+    Raises:
+        ImageTooLarge: more than the portal accepts.
+        WrongContent: the data is not what the image's disk format says, or unsafe.
+        ImageNotFound: the image was deleted meanwhile.
+    """
+    part = new_part_path(image)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.touch(exist_ok=False)
+    try:
+        _receive(image, part, chunks, now, properties)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def _check_may_upload(image: Image, actor: Actor) -> None:
     policy.require(actor, "upload_image", project_id=image.owner)
     if not image.disk_format or not image.container_format:
@@ -75,7 +116,13 @@ def _claim(image: Image, now: datetime) -> None:
         )
 
 
-def _receive(image: Image, part: Path, chunks: Iterable[bytes], now: datetime) -> None:
+def _receive(
+    image: Image,
+    part: Path,
+    chunks: Iterable[bytes],
+    now: datetime,
+    properties: Mapping[str, str] | None = None,
+) -> None:
     stored = write_part(part, chunks, settings.MAX_IMAGE_BYTES)
     inspection = inspect_file(part, image.disk_format)
     final = image_path(image)
@@ -83,7 +130,12 @@ def _receive(image: Image, part: Path, chunks: Iterable[bytes], now: datetime) -
         publish_part(part, final)
     except FileNotFoundError:
         raise ImageBusy("The upload took too long and was given up.") from None
+    more: dict[str, Any] = {}
+    if properties:
+        known = Image.objects.filter(pk=image.pk).values_list("properties", flat=True).first()
+        more["properties"] = {**(known or {}), **properties}
     activated = Image.objects.filter(pk=image.pk, status=ImageStatus.SAVING).update(
+        **more,
         status=ImageStatus.ACTIVE,
         size=stored.size,
         virtual_size=inspection.virtual_size,

@@ -184,6 +184,9 @@ class Server(models.Model):
     generation = models.PositiveIntegerField(default=1)
     # The password for the guest, encrypted, kept only until the guest has been built.
     sealed_admin_password = models.TextField(blank=True, default="")
+    # Since when it is shelved, and the image with its root disk, until it is back.
+    shelved_at = models.DateTimeField(null=True)
+    shelved_image_id = models.UUIDField(null=True)
     # Of the metadata last written into the guest, and the `updated_at` of the row it was made of.
     record_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
     recorded_at = models.DateTimeField(null=True, editable=False)
