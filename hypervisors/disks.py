@@ -6,7 +6,7 @@ Every name derives from an id, so undoing needs to know nothing but that id.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -124,6 +124,23 @@ def create_disks(
     disks = disk_specs(pool, server_id, plan)
     with connected(hypervisor) as host:
         for disk in disks:
+            _make(host, disk, server_id, plan)
+    return disks
+
+
+def renew_disks(
+    hypervisor: Hypervisor, pool: str, server_id: UUID, plan: DiskPlan, roles: Collection[str]
+) -> tuple[DiskSpec, ...]:
+    """Make a server's disks of these roles anew, and what else of them is not there.
+
+    Raises:
+        DiskTooSmall, NotOnHost, PoolFull: as `create_disks`.
+    """
+    disks = disk_specs(pool, server_id, plan)
+    with connected(hypervisor) as host:
+        for disk in disks:
+            if disk.role in roles:
+                host.delete_volume(disk.pool, disk.volume)
             _make(host, disk, server_id, plan)
     return disks
 

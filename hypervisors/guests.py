@@ -42,7 +42,8 @@ __all__ = [
     "Platform", "PortRecord", "ProjectRecord", "SecurityGroupRecord", "SubnetRecord",
     "define_guest", "diagnose_guest", "guest_features", "guest_info", "interrupt_guest",
     "pause_guest", "platform_of",
-    "read_console", "reboot_guest", "refresh_metadata", "remove_guest", "resume_guest",
+    "read_console", "reboot_guest", "redefine_guest", "refresh_metadata", "remove_guest",
+    "resume_guest",
     "screenshot", "start_guest", "stop_guest", "suspend_guest", "unpause_guest",
 ]  # fmt: skip
 
@@ -111,6 +112,19 @@ def define_guest(hypervisor: Hypervisor, spec: GuestSpec) -> GuestInfo:
             path = host.prepare_console_log(spec.disks[0].pool, spec.uuid)
             spec = dataclasses.replace(spec, console_log_path=path)
         return host.define_guest(spec)
+
+
+def redefine_guest(hypervisor: Hypervisor, spec: GuestSpec) -> GuestInfo:
+    """Switch the guest off, forget it with its firmware's variables, and define it as new.
+
+    Its disks and its serial log stay.
+
+    Raises:
+        GuestPropertyRefused: the features contradict the rest of the specification.
+    """
+    with connected(hypervisor) as host:
+        host.remove_guest(spec.uuid)
+    return define_guest(hypervisor, spec)
 
 
 def start_guest(hypervisor: Hypervisor, server_id: UUID) -> None:

@@ -25,11 +25,13 @@ class ServersConfig(AppConfig):
             cleanup,
             crash_dump,
             delete,
+            interfaces,
             pause,
             power,
+            reimage,
             suspend,
         )
-        from servers.operations.debts import describe_cleanups
+        from servers.operations.debts import describe_cleanups, describe_unplugs
         from servers.power_sync import note_power_states
         from servers.record_sync import RECORD_EVERY_S, sync_records
 
@@ -46,9 +48,14 @@ class ServersConfig(AppConfig):
             suspend.SUSPEND,
             suspend.RESUME,
             crash_dump.CRASH_DUMP,
+            reimage.REBUILD,
+            interfaces.ATTACH_INTERFACE,
+            interfaces.DETACH_INTERFACE,
+            interfaces.UNPLUG_INTERFACE,
         ):
             register(kind)
         register_debt(cleanup.CLEANUP_NAME, describe_cleanups)
+        register_debt(interfaces.UNPLUG, describe_unplugs)
         register_occupants(servers_on)
         register_releaser(release_gone)
         keep_project_while(servers_held_by)

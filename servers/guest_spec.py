@@ -7,7 +7,7 @@ import dataclasses
 import secrets
 from collections.abc import Sequence
 
-from hypervisors.disks import DiskPlan
+from hypervisors.disks import DiskPlan, disk_specs
 from hypervisors.guests import (
     DiskSpec,
     GuestMetadata,
@@ -17,6 +17,7 @@ from hypervisors.guests import (
     platform_of,
 )
 from hypervisors.models import Hypervisor
+from hypervisors.pools import default_pool
 from networks import wiring
 from networks.wiring import WiredPort
 from servers.config_drive import GuestFacts
@@ -40,6 +41,13 @@ def disk_plan(
         swap_mib=flavor["swap_mib"],
         config_drive=config_drive,
     )
+
+
+def server_disks(server: Server, host: Hypervisor) -> tuple[DiskSpec, ...]:
+    """The disks that a server has on its host."""
+    drive = b"" if server.has_config_drive else None
+    plan = disk_plan(server, base_volume=None, config_drive=drive)
+    return disk_specs(default_pool(host).name, server.pk, plan)
 
 
 def guest_spec(

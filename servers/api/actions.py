@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework.response import Response
 
-from cloudportal.api.openapi import documented
+from cloudportal.api.openapi import documented, either
 from cloudportal.api.representation import STRING, record
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Invalid
@@ -12,6 +12,7 @@ from servers.api.absent_actions import ABSENT_ACTIONS
 from servers.api.action import Action, ActionBodies
 from servers.api.console_actions import CONSOLE_ACTIONS
 from servers.api.power_actions import POWER_ACTIONS
+from servers.api.rebuild_actions import REBUILD_ACTIONS, REBUILT
 from servers.api.state_actions import STATE_ACTIONS
 from servers.find import find_server
 
@@ -19,9 +20,12 @@ ACTIONS: dict[str, Action] = {
     **POWER_ACTIONS,
     **STATE_ACTIONS,
     **CONSOLE_ACTIONS,
+    **REBUILD_ACTIONS,
     **ABSENT_ACTIONS,
 }
 BODIES = ActionBodies(ACTIONS)
+# Most actions answer with a status alone.
+NOTHING = {"type": "null"}
 
 
 class ServerActions(ComputeView):
@@ -30,7 +34,7 @@ class ServerActions(ComputeView):
     @documented(
         "Do something to a server.",
         request=BODIES,
-        responses={200: record({"output": STRING}), 202: None},
+        responses={200: record({"output": STRING}), 202: either(NOTHING, REBUILT)},
         faults={410, 501},
     )
     def post(self, request: WireRequest, server_id: str) -> Response:

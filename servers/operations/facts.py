@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hypervisors.errors import GuestNotFound
 from hypervisors.models import Hypervisor
 from operations.kinds import Context
 from servers.errors import ServerNotFound
@@ -21,6 +22,17 @@ def server_of(context: Context) -> Server:
     if server is None:
         raise ServerNotFound(f"Instance {context.subject} could not be found.")
     return server
+
+
+def host_of(server: Server) -> Hypervisor:
+    """The server's host.
+
+    Raises:
+        GuestNotFound: it is on none.
+    """
+    if server.hypervisor is None:
+        raise GuestNotFound("The server is on no host.")
+    return server.hypervisor
 
 
 def chosen_host(context: Context) -> Hypervisor | None:

@@ -35,7 +35,7 @@ from servers.power import (
 )
 from servers.states import PowerState, VmState
 from tests.authorisation import actor_named
-from tests.matrix import precache
+from tests.matrix import precache, reimage
 from tests.matrix.world import World, operation_of
 
 
@@ -371,6 +371,10 @@ CASES = [
     Case(
         "crash dump", "server.crash_dump", asking(trigger_crash_dump, VmState.ACTIVE),
         guest_was_interrupted, guest_stays(VmState.ACTIVE), keeps=True,
+    ),
+    Case(
+        "rebuild", "server.rebuild", reimage.begin_rebuild, reimage.is_rebuilt,
+        reimage.is_as_before_or_in_error,
     ),
     Case(
         "repair", "integrity.repair", begin_repair, is_repaired, is_repaired_next_time, keeps=True,
