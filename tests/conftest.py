@@ -7,11 +7,13 @@ from typing import NoReturn
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.test import TransactionTestCase
 
 from cloudportal.api.views import WireView
 from hypervisors.libvirt.errors import HostUnreachable
 from hypervisors.models import Hypervisor
 from tests.conformance import checking
+from tests.emptying import empty_tables
 from tests.matrix.report import pytest_terminal_summary  # noqa: F401 - a hook, found by its name
 
 # What asks no database, what starts databases of its own, and what is the same on each of them.
@@ -66,6 +68,24 @@ def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
 def static_folder() -> None:
     """The folder of collected static files, without which WhiteNoise warns at every client."""
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_emptying() -> Iterator[None]:
+    """After a test that committed, only what it wrote is taken away."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(TransactionTestCase, "_fixture_teardown", empty_tables)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobody_waits_for_operations() -> Iterator[None]:
+    """There are no workers here: a request that would wait for an operation's end does not."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr("operations.outcome.PATIENCE_S", 0.0)
+    yield
+    patch.undo()
 
 
 @pytest.fixture(scope="session", autouse=True)

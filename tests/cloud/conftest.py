@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.cloud.blink import add_blink
 from tests.cloud.slate import Slate
 from tests.portal import ROOT, Portal, eventually, running
 
@@ -110,12 +111,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[Cloud]:
-    """Three hosts, `tiny`, `m1.tiny`, the network, and all processes."""
+    """Three hosts, `tiny`, `blink`, `m1.tiny`, the network, and all processes."""
     # Short, since Unix sockets lie below it.
     with tempfile.TemporaryDirectory(prefix="cp-", ignore_cleanup_errors=True) as folder:
         portal = Portal(Path(folder), database_url=os.environ.get("CLOUDPORTAL_TEST_DATABASE", ""))
         set_up(portal)
         with simulated_hosts(portal, 3) as (lab, hosts), running(portal):
+            add_blink(portal.connection("cloudportal-admin"), portal.var)
             yield Cloud(portal, lab, hosts, Slate(portal, [host["name"] for host in hosts]))
 
 

@@ -67,10 +67,10 @@ def create(cloud: Cloud, *, image: str = "tiny", name: str = "") -> Any:
     )
 
 
-def create_on(cloud: Cloud, host: str, count: int = 1) -> list[str]:
+def create_on(cloud: Cloud, host: str, count: int = 1, image: str = "tiny") -> list[str]:
     """Servers that are ACTIVE on a host; their ids."""
     with only(cloud, host):
-        made = [create(cloud).id for _ in range(count)]
+        made = [create(cloud, image=image).id for _ in range(count)]
         for server in made:
             wait_for_status(cloud, server, "ACTIVE")
     assert {show(cloud, server).compute_host for server in made} == {host}

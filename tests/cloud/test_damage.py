@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from tests.cloud import damage, hosts
+from tests.cloud import blink, damage, hosts
 from tests.cloud.scene import (
     VIRSH,
     Expected,
@@ -23,7 +21,7 @@ from tests.cloud.scene import (
     photograph,
     processes,
 )
-from tests.portal import ROOT, eventually
+from tests.portal import eventually
 
 pytestmark = [pytest.mark.lab, pytest.mark.wire]
 SEED = int(os.environ.get("CLOUDPORTAL_SEED", "1"))
@@ -34,16 +32,7 @@ SERVERS = 9
 
 def integrity(cloud, *words: str) -> tuple[int, dict[str, Any]]:
     """Run the command; its status and its document."""
-    done = subprocess.run(
-        [sys.executable, "manage.py", "integrity", "--json", *words],
-        cwd=ROOT,
-        env=cloud.portal.environment,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=200,
-        check=False,
-    )
+    done = cloud.portal.managed("integrity", "--json", *words)
     assert done.returncode in (0, 1), done.stderr
     return done.returncode, json.loads(done.stdout)
 
@@ -54,7 +43,7 @@ def servers(empty_cloud):
     admin = hosts.admin_of(empty_cloud)
     flavor = admin.compute.create_flavor(name="m1.nano-damage", ram=128, vcpus=1, disk=1)
     demo = empty_cloud.portal.connection()
-    image = demo.image.find_image("tiny")
+    image = demo.image.find_image(blink.NAME)
     made = [
         demo.compute.create_server(
             name=f"harmed-{number}", image_id=image.id, flavor_id=flavor.id, networks="auto"
@@ -161,7 +150,7 @@ def assert_guests_went_on(cloud, scene, running: dict[str, str]) -> None:
 
 
 def test_a_guest_that_was_switched_off_by_hand_is_seen_to_be_off(empty_cloud):
-    server = hosts.create(empty_cloud).id
+    server = hosts.create(empty_cloud, image=blink.NAME).id
     host = hosts.wait_for_status(empty_cloud, server, "ACTIVE").compute_host
 
     empty_cloud.lab.run("exec", host, "--", *VIRSH.split(), "destroy", f"server-{server}")

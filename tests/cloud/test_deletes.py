@@ -7,7 +7,7 @@ import time
 import pytest
 from openstack import exceptions
 
-from tests.cloud import hosts
+from tests.cloud import blink, hosts
 from tests.portal import eventually
 
 pytestmark = [pytest.mark.lab, pytest.mark.wire]
@@ -38,7 +38,7 @@ def assert_gone_at_once(cloud, server: str) -> float:
 def test_a_server_on_a_host_that_is_away_is_gone_at_once_and_its_debt_is_paid_later(
     empty_cloud, victim, harm, mend
 ):
-    server, kept = hosts.create_on(empty_cloud, victim, count=2)
+    server, kept = hosts.create_on(empty_cloud, victim, count=2, image=blink.NAME)
     used = hosts.usage(empty_cloud)
     empty_cloud.lab.run(harm, victim)
 
@@ -57,7 +57,7 @@ def test_a_server_on_a_host_that_is_away_is_gone_at_once_and_its_debt_is_paid_la
 
 
 def test_a_server_deleted_twice_while_its_host_is_down_is_one_debt(empty_cloud, victim):
-    [server] = hosts.create_on(empty_cloud, victim)
+    [server] = hosts.create_on(empty_cloud, victim, image=blink.NAME)
     empty_cloud.lab.run("kill-host", victim)
 
     hosts.delete(empty_cloud, server)
@@ -82,7 +82,7 @@ def try_to_delete(cloud, server: str) -> None:
 @pytest.mark.parametrize("state", ["", "scheduling", "networking", "spawning"])
 def test_a_delete_works_at_any_point_of_a_build(empty_cloud, state):
     admin = hosts.admin_of(empty_cloud)
-    server = hosts.create(empty_cloud).id
+    server = hosts.create(empty_cloud, image=blink.NAME).id
 
     def is_there() -> bool:
         found = admin.compute.get_server(server)
@@ -99,7 +99,7 @@ def test_a_delete_works_at_any_point_of_a_build(empty_cloud, state):
 
 def test_a_delete_works_while_a_build_waits_for_a_host_that_died(empty_cloud, victim):
     with hosts.only(empty_cloud, victim):
-        server = hosts.create(empty_cloud).id
+        server = hosts.create(empty_cloud, image=blink.NAME).id
         eventually(
             lambda: hosts.show(empty_cloud, server).compute_host == victim,
             what="the build has chosen its host",
@@ -118,7 +118,7 @@ def test_a_server_in_error_is_deleted(empty_cloud):
     for name in names:
         hosts.switch(empty_cloud, name, "disabled")
     try:
-        server = hosts.create(empty_cloud).id
+        server = hosts.create(empty_cloud, image=blink.NAME).id
         hosts.wait_for_status(empty_cloud, server, "ERROR")
     finally:
         for name in names:
@@ -151,7 +151,7 @@ def test_a_server_that_reboots_is_deleted(empty_cloud, kind):
 
 
 def test_a_delete_works_while_the_host_starts_up(empty_cloud, victim):
-    made = hosts.create_on(empty_cloud, victim, count=2)
+    made = hosts.create_on(empty_cloud, victim, count=2, image=blink.NAME)
     empty_cloud.lab.run("kill-host", victim)
     hosts.delete(empty_cloud, made[0])
     empty_cloud.lab.run("start-host", victim)
@@ -168,7 +168,7 @@ def test_a_dead_host_is_removed_with_its_debts_and_is_clean_when_it_comes_again(
     empty_cloud, victim
 ):
     [facts] = [host for host in empty_cloud.hosts if host["name"] == victim]
-    deleted, lost = hosts.create_on(empty_cloud, victim, count=2)
+    deleted, lost = hosts.create_on(empty_cloud, victim, count=2, image=blink.NAME)
     empty_cloud.lab.run("kill-host", victim)
     hosts.delete(empty_cloud, deleted)
     assert_gone_at_once(empty_cloud, deleted)

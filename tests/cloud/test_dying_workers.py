@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from tests.cloud import blink
 from tests.portal import eventually
 
 pytestmark = [pytest.mark.lab, pytest.mark.wire]
@@ -20,7 +21,7 @@ def is_active(connection, server_id: str) -> bool:
 def test_builds_survive_the_death_of_all_workers(empty_cloud):
     portal = empty_cloud.portal
     demo = portal.connection()
-    image = demo.image.find_image("tiny")
+    image = demo.image.find_image(blink.NAME)
     flavor = demo.compute.find_flavor("m1.tiny")
 
     servers = [
@@ -80,7 +81,7 @@ RECOVERY_S = 30.0
 def test_builds_of_a_killed_worker_process_go_on_within_half_a_minute(empty_cloud, record_property):
     portal = empty_cloud.portal
     demo = portal.connection()
-    image = demo.image.find_image("tiny")
+    image = demo.image.find_image(blink.NAME)
     flavor = demo.compute.find_flavor("m1.tiny")
 
     with ThreadPoolExecutor(1) as beside:

@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 
+from tests.cloud import blink
 from tests.portal import eventually
 
 pytestmark = [pytest.mark.lab, pytest.mark.wire]
@@ -60,10 +61,11 @@ def test_a_server_boots_with_what_was_asked_for(empty_cloud, name, key, tmp_path
 
 def test_stop_start_and_reboot_happen_to_the_guest(empty_cloud, name):
     portal = empty_cloud.portal
-    portal.openstack("server", "create", "--image", "tiny", "--flavor", "m1.tiny", "--wait", name)
+    image = ("--image", blink.NAME)
+    portal.openstack("server", "create", *image, "--flavor", "m1.tiny", "--wait", name)
 
     def boots() -> int:
-        return portal.openstack("console", "log", "show", name).count("cloudportal-tiny: hostname")
+        return portal.openstack("console", "log", "show", name).count(blink.UP)
 
     def status() -> str:
         return str(portal.openstack_json("server", "show", name)["status"])

@@ -10,8 +10,7 @@ from functools import partial
 
 import pytest
 
-from tests.cloud import hosts
-from tests.cloud.conftest import image_file
+from tests.cloud import blink, hosts
 from tests.portal import eventually
 
 pytestmark = [pytest.mark.lab, pytest.mark.wire]
@@ -36,11 +35,14 @@ def victim(empty_cloud):
 
 
 @pytest.fixture
-def new_image(empty_cloud):
+def new_image(empty_cloud, tmp_path):
     """An image that no host has yet, so that a build has to bring it."""
     demo = empty_cloud.portal.connection()
+    file = tmp_path / "own.raw"
+    # No other image has the same content.
+    file.write_bytes(blink.boot_sector() + os.urandom(1024**2))
     image = demo.image.create_image(
-        "not-cached", filename=str(image_file()), disk_format="qcow2", container_format="bare",
+        "not-cached", filename=str(file), disk_format="raw", container_format="bare",
         wait=True, validate_checksum=False,
     )  # fmt: skip
     yield "not-cached"
@@ -74,7 +76,7 @@ def test_a_build_goes_on_elsewhere_when_its_host_dies_in_the_middle_of_a_step(em
     with hosts.only(empty_cloud, victim):
         libvirtd = daemon_of(empty_cloud, victim)
         admin = hosts.admin_of(empty_cloud)
-        server = hosts.create(empty_cloud).id
+        server = hosts.create(empty_cloud, image=blink.NAME).id
         eventually(
             lambda: admin.compute.get_server(server).compute_host == victim,
             what="the build has chosen its host",
@@ -113,7 +115,7 @@ def assert_each_try_is_kept(cloud, server: str, host: str) -> None:
 
 
 def test_servers_on_a_dead_host_have_an_unknown_power_state_until_it_is_back(empty_cloud, victim):
-    [server] = hosts.create_on(empty_cloud, victim)
+    [server] = hosts.create_on(empty_cloud, victim, image=blink.NAME)
     admin = hosts.admin_of(empty_cloud)
     states: set[tuple[str, int]] = set()
 
@@ -145,8 +147,8 @@ def is_equal(look, wanted: int) -> bool:
 def test_nothing_is_placed_on_a_dead_host_and_it_takes_servers_again_when_back(empty_cloud, victim):
     with hosts.dead(empty_cloud, victim):
         hosts.wait_state(empty_cloud, victim, "down")
-        made = [hosts.create(empty_cloud).id for _ in range(3)]
+        made = [hosts.create(empty_cloud, image=blink.NAME).id for _ in range(3)]
         for server in made:
             assert hosts.wait_for_status(empty_cloud, server, "ACTIVE").compute_host != victim
 
-    hosts.create_on(empty_cloud, victim)
+    hosts.create_on(empty_cloud, victim, image=blink.NAME)

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from tests.cloud import hosts
+from tests.cloud import blink, hosts
 from tests.cloud.conftest import Cloud
 from tests.portal import eventually
 
@@ -36,7 +36,7 @@ def victim(empty_cloud):
 @pytest.fixture
 def server(empty_cloud, victim):
     """A server that runs on the victim, and is known to."""
-    [server] = hosts.create_on(empty_cloud, victim)
+    [server] = hosts.create_on(empty_cloud, victim, image=blink.NAME)
     wait_power(empty_cloud, server, RUNNING, AT_ONCE_S * 2)
     return server
 
@@ -165,8 +165,8 @@ def test_a_host_that_falls_silent_is_down_in_seconds_and_back_by_itself(
 
 
 def test_other_hosts_work_on_while_one_hangs_and_is_asked_for_much(empty_cloud, victim):
-    on_victim = hosts.create_on(empty_cloud, victim, count=2)
-    elsewhere = hosts.create_on(empty_cloud, empty_cloud.hosts[1]["name"], count=2)
+    on_victim = hosts.create_on(empty_cloud, victim, 2, blink.NAME)
+    elsewhere = hosts.create_on(empty_cloud, empty_cloud.hosts[1]["name"], 2, blink.NAME)
     admin = hosts.admin_of(empty_cloud)
     empty_cloud.lab.run("freeze-host", victim)
 

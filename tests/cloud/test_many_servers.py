@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cloud import blink
 from tests.portal import eventually
 
 pytestmark = [pytest.mark.lab, pytest.mark.wire]
@@ -25,7 +26,7 @@ def small_flavor(cloud):
 def test_twenty_at_once_become_active_and_no_host_is_over_its_claim(empty_cloud, small_flavor):
     portal = empty_cloud.portal
     demo = portal.connection()
-    image = demo.image.find_image("tiny")
+    image = demo.image.find_image(blink.NAME)
 
     for number in range(COUNT):
         demo.compute.create_server(

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.cloud import hosts
+from tests.cloud import blink, hosts
 from tests.cloud.conftest import Cloud
 from tests.portal import eventually
 
@@ -15,12 +15,10 @@ pytestmark = [pytest.mark.lab, pytest.mark.wire]
 
 def test_a_paused_and_a_suspended_server_run_on_where_they_were(empty_cloud):
     portal, host = empty_cloud.portal, empty_cloud.hosts[0]["name"]
-    [server] = hosts.create_on(empty_cloud, host)
+    [server] = hosts.create_on(empty_cloud, host, image=blink.NAME)
 
     def boots() -> int:
-        return portal.openstack("console", "log", "show", server).count(
-            "cloudportal-tiny: hostname"
-        )
+        return portal.openstack("console", "log", "show", server).count(blink.UP)
 
     eventually(lambda: boots() == 1, within_s=240, what="the first boot")
 
