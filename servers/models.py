@@ -332,6 +332,9 @@ class Migration(models.Model):
     disk_total_bytes = models.PositiveBigIntegerField(default=0)
     disk_processed_bytes = models.PositiveBigIntegerField(default=0)
     disk_remaining_bytes = models.PositiveBigIntegerField(default=0)
+    # What somebody wants of a live one under way ("abort", "force_complete"), and in which request.
+    asked = models.CharField(max_length=16, blank=True, default="")
+    asked_request_id = models.CharField(max_length=64, blank=True, default="")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now)
 
