@@ -81,6 +81,10 @@ class HostCannot(Conflict):
     """The host's libvirt or QEMU is not able to do that."""
 
 
+class MoveRefused(Invalid):
+    """A running guest cannot move to that host; the text says what stands in the way."""
+
+
 class NotOnHost(NotFound):
     """The volume, pool, network or filter does not exist on the host."""
 

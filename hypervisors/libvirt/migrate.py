@@ -9,7 +9,7 @@ the guest has been handed over.
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID
 from xml.etree import ElementTree as ET
@@ -38,7 +38,7 @@ CopyMode = Literal["none", "top", "all"]
 
 @dataclass(frozen=True)
 class DiskSeen:
-    """A disk as the running guest has it; `path` and `pool` are "" for what is no file, no volume.
+    """A disk as the running guest has it; without a file or volume behind it those are "".
 
     What is read-only libvirt does not copy.
     """
@@ -47,7 +47,9 @@ class DiskSeen:
     pool: str
     volume: str
     path: str
+    format: str
     is_readonly: bool
+    capacity_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,19 @@ def movable_guest(raw: Any, uuid: UUID) -> MovableGuest:
     domain = raw.lookupByUUID(uuid.bytes)
     if not domain.isActive():
         raise WrongState("The guest does not run.")
-    return parse_movable(domain.XMLDesc(_SOURCE_XML))
+    found = parse_movable(domain.XMLDesc(_SOURCE_XML))
+    # What libvirt says of a volume is its file's size where it does not know the format.
+    sized = (
+        replace(disk, capacity_bytes=domain.blockInfo(disk.target)[0])
+        if _has_source(disk)
+        else disk
+        for disk in found.disks
+    )
+    return replace(found, disks=tuple(sized))
+
+
+def _has_source(disk: DiskSeen) -> bool:
+    return bool(disk.volume or disk.path)
 
 
 def parse_movable(xml: str) -> MovableGuest:
@@ -122,13 +136,14 @@ def parse_movable(xml: str) -> MovableGuest:
 
 def _disks(root: ET.Element) -> Iterator[DiskSeen]:
     for disk in root.iterfind("devices/disk"):
-        source = _source(disk)
+        source, driver = _source(disk), disk.find("driver")
         is_fixed = disk.get("device") == "cdrom" or disk.find("readonly") is not None
         yield DiskSeen(
             target=_target(disk),
             pool=source.get("pool", ""),
             volume=source.get("volume", ""),
             path=source.get("file", ""),
+            format="raw" if driver is None else driver.get("type", "raw"),
             is_readonly=is_fixed,
         )
 

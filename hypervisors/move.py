@@ -1,0 +1,305 @@
+"""Move a running guest from one host to another, with the disks that only its own host has.
+
+The guest runs on one host at any moment, and `settle` finds out which whatever broke off: a
+guest that came to the destination is kept there from the moment on at which it may run there, and
+until then the one on the source can go on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from uuid import UUID
+
+from hypervisors.connections import connected, translated
+from hypervisors.errors import (
+    GuestNotFound,
+    HostBusy,
+    HostCannot,
+    HostUnreachable,
+    MoveRefused,
+    NotOnHost,
+)
+from hypervisors.guests import guest_info, remove_guest
+from hypervisors.host import Host
+from hypervisors.libvirt.migrate import DiskSeen, MovableGuest, MoveProgress, MoveRequest
+from hypervisors.libvirt.spec import GuestInfo, VolumeInfo
+from hypervisors.libvirt.storage import VolumeFormat
+from hypervisors.models import Hypervisor
+from hypervisors.pools import default_pool
+from hypervisors.uris import ssh_address
+
+__all__ = [
+    "Move", "MoveProgress", "abort_move", "check_move", "hasten_move", "move_guest", "obstacle",
+    "settle",
+]  # fmt: skip
+
+PROGRESS_EVERY_S = 1.0
+ABORT_S = 20.0
+_POLL_S = 0.2
+_GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class Move:
+    """A guest, where it is and where it goes. One that is halted on purpose arrives so."""
+
+    server_id: UUID
+    source: Hypervisor
+    destination: Hypervisor
+    is_paused: bool = False
+
+
+def obstacle(source: Hypervisor, destination: Hypervisor) -> str:
+    """What, as far as the database knows, keeps running guests from moving so; "": nothing."""
+    if source.pk == destination.pk:
+        return f"the server is on {source.name} already"
+    if source.arch != destination.arch:
+        return f"{destination.name} is of another architecture ({destination.arch})"
+    if source.domain_type != destination.domain_type:
+        return (
+            f"{destination.name} runs guests by {destination.domain_type}, "
+            f"{source.name} by {source.domain_type}"
+        )
+    if destination.qemu_version < source.qemu_version:
+        return f"the QEMU version of {destination.name} is older than that of {source.name}"
+    if destination.libvirt_version < source.libvirt_version:
+        return f"the libvirt version of {destination.name} is older than that of {source.name}"
+    return ""
+
+
+def check_move(move: Move) -> None:
+    """See on both hosts whether the guest can move; nothing is changed.
+
+    Raises:
+        MoveRefused: it cannot, for a reason that is named.
+        GuestNotFound: the source does not have it.
+        WrongGuestState: it does not run.
+    """
+    reason = obstacle(move.source, move.destination)
+    if reason:
+        raise MoveRefused(f"Migration pre-check error: {reason}.")
+    guest = _movable(move)
+    known = move.destination.capabilities.get("machines", {})
+    if guest.machine not in known and guest.machine not in known.values():
+        raise _refused(move, f"has no machine type {guest.machine}")
+    volumes = _volumes_of(move, guest)
+    with connected(move.destination) as there:
+        if not there.offers_cpu(guest):
+            raise _refused(move, "has a CPU that lacks what the guest's CPU model has")
+        pool = there.pool_info(default_pool(move.destination).name)
+    needed = sum(volume.allocation_bytes for volume in volumes.values())
+    if pool.available_bytes < needed:
+        raise _refused(
+            move, f"has {pool.available_bytes} bytes free in its pool; the disks take {needed}"
+        )
+
+
+def _refused(move: Move, reason: str) -> MoveRefused:
+    return MoveRefused(f"Migration pre-check error: {move.destination.name} {reason}.")
+
+
+def _movable(move: Move) -> MovableGuest:
+    try:
+        with connected(move.source) as here:
+            return here.movable_guest(move.server_id)
+    except NotOnHost as error:
+        raise GuestNotFound("The host does not have the guest.", detail=error.detail) from error
+
+
+def _volumes_of(move: Move, guest: MovableGuest) -> dict[str, VolumeInfo]:
+    """The server's own volumes behind its disks, by target.
+
+    Raises:
+        MoveRefused: a disk is of something else, which stays on the host.
+    """
+    volumes = {}
+    with connected(move.source) as here:
+        for disk in guest.disks:
+            if not disk.volume and not disk.path:
+                continue
+            name = disk.volume or PurePosixPath(disk.path).name
+            found = _volume(here, move, name) if _is_own(move, name) else None
+            if found is None:
+                raise MoveRefused(
+                    f"Migration pre-check error: the disk {disk.target} is on {move.source.name} "
+                    "only, and not one of the server's own."
+                )
+            volumes[disk.target] = found
+    return volumes
+
+
+def _is_own(move: Move, volume: str) -> bool:
+    return volume.startswith(f"{move.server_id}-")
+
+
+def _volume(here: Host, move: Move, name: str) -> VolumeInfo | None:
+    for pool in move.source.pools.all():
+        for volume in here.list_volumes(pool.name, name):
+            if volume.name == name:
+                return volume
+    return None
+
+
+def move_guest(move: Move, watch: Callable[[MoveProgress | None], None]) -> None:
+    """Move the guest; done before, it is done.
+
+    `watch` is told every second how far it is, and may raise to end the migration: the guest then
+    stays where it is. What an earlier try left on the destination is made anew. Whatever comes of
+    it, `settle` tells where the guest is.
+
+    Raises:
+        MoveRefused: a disk of it cannot move.
+        HostCannot: the destination has no address.
+        CloudError: the migration failed.
+    """
+    guest = _movable(move)
+    volumes = _volumes_of(move, guest)
+    request = _prepare(move, guest, volumes)
+    with connected(move.source) as here, connected(move.destination) as there:
+
+        def migrate() -> None:
+            with translated(move.source):
+                here.migrate_guest(move.server_id, there, request)
+
+        with ThreadPoolExecutor(1, thread_name_prefix="migration") as beside:
+            moving = beside.submit(migrate)
+            try:
+                while not wait([moving], timeout=PROGRESS_EVERY_S).done:
+                    watch(_progress(move))
+            finally:
+                if not moving.done():
+                    abort_move(move)
+        moving.result()
+
+
+def _progress(move: Move) -> MoveProgress | None:
+    try:
+        with connected(move.source) as here:
+            return here.migration_progress(move.server_id)
+    except NotOnHost:
+        return None
+
+
+def abort_move(move: Move) -> None:
+    """End the guest's migration, if one is under way."""
+    with connected(move.source) as here:
+        here.abort_migration(move.server_id)
+
+
+def hasten_move(move: Move) -> None:
+    """Halt the guest until it has arrived, so that the migration comes to its end."""
+    with connected(move.source) as here:
+        here.hasten_migration(move.server_id)
+
+
+def _prepare(move: Move, guest: MovableGuest, volumes: dict[str, VolumeInfo]) -> MoveRequest:
+    pool = default_pool(move.destination).name
+    disks = [disk for disk in guest.disks if disk.target in volumes]
+    with connected(move.source) as here, connected(move.destination) as there:
+        bases = {each.name for each in there.list_volumes(pool, "base-")}
+        lacks = any(_base_of(volumes[disk.target]) not in {"", *bases} for disk in disks)
+        for disk in disks:
+            volume = volumes[disk.target]
+            # A half copy of an earlier try is not written over where the guest has discarded since.
+            there.delete_volume(pool, volume.name)
+            if disk.is_readonly:
+                content = here.get_content(disk.pool or default_pool(move.source).name, volume.name)
+                there.put_content(pool, volume.name, content)
+            else:
+                _make_empty(there, pool, disk, volume, is_whole=lacks)
+        paths = {each.name: each.path for each in there.list_volumes(pool, f"{move.server_id}-")}
+        log = there.prepare_console_log(pool, move.server_id)
+    return MoveRequest(
+        address=_address(move.destination),
+        pool=pool,
+        paths={disk.target: paths[volumes[disk.target].name] for disk in disks},
+        console_log_path=log,
+        copied=tuple(disk.target for disk in disks if not disk.is_readonly),
+        copy_mode="all" if lacks else "top",
+    )
+
+
+def _base_of(volume: VolumeInfo) -> str:
+    return PurePosixPath(volume.backing_path).name if volume.backing_path else ""
+
+
+def _make_empty(
+    there: Host, pool: str, disk: DiskSeen, volume: VolumeInfo, *, is_whole: bool
+) -> None:
+    base = _base_of(volume)
+    if base and not is_whole:
+        whole_gib, rest = divmod(disk.capacity_bytes, _GIB)
+        # Of 0 GiB it is as large as its image.
+        there.create_overlay(pool, volume.name, base, 0 if rest else whole_gib)
+    else:
+        kind: VolumeFormat = "qcow2" if disk.format == "qcow2" else "raw"
+        there.create_blank(pool, volume.name, disk.capacity_bytes, kind)
+
+
+def _address(hypervisor: Hypervisor) -> str:
+    """Where the host is reached by others: as by the portal, or by its own name."""
+    found = ssh_address(hypervisor.uri)
+    address = hypervisor.hostname if found is None else found.host
+    if not address:
+        raise HostCannot("The destination has no address.", detail=hypervisor.name)
+    return address
+
+
+def settle(move: Move) -> bool:
+    """See where the guest is, and let it be on that host alone; whether it has arrived.
+
+    A guest that a broken-off migration left halted on the source runs on there.
+
+    Raises:
+        HostUnreachable: a host that has to be asked does not answer.
+        HostBusy: the guest is just being handed over; ask again.
+    """
+    try:
+        here = guest_info(move.source, move.server_id)
+    except HostUnreachable:
+        # It cannot be both: a guest that runs at the destination was handed over.
+        if _has_arrived(move, None, guest_info(move.destination, move.server_id)):
+            return True
+        raise
+    if here is not None and here.power_state == "running":
+        _end_migration(move)
+    elif _has_arrived(move, here, guest_info(move.destination, move.server_id)):
+        return True
+    # What is there can never run any more: its other half is here, and nothing is sent.
+    remove_guest(move.destination, move.server_id)
+    if here is not None and here.power_state == "paused" and not move.is_paused:
+        with connected(move.source) as source:
+            source.unpause_guest(move.server_id)
+    return False
+
+
+def _end_migration(move: Move) -> None:
+    """End what an earlier try left under way; the guest stays on the source, and is seen to."""
+    ends_at = time.monotonic() + ABORT_S
+    abort_move(move)
+    while _progress(move) is not None:
+        if time.monotonic() >= ends_at:
+            raise HostBusy("The guest's migration is still being ended.")
+        time.sleep(_POLL_S)
+    found = guest_info(move.source, move.server_id)
+    if found is None or found.power_state != "running":
+        raise HostBusy("The guest is just being handed over.")
+
+
+def _has_arrived(move: Move, here: GuestInfo | None, there: GuestInfo | None) -> bool:
+    """Whether the guest belongs to the destination, when it does not run on the source.
+
+    libvirt keeps the definition there before it lets the guest run, so without one it never ran.
+    """
+    if there is None or not there.is_persistent:
+        return False
+    if there.power_state == "running" or (there.power_state == "paused" and move.is_paused):
+        return True
+    if there.power_state == "paused":
+        raise HostBusy("The guest is just being handed over.")
+    # It went off after its arrival, unless its other half still waits to be handed over.
+    return here is None or here.power_state != "paused"
