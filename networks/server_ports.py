@@ -178,8 +178,11 @@ def create_server_ports(
     plan: Sequence[PlannedPort],
     security_groups: Sequence[SecurityGroup],
     now: datetime,
+    first_index: int = 0,
 ) -> list[Port]:
     """Make or bind one server's ports in the plan's order, inside the caller's transaction.
+
+    `first_index` is the place of the first of them among the server's interfaces.
 
     Raises:
         PortLimitExceeded: the project may not have so many more ports.
@@ -196,10 +199,11 @@ def create_server_ports(
             raise PortLimitExceeded("Maximum number of ports exceeded") from error
     ports = []
     for index, planned in enumerate(plan):
+        place = first_index + index
         if planned.port_id is not None:
-            port = _bind(planned.port_id, planned, owner, index, now)
+            port = _bind(planned.port_id, planned, owner, place, now)
         else:
-            port = _make(ids[index], planned, owner, index, now)
+            port = _make(ids[index], planned, owner, place, now)
             port.security_groups.set(security_groups)
         ports.append(port)
     return ports
@@ -251,11 +255,20 @@ def ports_of(server_id: UUID) -> QuerySet[Port]:
 
 def release_server_ports(*, server_id: UUID, now: datetime) -> None:
     """Delete the ports made for the server and free the others; done again it finds none."""
+    _release(ports_of(server_id), now)
+
+
+def release_server_port(*, server_id: UUID, port_id: UUID, now: datetime) -> None:
+    """The same of one of its ports; one that is not the server's is left alone."""
+    _release(ports_of(server_id).filter(pk=port_id), now)
+
+
+def _release(ports: QuerySet[Port], now: datetime) -> None:
     with transaction.atomic():
-        for port in ports_of(server_id).filter(made_for_server=True):
+        for port in ports.filter(made_for_server=True):
             release(subject=port.pk)
             port.delete()
-        ports_of(server_id).update(
+        ports.update(
             device_id="",
             device_owner="",
             device_index=0,

@@ -65,7 +65,16 @@ def wire_ports(*, hypervisor: Hypervisor, server_id: UUID) -> list[WiredPort]:
         NetworkWithoutSubnet: a port's network lost its subnet.
         HostUnreachable, TakenOnHost: as the host says.
     """
-    ports = ports_with_addresses(server_id)
+    return _wire_all(hypervisor, ports_with_addresses(server_id))
+
+
+def wire_port(*, hypervisor: Hypervisor, port: Port) -> WiredPort:
+    """The same for one port alone, and its DHCP entries too are for others to make."""
+    [wired] = _wire_all(hypervisor, _with_addresses(Port.objects.filter(pk=port.pk)))
+    return wired
+
+
+def _wire_all(hypervisor: Hypervisor, ports: Sequence[Port]) -> list[WiredPort]:
     networks = {port.network_id: port.network for port in ports}
     for network in networks.values():
         links.ensure_nat_network(hypervisor, network_spec(network))
@@ -79,7 +88,7 @@ def _wire(hypervisor: Hypervisor, port: Port) -> WiredPort:
 
 def ports_with_addresses(server_id: UUID) -> list[Port]:
     """The server's ports in the order of its interfaces, ready for `wired_port`."""
-    return list(_with_addresses(ports_of(server_id).select_related("network")))
+    return list(_with_addresses(ports_of(server_id)))
 
 
 def port_filter(port: Port) -> links.FilterSpec:
@@ -106,9 +115,18 @@ class Lease:
 
 def leases_of(server_id: UUID) -> list[Lease]:
     """The addresses that the server's cards ask for by DHCP."""
+    return _leases(_with_addresses(ports_of(server_id)))
+
+
+def leases_of_port(port: Port) -> list[Lease]:
+    """The addresses that this card asks for."""
+    return _leases(_with_addresses(Port.objects.filter(pk=port.pk)))
+
+
+def _leases(ports: Iterable[Port]) -> list[Lease]:
     return [
         Lease(libvirt_network_name(port.network_id), port.mac_address, fixed_ip.address)
-        for port in _with_addresses(ports_of(server_id))
+        for port in ports
         for fixed_ip in port.fixed_ips.all()
         if fixed_ip.subnet.has_dhcp
     ]
@@ -148,10 +166,12 @@ def network_spec(network: Network) -> links.NatNetworkSpec:
 
 def port_facts(server_id: UUID) -> list[dict[str, str]]:
     """What `unwire_ports` needs of the server's ports, as JSON."""
-    return [
-        {"port": str(port.pk), "mac": port.mac_address, "network": str(port.network_id)}
-        for port in ports_of(server_id)
-    ]
+    return [port_fact(port) for port in ports_of(server_id)]
+
+
+def port_fact(port: Port) -> dict[str, str]:
+    """The same of one port."""
+    return {"port": str(port.pk), "mac": port.mac_address, "network": str(port.network_id)}
 
 
 def unwire_ports(*, hypervisor: Hypervisor, facts: Iterable[Mapping[str, str]]) -> None:
@@ -225,4 +245,4 @@ def _name_servers(subnet: Subnet) -> Sequence[str]:
 
 
 def _with_addresses(ports: Any) -> Any:
-    return ports.prefetch_related("fixed_ips__subnet", "network__subnets")
+    return ports.select_related("network").prefetch_related("fixed_ips__subnet", "network__subnets")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudportal.errors import Conflict, Forbidden, Invalid, NotFound, OverQuota
+from cloudportal.errors import CloudError, Conflict, Forbidden, Invalid, NotFound, OverQuota
 
 if TYPE_CHECKING:
     from servers.legal import Rule
@@ -90,3 +90,23 @@ class GuestElsewhere(Conflict):
 
 class RecordUnusable(Invalid):
     """What a guest says of its server cannot be true: it is of another guest, or damaged."""
+
+
+class InterfaceAttachFailed(CloudError):
+    """The server's host did not take the interface; it was given back."""
+
+
+class MigrationNotFound(NotFound):
+    """The server has no such migration, or it is over."""
+
+
+class InvalidMigrationState(Invalid):
+    """The migration is not at a point at which this can be done to it."""
+
+
+class MigrationAborted(Conflict):
+    """Somebody ended the migration; the server stays where it is."""
+
+
+class HostInUse(Invalid):
+    """The server's host is not down, so nothing is taken from it."""

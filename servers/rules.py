@@ -63,6 +63,8 @@ declare(
         "os_compute_api:os-volumes-attachments:create": Mark.MEMBER,
         "os_compute_api:os-volumes-attachments:delete": Mark.MEMBER,
         "os_compute_api:os-volumes-attachments:swap": Mark.ADMIN,
+        "os_compute_api:os-attach-interfaces:list": Mark.READER,
+        "os_compute_api:os-attach-interfaces:show": Mark.READER,
         "os_compute_api:os-attach-interfaces:create": Mark.MEMBER,
         "os_compute_api:os-attach-interfaces:delete": Mark.MEMBER,
         "os_compute_api:os-console-output": Mark.MEMBER,

@@ -19,7 +19,7 @@ from flavors.models import Flavor
 from hypervisors.models import Aggregate, Hypervisor
 from identity.models import Domain, Project
 from images.models import Image, ImageStatus, Visibility
-from networks.models import Network, SecurityGroup, Subnet
+from networks.models import Network, Port, SecurityGroup, Subnet
 from operations.models import Operation
 from quotas.set_limits import set_project_limits
 from servers.create import create_servers
@@ -122,6 +122,7 @@ def make_world(count: int = 1) -> World:
             "group_id": str(groups[0].pk),
             "image_id": str(image.pk),
             "network_id": str(network.pk),
+            "port_id": str(Port.objects.get(device_id=str(servers[0].pk)).pk),
             "security_group_id": str(SecurityGroup.objects.get(project_id=OWN_PROJECT).pk),
         },
     )

@@ -7,6 +7,7 @@ from servers.api.addresses import Addresses, AddressesOnNetwork
 from servers.api.aggregate_images import AggregateImages
 from servers.api.explanation import Explanation
 from servers.api.instance_actions import InstanceActions, OneInstanceAction
+from servers.api.interfaces import Interfaces, OneInterface
 from servers.api.labels import ServerMetadata, ServerMetadataItem, ServerTag, ServerTags
 from servers.api.servers import OneServer, Servers, ServersDetail
 
@@ -26,6 +27,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_ONE}/tags/<str:tag>", ServerTag.as_view()),
     path(f"{_ONE}/ips", Addresses.as_view()),
     path(f"{_ONE}/ips/<str:label>", AddressesOnNetwork.as_view()),
+    path(f"{_ONE}/os-interface", Interfaces.as_view()),
+    path(f"{_ONE}/os-interface/<str:port_id>", OneInterface.as_view()),
     path(f"{_ONE}/os-instance-actions", InstanceActions.as_view()),
     path(f"{_ONE}/os-instance-actions/<str:request_id>", OneInstanceAction.as_view()),
     path(f"{_ONE}/cloudportal:explanation", Explanation.as_view()),

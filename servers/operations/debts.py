@@ -12,6 +12,17 @@ from servers.models import Server
 
 def describe_cleanups(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
     """What servers left on which hosts; two queries however many."""
+    return _describe(params, "Take {name} off the host: guest, disks, DHCP entries, filters")
+
+
+def describe_unplugs(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
+    """Which servers' hosts still have interfaces that are theirs no more; two queries."""
+    return _describe(
+        params, "Take the interface {mac} out of {name}, with its DHCP entry and filter"
+    )
+
+
+def _describe(params: Sequence[Mapping[str, Any]], words: str) -> list[DebtFacts]:
     hosts = Hypervisor.objects.in_bulk([each["hypervisor"] for each in params])
     wanted = [each["server"] for each in params]
     names = {
@@ -20,8 +31,7 @@ def describe_cleanups(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
     }
     return [
         DebtFacts(
-            what=f"Take {names.get(each['server'], 'a server')} off the host: "
-            "guest, disks, DHCP entries, filters",
+            what=words.format(name=names.get(each["server"], "a server"), mac=each.get("mac", "")),
             host=hosts[each["hypervisor"]].name if each["hypervisor"] in hosts else "",
             server=each["server"],
         )

@@ -35,7 +35,7 @@ from servers.power import (
 )
 from servers.states import PowerState, VmState
 from tests.authorisation import actor_named
-from tests.matrix import precache, reimage
+from tests.matrix import interfaces, precache, reimage
 from tests.matrix.world import World, operation_of
 
 
@@ -378,6 +378,18 @@ CASES = [
     ),
     Case(
         "repair", "integrity.repair", begin_repair, is_repaired, is_repaired_next_time, keeps=True,
+    ),
+    Case(
+        "attach interface", "server.attach_interface", interfaces.begin_attach,
+        interfaces.is_plugged, interfaces.is_given_back,
+    ),
+    Case(
+        "detach interface", "server.detach_interface", interfaces.begin_detach,
+        interfaces.is_unplugged, interfaces.stays_bound,
+    ),
+    Case(
+        "interface debt", "server.unplug_interface", interfaces.begin_debt,
+        interfaces.debt_is_paid, has_successor=False,
     ),
     Case(
         "precache", "image.precache", precache.begin, precache.image_is_there,

@@ -64,6 +64,7 @@ BODIES: dict[str, Any] = {
     "POST servers/{server_id}/remote-consoles": {
         "remote_console": {"protocol": "vnc", "type": "novnc"}
     },
+    "POST servers/{server_id}/os-interface": {"interfaceAttachment": {"net_id": "$network_id"}},
     "POST servers/{server_id}/shares": {"share": {"share_id": NOTHING}},
     "POST servers": {"server": NEW_SERVER},
     "PUT servers/{server_id}": {"server": {"name": "new"}},
