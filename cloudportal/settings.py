@@ -68,6 +68,7 @@ INSTALLED_APPS = [
     "hypervisors",
     "images",
     "networks",
+    "volumes",
     "scheduling",
     "servers",
     "integrity",

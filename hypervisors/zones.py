@@ -17,3 +17,9 @@ def zones_of(hypervisor_keys: Collection[int]) -> dict[int, str]:
     )
     # Newest first, so that with several (which the aggregates' rules refuse) the oldest holds.
     return {**dict.fromkeys(hypervisor_keys, DEFAULT_ZONE), **dict(memberships)}
+
+
+def zone_names() -> set[str]:
+    """The names of all zones but the default one."""
+    named = Aggregate.objects.exclude(availability_zone="")
+    return set(named.values_list("availability_zone", flat=True))

@@ -13,6 +13,9 @@ _OFFERED = (
     ("compute", "nova", "/compute/v2.1"),
     ("image", "glance", "/image"),
     ("network", "neutron", "/network"),
+    # The volume service by its present name and by the one that older clients ask for.
+    ("block-storage", "cinder", "/volume/v3"),
+    ("volumev3", "cinderv3", "/volume/v3"),
 )
 
 

@@ -19,6 +19,9 @@ COUNTED = {
     "routers": 10,
     "floating_ips": 50,
     "images": 1000,
+    "volumes": 10,
+    "snapshots": 10,
+    "gigabytes": 1000,
 }
 # Bounds of one request, one server, one group or one user; no sum is kept.
 BOUNDS = {
@@ -28,6 +31,7 @@ BOUNDS = {
     "injected_files": 5,
     "injected_file_content_bytes": 10240,
     "injected_file_path_bytes": 255,
+    "per_volume_gigabytes": UNLIMITED,
 }
 DEFAULTS = {**COUNTED, **BOUNDS}
 # What can be limited for single users too: the compute API's own.

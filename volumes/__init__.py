@@ -1,0 +1,1 @@
+"""Volumes that outlive servers, their snapshots and attachments, and the volume service's wire."""

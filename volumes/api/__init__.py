@@ -1,0 +1,1 @@
+"""The volume service's wire format, version 3."""

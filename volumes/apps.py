@@ -1,0 +1,26 @@
+"""Registers the volumes app."""
+
+from django.apps import AppConfig
+
+
+class VolumesConfig(AppConfig):
+    """The volumes app."""
+
+    name = "volumes"
+
+    def ready(self) -> None:
+        """Register what others find by name, and the kinds of operations."""
+        from identity.delete import keep_project_while
+        from operations.kinds import register
+        from volumes.find import volumes_held_by
+        from volumes.operations import create, delete, extend, snapshot
+
+        for kind in (
+            create.CREATE,
+            delete.DELETE,
+            extend.EXTEND,
+            snapshot.CREATE,
+            snapshot.DELETE,
+        ):
+            register(kind)
+        keep_project_while(volumes_held_by)

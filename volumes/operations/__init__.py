@@ -1,0 +1,1 @@
+"""What is done to volumes on hosts, a file an operation."""
