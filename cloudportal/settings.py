@@ -5,6 +5,7 @@
 """
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import django_stubs_ext
 import environ
@@ -19,6 +20,10 @@ ENVIRONMENT = {
     "CLOUDPORTAL_PORT": "TCP port of the web process on 127.0.0.1. Default: 8000.",
     "CLOUDPORTAL_BIND": "Address the web process listens on. Default: 127.0.0.1.",
     "CLOUDPORTAL_URL": "Public base URL, as clients see it. Default: http://BIND:PORT.",
+    "CLOUDPORTAL_LIVE_PORT": "TCP port of the live process. Default: CLOUDPORTAL_PORT + 1.",
+    "CLOUDPORTAL_LIVE_URL": "Public base URL of the live process. Default: ws://HOST:LIVE_PORT with "
+    "the host of CLOUDPORTAL_URL; wss://HOST where that is https.",
+    "CLOUDPORTAL_CONSOLE_LIFETIME_S": "Lifetime of a console's address in seconds. Default: 600.",
     "CLOUDPORTAL_HOSTS": "Comma-separated host names that requests may name. Default: loopback's.",
     "CLOUDPORTAL_DEBUG": "Django's debug mode, for development only. Default: off.",
     "CLOUDPORTAL_WORKERS": "django-q2 worker processes of the default queue. Default: 2.",
@@ -37,7 +42,17 @@ VAR_DIR = Path(env.str("CLOUDPORTAL_VAR", str(BASE_DIR / "var"))).resolve()
 BIND = env.str("CLOUDPORTAL_BIND", "127.0.0.1")
 PORT = env.int("CLOUDPORTAL_PORT", 8000)
 PUBLIC_URL = env.str("CLOUDPORTAL_URL", f"http://{BIND}:{PORT}").rstrip("/")
+LIVE_PORT = env.int("CLOUDPORTAL_LIVE_PORT", PORT + 1)
 DEBUG = env.bool("CLOUDPORTAL_DEBUG", False)
+
+_public = urlsplit(PUBLIC_URL)
+# With https there is a proxy before the portal, which can take the websockets as well.
+LIVE_URL = env.str(
+    "CLOUDPORTAL_LIVE_URL",
+    f"wss://{_public.netloc}"
+    if _public.scheme == "https"
+    else f"ws://{_public.netloc.removesuffix(f':{_public.port}')}:{LIVE_PORT}",
+).rstrip("/")
 
 SECRET_KEY_FILE = Path(env.str("SECRET_KEY_FILE", str(VAR_DIR / "secret_key")))
 # Without the file only commands that sign nothing work; the system check says so before a process
@@ -225,6 +240,7 @@ Q_CLUSTER = {
 }
 
 TOKEN_LIFETIME_S = env.int("CLOUDPORTAL_TOKEN_LIFETIME_S", 3600)
+CONSOLE_LIFETIME_S = env.int("CLOUDPORTAL_CONSOLE_LIFETIME_S", 600)
 MAX_IMAGE_BYTES = env.int("CLOUDPORTAL_MAX_IMAGE_BYTES", 64 * 1024**3)
 HEARTBEAT_S = env.float("CLOUDPORTAL_HEARTBEAT_S", 10.0)
 IMAGE_DIR = Path(env.str("CLOUDPORTAL_IMAGES", str(VAR_DIR / "images"))).resolve()

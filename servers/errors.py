@@ -15,6 +15,10 @@ class ServerNotFound(NotFound):
     """No such server, or not one the caller may know of."""
 
 
+class ConsoleTokenRefused(NotFound):
+    """Nobody may open a console with this token (any more)."""
+
+
 class KeyPairNotFound(NotFound):
     """The user has no key pair of that name."""
 

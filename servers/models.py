@@ -16,6 +16,7 @@ from hypervisors.models import Hypervisor
 from servers.errors import InvalidState, ServerLocked, ServerNotFound
 from servers.legal import Rule
 from servers.states import (
+    ConsoleType,
     MigrationStatus,
     MigrationType,
     PowerState,
@@ -348,3 +349,29 @@ class Migration(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} of {self.server_id}: {self.status}"
+
+
+class ConsoleToken(models.Model):
+    """The right to open one console of a server once, for a short time.
+
+    It speaks for its user in the project that was open when it was asked for. Only a hash is kept,
+    so nobody opens a console with what the database holds.
+    """
+
+    server = models.ForeignKey(Server, models.CASCADE, related_name="console_tokens")
+    type = models.CharField(max_length=16, choices=ConsoleType.choices)
+    token_hash = models.CharField(max_length=64, unique=True)
+    user_id = models.CharField(max_length=64)
+    project_id = models.CharField(max_length=64, blank=True, default="")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    used_at: models.DateTimeField[datetime | None, datetime | None] = models.DateTimeField(
+        null=True
+    )
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["expires_at"], name="console_token_expiry")]
+
+    def __str__(self) -> str:
+        return f"{self.type} of {self.server_id}"

@@ -1,24 +1,35 @@
-"""Consoles of servers in a browser or a terminal: this release offers none of them."""
+"""Consoles of servers in a browser: the display by VNC, and the serial line as a terminal."""
 
 from __future__ import annotations
 
 import dataclasses
+from datetime import datetime
+
+from django.conf import settings
 
 from cloudportal.errors import Invalid
 from identity.actors import Actor
 from servers.begin import require
+from servers.console_tokens import issue_console_token
 from servers.errors import InvalidState
 from servers.legal import LEGAL
 from servers.models import Server
+from servers.states import ConsoleType
+
+_OFFERED = {("vnc", "novnc"): ConsoleType.NOVNC, ("serial", "serial"): ConsoleType.SERIAL}
+# Of the pages that open with a token and without a login.
+PATHS = {ConsoleType.NOVNC: "/console/vnc", ConsoleType.SERIAL: "/console/serial"}
 
 
-def open_console(*, server: Server, protocol: str, kind: str, actor: Actor) -> None:
-    """Refuse a console of this kind, as a cloud refuses one that it does not have.
+def open_console(
+    *, server: Server, protocol: str, kind: str, actor: Actor, now: datetime
+) -> tuple[ConsoleType, str]:
+    """What opens a console of the server: its type and a token for it.
 
     Raises:
         Forbidden: the actor may not.
         InvalidState: the server is on no host, or being deleted or migrated.
-        Invalid: always else.
+        Invalid: this cloud has no console of this kind.
     """
     rule = dataclasses.replace(LEGAL["console"], action=f"get_{protocol}_console")
     require(actor, rule, server)
@@ -28,4 +39,17 @@ def open_console(*, server: Server, protocol: str, kind: str, actor: Actor) -> N
             raise InvalidState(f"Instance {server.pk} is not ready")
         if rule.obstacle(server) is not None:
             raise InvalidState.of(server, rule)
-    raise Invalid(f"Unavailable console type {kind}.")
+    offered = _OFFERED.get((protocol, kind))
+    if offered is None:
+        raise Invalid(f"Unavailable console type {kind}.")
+    return offered, issue_console_token(server=server, kind=offered, actor=actor, now=now)
+
+
+def console_url(
+    *, server: Server, protocol: str, kind: str, actor: Actor, now: datetime
+) -> str:
+    """The address of a page with the console; as `open_console`, whose errors it raises."""
+    offered, token = open_console(
+        server=server, protocol=protocol, kind=kind, actor=actor, now=now
+    )
+    return f"{settings.PUBLIC_URL}{PATHS[offered]}?token={token}"

@@ -83,6 +83,13 @@ class PowerState(models.IntegerChoices):
     SUSPENDED = 7
 
 
+class ConsoleType(models.TextChoices):
+    """The consoles there are, by the wire's names of their types."""
+
+    NOVNC = "novnc"
+    SERIAL = "serial"
+
+
 class MigrationType(models.TextChoices):
     """Why a server goes from one host to another."""
 
