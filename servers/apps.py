@@ -17,6 +17,7 @@ class ServersConfig(AppConfig):
         from operations.kinds import register
         from operations.timers import register_timer
         from scheduling.groups import register_groups
+        from servers.console_tokens import SWEEP_EVERY_S, remove_expired_console_tokens
         from servers.find import servers_held_by
         from servers.groups import group_of_server
         from servers.occupants import release_gone, servers_on
@@ -25,6 +26,7 @@ class ServersConfig(AppConfig):
             cleanup,
             crash_dump,
             delete,
+            live_migrate,
             interfaces,
             pause,
             power,
@@ -39,6 +41,7 @@ class ServersConfig(AppConfig):
             build.BUILD,
             cleanup.CLEANUP,
             delete.DELETE,
+            live_migrate.LIVE_MIGRATE,
             power.START,
             power.STOP,
             power.REBOOT,
@@ -62,3 +65,4 @@ class ServersConfig(AppConfig):
         register_groups(group_of_server)
         on_look(note_power_states)
         register_timer("servers.records", RECORD_EVERY_S, sync_records)
+        register_timer("servers.console_tokens", SWEEP_EVERY_S, remove_expired_console_tokens)
