@@ -127,7 +127,8 @@ def _end_detachment(context: Context) -> None:
 def _on_failed(context: Context, error: dict[str, Any]) -> None:
     """The action says that it failed; the server is as it was."""
     now = timezone.now()
-    host = (context.outputs.get("begin") or {}).get("host", "")
+    on = server_of(context).hypervisor
+    host = (context.outputs.get("begin") or {}).get("host") or (on.name if on else "")
     message, detail = str(error.get("message", "")), str(error.get("detail", ""))
     history.end_event(**_of_event(context, host), error=message, now=now)
     history.mark_action_failed(server_id=context.subject, request_id=context.request_id, now=now)

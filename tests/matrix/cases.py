@@ -385,7 +385,7 @@ CASES = [
     ),
     Case(
         "detach interface", "server.detach_interface", interfaces.begin_detach,
-        interfaces.is_unplugged, interfaces.stays_bound,
+        interfaces.is_unplugged, interfaces.may_be_taken_again,
     ),
     Case(
         "interface debt", "server.unplug_interface", interfaces.begin_debt,

@@ -77,11 +77,19 @@ def is_unplugged(world: World, operation: Operation) -> None:
     _assert_action(operation, "")
 
 
-def stays_bound(world: World, operation: Operation) -> None:
-    """It is still the server's, to be taken away by another try."""
+def may_be_taken_again(world: World, operation: Operation) -> None:
+    """What the host refuses is a debt; else it failed, and may be asked for once more."""
+    if operation.state == OperationState.DONE:
+        is_unplugged(world, operation)
+        return
     assert operation.state == OperationState.FAILED
-    assert Port.objects.filter(pk=operation.params["port"]).exists()
     _assert_action(operation, "Error")
+    server = _server(world)
+    if Port.objects.filter(pk=operation.params["port"]).exists():
+        port_id = operation.params["port"]
+        detach_interface(server=server, port_id=port_id, actor=world.actor, now=timezone.now())
+        world.work(operation_of(server))
+    _assert_agreed(world, server.pk)
 
 
 def debt_is_paid(world: World, operation: Operation) -> None:
