@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from uuid import UUID
 
+from django.db.models import Q
+
 from hypervisors.connections import connected, translated
 from hypervisors.errors import (
     GuestNotFound,
@@ -33,8 +35,8 @@ from hypervisors.pools import default_pool
 from hypervisors.uris import ssh_address
 
 __all__ = [
-    "Move", "MoveProgress", "abort_move", "check_move", "hasten_move", "move_guest", "obstacle",
-    "settle",
+    "Move", "MoveProgress", "abort_move", "check_move", "hasten_move", "hosts_unfit", "move_guest",
+    "obstacle", "settle",
 ]  # fmt: skip
 
 PROGRESS_EVERY_S = 1.0
@@ -71,8 +73,21 @@ def obstacle(source: Hypervisor, destination: Hypervisor) -> str:
     return ""
 
 
-def check_move(move: Move) -> None:
+def hosts_unfit(source: Hypervisor) -> list[str]:
+    """The names of the hosts that `obstacle` refuses, in one query."""
+    fit = Q(
+        arch=source.arch,
+        domain_type=source.domain_type,
+        qemu_version__gte=source.qemu_version,
+        libvirt_version__gte=source.libvirt_version,
+    )
+    return list(Hypervisor.objects.filter(~fit).values_list("name", flat=True))
+
+
+def check_move(move: Move, *, may_overcommit: bool = True) -> None:
     """See on both hosts whether the guest can move; nothing is changed.
+
+    With `may_overcommit` it counts what its disks take, else what they may grow to.
 
     Raises:
         MoveRefused: it cannot, for a reason that is named.
@@ -91,7 +106,9 @@ def check_move(move: Move) -> None:
         if not there.offers_cpu(guest):
             raise _refused(move, "has a CPU that lacks what the guest's CPU model has")
         pool = there.pool_info(default_pool(move.destination).name)
-    needed = sum(volume.allocation_bytes for volume in volumes.values())
+    taken = sum(volume.allocation_bytes for volume in volumes.values())
+    most = sum(disk.capacity_bytes for disk in guest.disks)
+    needed = taken if may_overcommit else most
     if pool.available_bytes < needed:
         raise _refused(
             move, f"has {pool.available_bytes} bytes free in its pool; the disks take {needed}"

@@ -22,23 +22,35 @@ class ServersConfig(AppConfig):
         from servers.groups import group_of_server
         from servers.occupants import release_gone, servers_on
         from servers.operations import (
+            attach_volume,
             build,
             cleanup,
             crash_dump,
             delete,
-            live_migrate,
+            disk_image,
+            guest_password,
             interfaces,
+            live_migrate,
+            offload,
             pause,
             power,
             reimage,
+            rescue,
+            shelve,
+            snapshot,
             suspend,
+            unshelve,
         )
-        from servers.operations.debts import describe_cleanups, describe_unplugs
+        from servers.operations.debts import describe_cleanups, describe_copies, describe_unplugs
         from servers.power_sync import note_power_states
         from servers.record_sync import RECORD_EVERY_S, sync_records
+        from servers.shelve import OFFLOAD_EVERY_S, offload_those_due
 
         for kind in (
             build.BUILD,
+            attach_volume.ATTACH,
+            attach_volume.DETACH,
+            attach_volume.RELEASE,
             cleanup.CLEANUP,
             delete.DELETE,
             live_migrate.LIVE_MIGRATE,
@@ -51,18 +63,29 @@ class ServersConfig(AppConfig):
             suspend.SUSPEND,
             suspend.RESUME,
             crash_dump.CRASH_DUMP,
+            snapshot.SNAPSHOT,
+            disk_image.DROP_COPY,
+            shelve.SHELVE,
+            offload.OFFLOAD,
+            unshelve.UNSHELVE,
+            unshelve.START,
             reimage.REBUILD,
+            rescue.RESCUE,
+            rescue.UNRESCUE,
+            guest_password.CHANGE_PASSWORD,
             interfaces.ATTACH_INTERFACE,
             interfaces.DETACH_INTERFACE,
             interfaces.UNPLUG_INTERFACE,
         ):
             register(kind)
         register_debt(cleanup.CLEANUP_NAME, describe_cleanups)
+        register_debt(disk_image.DROP_COPY_NAME, describe_copies)
         register_debt(interfaces.UNPLUG, describe_unplugs)
         register_occupants(servers_on)
         register_releaser(release_gone)
         keep_project_while(servers_held_by)
         register_groups(group_of_server)
         on_look(note_power_states)
+        register_timer("servers.offload", OFFLOAD_EVERY_S, offload_those_due)
         register_timer("servers.records", RECORD_EVERY_S, sync_records)
         register_timer("servers.console_tokens", SWEEP_EVERY_S, remove_expired_console_tokens)

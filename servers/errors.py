@@ -76,6 +76,10 @@ class TooManyItems(OverQuota):
     """More metadata or files than the project's limit for one server."""
 
 
+class PasswordNotSet(Conflict):
+    """The guest's password cannot be changed: it has no agent, or none that answers."""
+
+
 class LabelNotFound(NotFound):
     """The server has no such metadata key or tag."""
 
@@ -114,3 +118,15 @@ class MigrationAborted(Conflict):
 
 class HostInUse(Invalid):
     """The server's host is not down, so nothing is taken from it."""
+
+
+class VolumesAttached(Conflict):
+    """The server has volumes, which lie on its host and cannot go with it."""
+
+
+class DeviceTaken(Conflict):
+    """Another disk of the server has that name."""
+
+
+class HostAway(Conflict):
+    """The server's host does not answer, so nothing can be changed there now."""

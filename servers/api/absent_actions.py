@@ -16,18 +16,12 @@ from servers.api.action import FREE, Action, Schema
 from servers.api.action_bodies import (
     ADD_FIXED_IP,
     ADD_FLOATING_IP,
-    CHANGE_PASSWORD,
-    CREATE_BACKUP,
-    CREATE_IMAGE,
     EVACUATE,
     MIGRATE,
-    MIGRATE_LIVE,
     REMOVE_FIXED_IP,
     REMOVE_FLOATING_IP,
-    RESCUE,
     RESIZE,
     SECURITY_GROUP,
-    UNSHELVE,
 )
 from servers.api.gone import GONE
 from servers.begin import check_legal
@@ -76,22 +70,13 @@ ABSENT_ACTIONS = {
     "resetNetwork": Action(_gone, LEGAL["resetState"].policy, _PLAIN),
     **dict(
         [
-            _absent("rescue", RESCUE),
-            _absent("unrescue"),
             _absent("resize", RESIZE),
             _absent("confirmResize"),
             _absent("revertResize"),
-            _absent("createImage", CREATE_IMAGE),
-            _absent("createBackup", CREATE_BACKUP),
-            _absent("changePassword", CHANGE_PASSWORD),
-            _absent("shelve"),
-            _absent("shelveOffload"),
-            _absent("unshelve", UNSHELVE),
             _absent("addSecurityGroup", SECURITY_GROUP),
             _absent("removeSecurityGroup", SECURITY_GROUP),
             _absent("injectNetworkInfo"),
             _absent("migrate", MIGRATE),
-            _absent("os-migrateLive", MIGRATE_LIVE),
             _absent("evacuate", EVACUATE),
             _absent("addFixedIp", ADD_FIXED_IP, until="2.43"),
             _absent("removeFixedIp", REMOVE_FIXED_IP, until="2.43"),

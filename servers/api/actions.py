@@ -10,9 +10,12 @@ from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Invalid
 from servers.api.absent_actions import ABSENT_ACTIONS
 from servers.api.action import Action, ActionBodies
-from servers.api.console_actions import CONSOLE_ACTIONS
+from servers.api.console_actions import CONSOLE_ACTIONS, CONSOLE_OPENED
+from servers.api.image_actions import IMAGE_ACTIONS, MADE
+from servers.api.migrate_actions import MIGRATE_ACTIONS
 from servers.api.power_actions import POWER_ACTIONS
 from servers.api.rebuild_actions import REBUILD_ACTIONS, REBUILT
+from servers.api.rescue_actions import RESCUE_ACTIONS
 from servers.api.state_actions import STATE_ACTIONS
 from servers.find import find_server
 
@@ -20,7 +23,10 @@ ACTIONS: dict[str, Action] = {
     **POWER_ACTIONS,
     **STATE_ACTIONS,
     **CONSOLE_ACTIONS,
+    **IMAGE_ACTIONS,
     **REBUILD_ACTIONS,
+    **RESCUE_ACTIONS,
+    **MIGRATE_ACTIONS,
     **ABSENT_ACTIONS,
 }
 BODIES = ActionBodies(ACTIONS)
@@ -34,7 +40,10 @@ class ServerActions(ComputeView):
     @documented(
         "Do something to a server.",
         request=BODIES,
-        responses={200: record({"output": STRING}), 202: either(NOTHING, REBUILT)},
+        responses={
+            200: either(record({"output": STRING}), CONSOLE_OPENED),
+            202: either(NOTHING, REBUILT, MADE),
+        },
         faults={410, 501},
     )
     def post(self, request: WireRequest, server_id: str) -> Response:

@@ -13,6 +13,7 @@ from servers.api import (
     migrations,
     remote_consoles,
     server_facts,
+    server_migrations,
     usage,
     versions,
 )
@@ -39,9 +40,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_ONE}/topology", server_facts.Topology.as_view()),
     path(f"{_ONE}/shares", server_facts.Shares.as_view()),
     path(f"{_ONE}/shares/<str:share_id>", server_facts.Share.as_view()),
-    path(f"{_ONE}/migrations", migrations.ServerMigrations.as_view()),
-    path(_MIGRATION, migrations.ServerMigration.as_view()),
-    path(f"{_MIGRATION}/action", migrations.ServerMigrationAction.as_view()),
+    path(f"{_ONE}/migrations", server_migrations.ServerMigrations.as_view()),
+    path(_MIGRATION, server_migrations.ServerMigration.as_view()),
+    path(f"{_MIGRATION}/action", server_migrations.ServerMigrationAction.as_view()),
     # Before the others: `os-networks/add` is no network of that name.
     *gone.routes(),
     path("", include("servers.api.proxies.urls")),

@@ -15,14 +15,21 @@ from hypervisors import capacity, disks, guests
 from hypervisors.connections import hurried
 from hypervisors.models import Hypervisor
 from networks import server_ports, wiring
+from operations.enqueue import supersede
+from operations.errors import Wait
 from operations.kinds import Context, Kind, Step
+from operations.models import UNFINISHED, Operation
 from quotas.consume import release
 from scheduling.models import Allocation
 from scheduling.place import release_server
 from servers import history
+from servers.live_migration import end_moves
 from servers.models import Server
+from servers.operations.attach_volume import RELEASE_NAME, RELEASED_FROM
 from servers.operations.cleanup import enqueue_cleanup
+from servers.operations.disk_image import remove_images_of_gone
 from servers.states import PowerState, VmState
+from volumes.models import Attachment
 
 EVENT = "compute_terminate_instance"
 
@@ -101,12 +108,39 @@ def release_claim(context: Context) -> None:
         release_server(server_id=context.subject, hypervisor_id=host.pk)
 
 
+def release_volumes(context: Context) -> None:
+    """Have its volumes let go, or deleted where they are to go with it; each by itself.
+
+    Raises:
+        Wait: one is being made larger, which is over soon.
+    """
+    held = Attachment.objects.filter(server_id=context.subject, by_compute=True)
+    for attachment in held.select_related("volume"):
+        at_work = Operation.objects.filter(subject=attachment.volume_id, state__in=UNFINISHED)
+        if at_work.exclude(kind__in=RELEASED_FROM).exists():
+            raise Wait("A volume of the server is being changed.", seconds=1.0)
+        supersede(
+            RELEASE_NAME,
+            subject=attachment.volume_id,
+            params={
+                "server": str(context.subject),
+                "attachment": str(attachment.pk),
+                "hypervisor": context.outputs["collect"]["hypervisor"],
+                "delete": attachment.delete_on_termination,
+            },
+            request_id=context.request_id,
+            now=timezone.now(),
+        )
+
+
 def forget(context: Context) -> None:
     """Release ports and quota and mark the server deleted, all at once."""
     now = timezone.now()
     with transaction.atomic():
         server_ports.release_server_ports(server_id=context.subject, now=now)
         release(subject=context.subject)
+        end_moves(context.subject, now=now)
+        remove_images_of_gone(context.subject)
         # A build that made way for this may have held a slot.
         capacity.free_build_slots_of(subject=context.subject)
         Server.objects.change(
@@ -149,6 +183,7 @@ DELETE = Kind(
         Step("delete_disks", delete_disks, on_host=True),
         Step("unplug_ports", unplug_ports, on_host=True),
         Step("release_claim", release_claim, on_host=True),
+        Step("release_volumes", release_volumes),
         Step("forget", forget),
     ],
     # A delete may not fail: what the host refuses becomes a debt, all else is tried again.

@@ -39,9 +39,12 @@ from hypervisors.libvirt.survey import HostSurvey, SurveyRequest
 from hypervisors.models import HostState, Hypervisor, StoragePool
 from hypervisors.pools import POOL
 from tests.hypervisors.clean_slate import assert_clean_slate, leftovers
+from tests.hypervisors.fake_agent import FakeAgents
+from tests.hypervisors.fake_consoles import FakeConsoles
 from tests.hypervisors.fake_guests import FakeGuest
 from tests.hypervisors.fake_interfaces import FakeInterfaces
 from tests.hypervisors.fake_memory import Memory
+from tests.hypervisors.fake_migrate import FakeMigrations
 from tests.hypervisors.fake_pools import GIB, FakeVolume, counted_call
 from tests.hypervisors.fake_survey import fake_survey
 
@@ -62,7 +65,7 @@ class FakeNetwork:
     is_active: bool = True
 
 
-class FakeHost(FakeInterfaces):
+class FakeHost(FakeAgents, FakeConsoles, FakeInterfaces, FakeMigrations):
     """One host. `calls` are the names of what was asked, in order."""
 
     def __init__(self, name: str = "fake") -> None:
@@ -312,7 +315,7 @@ class FakeHost(FakeInterfaces):
             ram_mib=guest.spec.ram_mib,
             cpu_time_ns=0,
             is_ours=uuid not in self.foreign,
-            is_persistent=True,
+            is_persistent=guest.is_persistent,
             vnc_port=5900 if guest.power_state == "running" else None,
             is_saved=guest.is_saved,
         )

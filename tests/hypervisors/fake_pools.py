@@ -23,7 +23,7 @@ from tests.hypervisors.fake_memory import Memory
 GIB = 1024**3
 F = TypeVar("F", bound=Callable[..., Any])
 # What belongs to this process only.
-_NOT_KEPT = ("memory", "on_point", "on_upload")
+_NOT_KEPT = ("memory", "on_point", "on_upload", "on_migrate")
 
 
 @dataclasses.dataclass

@@ -35,7 +35,7 @@ from servers.power import (
 )
 from servers.states import PowerState, VmState
 from tests.authorisation import actor_named
-from tests.matrix import interfaces, precache, reimage
+from tests.matrix import interfaces, migrate, precache, reimage, rescue
 from tests.matrix.world import World, operation_of
 
 
@@ -377,6 +377,18 @@ CASES = [
         reimage.is_as_before_or_in_error,
     ),
     Case(
+        "rescue", "server.rescue", rescue.begin_rescue, rescue.is_rescued,
+        rescue.stays_as_it_was,
+    ),
+    Case(
+        "unrescue", "server.unrescue", rescue.begin_unrescue, rescue.is_back,
+        rescue.is_rescued_or_lost,
+    ),
+    Case(
+        "password", "server.change_password", rescue.begin_password, rescue.has_password,
+        rescue.keeps_password,
+    ),
+    Case(
         "repair", "integrity.repair", begin_repair, is_repaired, is_repaired_next_time, keeps=True,
     ),
     Case(
@@ -390,6 +402,10 @@ CASES = [
     Case(
         "interface debt", "server.unplug_interface", interfaces.begin_debt,
         interfaces.debt_is_paid, has_successor=False,
+    ),
+    Case(
+        "live migration", "server.live_migrate", migrate.begin_live, migrate.has_moved,
+        migrate.runs_somewhere, keeps=True,
     ),
     Case(
         "precache", "image.precache", precache.begin, precache.image_is_there,

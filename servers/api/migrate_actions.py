@@ -1,0 +1,47 @@
+"""The actions that take a server to another host while it runs, or from a host that is down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.response import Response
+
+from cloudportal.api.microversions import Microversion
+from cloudportal.api.validation import is_true
+from cloudportal.api.views import WireRequest
+from servers.api.action import Action
+from servers.api.action_bodies import MIGRATE_LIVE
+from servers.legal import LEGAL
+from servers.live_migration import LiveMove, live_migrate_server, refuse_force_without_host
+from servers.models import Server
+
+# Since then what stands in the way of a live migration is found out afterwards.
+CHECKS_LATER = Microversion(2, 34)
+# Until then a host that is named is not asked whether the server fits.
+ASKS_HOST = Microversion(2, 30)
+
+
+def _migrate_live(request: WireRequest, server: Server, value: Any) -> Response:
+    copies, overcommit = value["block_migration"], value.get("disk_over_commit")
+    host = value["host"] or ""
+    is_forced = is_true(value.get("force", False))
+    refuse_force_without_host(is_forced=is_forced, host=host)
+    live_migrate_server(
+        server=server,
+        move=LiveMove(
+            host=host,
+            is_forced=is_forced or (bool(host) and request.microversion < ASKS_HOST),
+            copies_disks=None if copies == "auto" else is_true(copies),
+            may_overcommit=overcommit is None or is_true(overcommit),
+            checks_first=request.microversion < CHECKS_LATER,
+        ),
+        actor=request.actor,
+        now=timezone.now(),
+    )
+    return Response(status=202)
+
+
+MIGRATE_ACTIONS = {
+    "os-migrateLive": Action(_migrate_live, LEGAL["os-migrateLive"].policy, MIGRATE_LIVE),
+}

@@ -1,0 +1,435 @@
+"""Live migration: a running server goes to another host, with its disks, and hardly notices.
+
+Until the guest has been handed over nothing of the server's row changes; then the row follows in
+one transaction with the debt of what is left on the source. Whoever comes after a worker that died
+asks the hosts where the guest is (`hypervisors.move.settle`): it goes on from there. What a
+migration that failed left on the destination is a debt there too, so nobody waits for that host.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from hypervisors import move
+from hypervisors.errors import GuestNotFound, HostUnreachable, MoveRefused
+from hypervisors.models import HostState, Hypervisor
+from hypervisors.move import MoveProgress
+from images.bring import bring_to_host
+from images.models import Image
+from networks import server_ports, wiring
+from operations.errors import Wait
+from operations.kinds import DEFAULT_QUEUE, TRANSFER_QUEUE, Context, Kind, Step
+from operations.models import UNFINISHED, Operation
+from scheduling.errors import NoValidHost
+from scheduling.place import place_server, release_server
+from servers import history
+from servers.destination import hosts_owing, spec_of_move
+from servers.errors import MigrationAborted
+from servers.live_migration import ABORT, EVENTS, FORCE_COMPLETE, NOT_BEGUN, disks_stay
+from servers.models import Migration, Server, ServerEvent
+from servers.operations.build import zone_of
+from servers.operations.cleanup import enqueue_cleanup
+from servers.operations.facts import PLACE, chosen_host, server_of
+from servers.states import MigrationStatus, MigrationType, TaskState, VmState
+
+KIND = "server.live_migrate"
+# Moves that leave one host at a time: they share its network.
+MOVES_AT_ONCE = 1
+ROUNDS = 3
+TURN_S = 1.0
+# How long a host that still has something of the server is waited for.
+OWING_S = 60.0
+# For each GiB of memory and disk; a guest that changes them faster than they are sent gets no more.
+LIMIT_S_PER_GIB = 800.0
+_GIB = 1024**3
+SCHEDULE = "conductor_live_migrate_instance"
+CHECK_DESTINATION = "compute_check_can_live_migrate_destination"
+CHECK_SOURCE = "compute_check_can_live_migrate_source"
+PREPARE = "compute_pre_live_migration"
+MIGRATE = "compute_live_migration"
+ARRIVE = "compute_post_live_migration_at_destination"
+ROLL_BACK = "compute_rollback_live_migration_at_destination"
+ABORTED = "The live migration was aborted."
+
+
+def _migration(context: Context) -> Migration:
+    return Migration.objects.get(pk=context.params["migration"])
+
+
+def _note(context: Context, **fields: object) -> None:
+    Migration.objects.filter(pk=context.params["migration"]).update(
+        updated_at=timezone.now(), **fields
+    )
+
+
+def _source(server: Server) -> Hypervisor:
+    if server.hypervisor is None:
+        raise GuestNotFound("The server is on no host.")
+    return server.hypervisor
+
+
+def _destination(context: Context) -> Hypervisor:
+    host = chosen_host(context)
+    if host is None:
+        raise NoValidHost("The host chosen for this server has been removed.")
+    return host
+
+
+def _move(context: Context) -> move.Move:
+    server = server_of(context)
+    return move.Move(
+        server_id=server.pk,
+        source=_source(server),
+        destination=_destination(context),
+        is_paused=server.vm_state == VmState.PAUSED,
+    )
+
+
+def _is_there(context: Context) -> bool:
+    """Whether the row says that the server has come to its destination."""
+    placed = context.outputs.get(PLACE)
+    rows = Server.objects.filter(pk=context.subject)
+    return bool(placed) and rows.filter(hypervisor=placed["hypervisor"]).exists()
+
+
+def _begin(context: Context, event: str, host: str = "") -> None:
+    history.begin_event(
+        server_id=context.subject,
+        request_id=context.request_id,
+        event=event,
+        host=host,
+        now=timezone.now(),
+    )
+
+
+def _end(context: Context, event: str, host: str = "") -> None:
+    history.end_event(
+        server_id=context.subject,
+        request_id=context.request_id,
+        event=event,
+        host=host,
+        now=timezone.now(),
+    )
+
+
+def _heed_abort(context: Context) -> None:
+    if _migration(context).asked == ABORT:
+        raise MigrationAborted(ABORTED)
+
+
+def place(context: Context) -> dict[str, Any]:
+    """Choose a host other than the present one and claim its resources."""
+    _heed_abort(context)
+    server = server_of(context)
+    source = _source(server)
+    if source.state != HostState.UP or source.is_forced_down:
+        raise HostUnreachable("The server's host does not answer.", detail=source.name)
+    _begin(context, SCHEDULE)
+    _check_wish(context, source)
+    tried = [each["host"] for each in context.rounds if each.get("host")]
+    allocation = place_server(
+        server_id=server.pk,
+        spec=spec_of_move(
+            server, host=context.params["host"], is_forced=context.params["is_forced"]
+        ),
+        without=[source.name, *tried, *_owing(context), *move.hosts_unfit(source)],
+        operation_id=context.operation_id,
+        request_id=context.request_id,
+        now=timezone.now(),
+    )
+    host = allocation.hypervisor
+    _note(
+        context,
+        destination=host,
+        destination_name=host.name,
+        destination_node=host.hostname,
+        destination_address=host.host_ip,
+    )
+    _end(context, SCHEDULE)
+    return {"hypervisor": host.pk, "host": host.name}
+
+
+def _check_wish(context: Context, source: Hypervisor) -> None:
+    """What was asked for and cannot be, is told by its reason rather than by a filter's name."""
+    refusal = disks_stay(context.params["copies_disks"])
+    wanted = Hypervisor.objects.filter(name=context.params["host"]).first()
+    if wanted is not None and not refusal:
+        refusal = move.obstacle(source, wanted)
+    if refusal:
+        raise MoveRefused(f"Migration pre-check error: {refusal}.")
+
+
+def _owing(context: Context) -> list[str]:
+    """The hosts that are not rid of an earlier stay of the server; those at it are waited for."""
+    owing = hosts_owing(context.subject)
+    patient_until = _migration(context).created_at + timedelta(seconds=OWING_S)
+    if any(host.state == HostState.UP for host in owing) and timezone.now() < patient_until:
+        raise Wait("A host is still being rid of the server's earlier stay.", seconds=TURN_S / 2)
+    return [host.name for host in owing]
+
+
+def unplace(context: Context) -> None:
+    """Give the claim back, unless the server is there now or something of it has to be removed."""
+    placed = context.outputs.get(PLACE)
+    with transaction.atomic():
+        server = server_of(context)
+        keeping = [host.name for host in hosts_owing(context.subject)]
+        if server.hypervisor is not None:
+            keeping.append(server.hypervisor.name)
+        if placed is None or placed["host"] not in keeping:
+            release_server(server_id=context.subject, but_on=keeping)
+
+
+def take_turn(context: Context) -> None:
+    """Wait until fewer servers leave the host; of those that wait none is before another."""
+    _heed_abort(context)
+    source = _source(server_of(context))
+    with transaction.atomic():
+        Hypervisor.objects.select_for_update().get(pk=source.pk)
+        at_work = Operation.objects.filter(kind=KIND, state__in=UNFINISHED)
+        leaving = Migration.objects.filter(
+            source=source,
+            type=MigrationType.LIVE,
+            status__in=(MigrationStatus.PREPARING, MigrationStatus.RUNNING),
+            server_id__in=Operation.objects.filter(kind=KIND, state__in=UNFINISHED).values(
+                "subject"
+            ),
+        ).exclude(pk=context.params["migration"])
+        if leaving.count() >= MOVES_AT_ONCE:
+            raise Wait(f"Other servers are leaving {source}.", seconds=TURN_S)
+        _note(context, status=MigrationStatus.PREPARING)
+
+
+def check(context: Context) -> None:
+    """See on both hosts whether the guest can move, before anything is made."""
+    _heed_abort(context)
+    wanted = _move(context)
+    _begin(context, CHECK_DESTINATION, wanted.destination.name)
+    _begin(context, CHECK_SOURCE, wanted.source.name)
+    move.check_move(wanted, may_overcommit=context.params["may_overcommit"])
+    _end(context, CHECK_SOURCE, wanted.source.name)
+    _end(context, CHECK_DESTINATION, wanted.destination.name)
+
+
+def bring_image(context: Context) -> None:
+    """Have the image that the disks lie over at the destination; without it all is copied."""
+    _heed_abort(context)
+    server = server_of(context)
+    image = Image.objects.filter(pk=server.image_id).first() if server.image_id else None
+    if image is not None:
+        bring_to_host(
+            image=image, hypervisor=_destination(context), operation_id=context.operation_id
+        )
+
+
+def _to_transfer(context: Context) -> str:
+    """An image, or a guest's memory, may take minutes: reboots and deletes do not wait for it."""
+    return DEFAULT_QUEUE if _is_there(context) else TRANSFER_QUEUE
+
+
+def prepare(context: Context) -> None:
+    """Networks, filters and addresses of the ports, at the destination."""
+    _heed_abort(context)
+    server, host = server_of(context), _destination(context)
+    _begin(context, PREPARE, host.name)
+    wiring.wire_ports(hypervisor=host, server_id=server.pk)
+    wiring.lease_addresses(
+        hypervisor=host, leases=wiring.leases_of(server.pk), hostname=server.hostname
+    )
+    _end(context, PREPARE, host.name)
+
+
+def leave_destination(context: Context) -> None:
+    """What was made at the destination is taken away there, when it answers; once is enough."""
+    host = chosen_host(context)
+    if host is not None and not _is_there(context):
+        _owe(context, host)
+
+
+def _owe(context: Context, host: Hypervisor) -> None:
+    enqueue_cleanup(
+        server_id=context.subject,
+        hypervisor=host,
+        ports=wiring.port_facts(context.subject),
+        request_id=context.request_id,
+    )
+
+
+def migrate(context: Context) -> None:
+    """Let the guest go over, and the server's row follow it."""
+    if _is_there(context):
+        return
+    wanted = _move(context)
+    if not move.settle(wanted):
+        _heed_abort(context)
+        _note(context, status=MigrationStatus.RUNNING)
+        _begin(context, MIGRATE, wanted.source.name)
+        move.move_guest(wanted, _Watch(context, wanted).look)
+    _arrive(context, wanted)
+
+
+class _Watch:
+    """What is done while the guest is on its way."""
+
+    def __init__(self, context: Context, wanted: move.Move) -> None:
+        self._context = context
+        self._move = wanted
+        self._began_at = time.monotonic()
+        self._is_hastened = False
+
+    def look(self, progress: MoveProgress | None) -> None:
+        """Note how far it is, and do what is asked meanwhile."""
+        self._context.checkpoint()
+        asked = _migration(self._context).asked
+        if asked == ABORT:
+            raise MigrationAborted(ABORTED)
+        if asked == FORCE_COMPLETE and not self._is_hastened:
+            move.hasten_move(self._move)
+            self._is_hastened = True
+            _end_asked(self._context)
+        if progress is not None:
+            self._note(progress)
+
+    def _note(self, progress: MoveProgress) -> None:
+        fields = {
+            f"{kind}_{part}_bytes": getattr(progress, f"{kind}_{part}")
+            for kind in ("memory", "disk")
+            for part in ("total", "processed", "remaining")
+        }
+        _note(self._context, **fields)
+        total = progress.memory_total + progress.disk_total
+        left = progress.memory_remaining + progress.disk_remaining
+        if total:
+            percent = max(0, min(100, 100 - 100 * left // total))
+            Server.objects.filter(pk=self._context.subject).update(progress=percent)
+        limit_s = LIMIT_S_PER_GIB * max(2.0, total / _GIB)
+        if time.monotonic() - self._began_at > limit_s:
+            raise MigrationAborted(f"The live migration did not end within {limit_s:.0f} s.")
+
+
+def _end_asked(context: Context, error: str = "") -> None:
+    """The action that asked for something of the migration is over."""
+    row = _migration(context)
+    if not row.asked:
+        return
+    history.end_event(
+        server_id=context.subject,
+        request_id=row.asked_request_id,
+        event=EVENTS[row.asked][1],
+        host=row.source_name,
+        error=error,
+        now=timezone.now(),
+    )
+
+
+def _arrive(context: Context, wanted: move.Move) -> None:
+    """The server is at its destination: one transaction for all that says so."""
+    now = timezone.now()
+    host = wanted.destination
+    with transaction.atomic():
+        mine = Server.objects.filter(hypervisor=wanted.source)
+        if not mine.change(
+            context.subject,
+            hypervisor=host,
+            availability_zone=zone_of(host),
+            task_state=None,
+            progress=0,
+            updated_at=now,
+        ):
+            return  # it was deleted, or is elsewhere, and whoever did that sees to both hosts
+        server_ports.mark_ports_active(server_id=context.subject, host=host.name, now=now)
+        _owe(context, wanted.source)
+        _note(context, status=MigrationStatus.COMPLETED)
+        _end(context, MIGRATE, wanted.source.name)
+        _begin(context, ARRIVE, host.name)
+        _end(context, ARRIVE, host.name)
+        if _migration(context).asked == ABORT:
+            _end_asked(context, error="The server had arrived before.")
+
+
+def come_back(context: Context) -> None:
+    """After a failure the guest goes on where it is; that may be the destination after all."""
+    if _is_there(context):
+        return
+    wanted = _move(context)
+    if move.settle(wanted):
+        _arrive(context, wanted)
+
+
+def after_undo(context: Context, error: dict[str, Any]) -> bool:
+    """Try another host, when nobody chose this one and it refused the guest."""
+    host = chosen_host(context)
+    if host is not None:
+        error["host"] = host.name
+    refused = error.get("type") == "MoveRefused" and host is not None
+    if not refused or context.params["host"] or len(context.rounds) + 1 >= ROUNDS:
+        return False
+    _end_events(context, error)
+    _note(context, status=MigrationStatus.QUEUED)
+    return True
+
+
+def _end_events(context: Context, error: dict[str, Any]) -> None:
+    begun = ServerEvent.objects.filter(
+        action__server_id=context.subject,
+        action__request_id=context.request_id,
+        finished_at=None,
+    )
+    for event, host in list(begun.values_list("event", "host")):
+        history.end_event(
+            server_id=context.subject,
+            request_id=context.request_id,
+            event=event,
+            host=host,
+            error=str(error.get("message", "")),
+            now=timezone.now(),
+        )
+
+
+def on_failed(context: Context, error: dict[str, Any]) -> None:
+    """The server is as before, free for the next request; the migration says what happened."""
+    if _is_there(context):
+        return
+    now = timezone.now()
+    message, detail = str(error.get("message", "")), str(error.get("detail", ""))
+    row = _migration(context)
+    status = MigrationStatus.FAILED
+    if error.get("type") == MigrationAborted.__name__ and row.asked == ABORT:
+        status = MigrationStatus.CANCELLED
+        _end_asked(context)
+    elif row.status in NOT_BEGUN:
+        status = MigrationStatus.ERROR
+    _note(context, status=status)
+    Server.objects.alive().filter(pk=context.subject, task_state=TaskState.MIGRATING).update(
+        task_state=None, progress=0, updated_at=now
+    )
+    _end_events(context, error)
+    if context.outputs.get(PLACE):
+        host = context.outputs[PLACE]["host"]
+        _begin(context, ROLL_BACK, host)
+        _end(context, ROLL_BACK, host)
+    history.mark_action_failed(server_id=context.subject, request_id=context.request_id, now=now)
+    history.record_fault(server_id=context.subject, message=message, details=detail, now=now)
+
+
+LIVE_MIGRATE = Kind(
+    KIND,
+    steps=[
+        Step(PLACE, place, unplace),
+        # Others wait for as long as the migration's status says so, and it ends with the operation.
+        Step("take_turn", take_turn),
+        Step("check", check),
+        Step("bring_image", bring_image, leave_destination, queue=_to_transfer),
+        Step("prepare", prepare, leave_destination),
+        Step("migrate", migrate, come_back, queue=_to_transfer),
+    ],
+    # How long it may wait for its turn nobody knows; the transfer has its own limit.
+    deadline_s=None,
+    after_undo=after_undo,
+    on_failed=on_failed,
+)
