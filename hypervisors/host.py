@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from hypervisors.host_agent import AgentsOfHost, LibvirtAgents
+from hypervisors.host_cold import ColdHost, LibvirtColdHost
+from hypervisors.host_consoles import HostWithConsoles, LibvirtConsoles
 from hypervisors.host_copies import CopyingHost, LibvirtCopyingHost
 from hypervisors.host_interfaces import InterfacesOfHost, LibvirtInterfaces
 from hypervisors.host_migrate import LibvirtMigratingHost, MigratingHost
@@ -46,7 +49,16 @@ from hypervisors.libvirt.storage import DirPoolSpec, VolumeFormat
 from hypervisors.libvirt.survey import HostSurvey, SurveyRequest
 
 
-class Host(CopyingHost, InterfacesOfHost, MigratingHost, VolumesOfHost, Protocol):
+class Host(
+    ColdHost,
+    AgentsOfHost,
+    CopyingHost,
+    HostWithConsoles,
+    InterfacesOfHost,
+    MigratingHost,
+    VolumesOfHost,
+    Protocol,
+):
     """A host that answers. Every call looks first, so that one made twice means it once.
 
     Errors are the driver's; `connections.connected` makes them the portal's.
@@ -203,7 +215,15 @@ def libvirt_host(connection: Connection) -> Host:
     return _LibvirtHost(connection)
 
 
-class _LibvirtHost(LibvirtCopyingHost, LibvirtInterfaces, LibvirtMigratingHost, LibvirtVolumes):
+class _LibvirtHost(
+    LibvirtColdHost,
+    LibvirtAgents,
+    LibvirtConsoles,
+    LibvirtCopyingHost,
+    LibvirtInterfaces,
+    LibvirtMigratingHost,
+    LibvirtVolumes,
+):
     """Each method is the driver's function of that name."""
 
     def __init__(self, connection: Connection) -> None:

@@ -19,6 +19,7 @@ from django.db import transaction
 
 from hypervisors.guests import GuestInfo, GuestMetadata
 from hypervisors.models import Hypervisor
+from hypervisors.rescue import ROLES as RESCUE_ROLES
 from quotas.consume import lock_ledger, record_use
 from scheduling.place import hold_server
 from scheduling.request_spec import RequestSpec
@@ -162,7 +163,9 @@ def _restore_around(
     return notes + restore_ports(record, host=found.hypervisor.name, now=now)
 
 
-def _vm_state(info: GuestInfo, power: PowerState) -> VmState:
+def _vm_state(record: GuestMetadata, info: GuestInfo, power: PowerState) -> VmState:
+    if any(disk.role in RESCUE_ROLES for disk in record.disks):
+        return VmState.RESCUED
     if power in _OFF:
         return VmState.SUSPENDED if info.is_saved else VmState.STOPPED
     return VmState.PAUSED if power == PowerState.PAUSED else VmState.ACTIVE
@@ -179,7 +182,7 @@ def _fields(found: Found, now: datetime) -> dict[str, Any]:
         "name": record.name,
         "hostname": record.hostname,
         "description": record.description,
-        "vm_state": _vm_state(found.info, power),
+        "vm_state": _vm_state(record, found.info, power),
         "power_state": power,
         "flavor": _flavor_copy(record),
         "image_id": UUID(record.image_id) if record.image_id else None,

@@ -10,7 +10,7 @@ from hypervisors.libvirt.spec import DiskSpec, GuestSpec, InterfaceSpec, IoLimit
 
 BALLOON_PERIOD_S = 10
 _TARGET_PREFIX = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd"}
-_ORDER_OF_ROLES = ("root", "ephemeral", "swap", "volume", "config")
+_ORDER_OF_ROLES = ("rescue", "root", "ephemeral", "swap", "volume", "config", "rescuer")
 _MAX_QUEUES = 8
 # Of a PCI Express machine each device takes one, and only a spare one lets a device be plugged in
 # while the guest runs; libvirt by itself makes one spare.

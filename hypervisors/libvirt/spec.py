@@ -9,7 +9,8 @@ from uuid import UUID
 from hypervisors.libvirt.features import GuestFeatures
 
 DomainType = Literal["kvm", "qemu"]
-DiskRole = Literal["root", "ephemeral", "swap", "config", "volume"]
+# "rescue" comes before the disks of the server that is rescued, "rescuer" behind them.
+DiskRole = Literal["root", "ephemeral", "swap", "config", "volume", "rescue", "rescuer"]
 PowerState = Literal["running", "paused", "shutdown", "crashed", "suspended", "nostate"]
 # Why a guest is off. "unknown" is what libvirt says of one that was off when libvirt started: of
 # all guests after the host has booted. "daemon": it was lost when libvirt started again.
@@ -198,6 +199,31 @@ class DiskRecord:
 
 
 @dataclass(frozen=True)
+class VolumeRecord:
+    """A volume that the server has: it outlives the server unless it is to go with it."""
+
+    id: str
+    attachment_id: str
+    device: str
+    pool: str
+    size_gib: int
+    name: str | None = None
+    description: str | None = None
+    project_id: str = ""
+    user_id: str = ""
+    is_bootable: bool = False
+    is_readonly: bool = False
+    delete_on_termination: bool = False
+    tag: str = ""
+    boot_index: int | None = None
+    image_id: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    image_metadata: Mapping[str, str] = field(default_factory=dict)
+    created_at: datetime | None = None
+    attached_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class GuestMetadata:
     """All the portal knows of a server, kept in the guest so the database can be rebuilt.
 
@@ -238,6 +264,7 @@ class GuestMetadata:
     image: ImageRecord | None = None
     networks: tuple[NetworkRecord, ...] = ()
     security_groups: tuple[SecurityGroupRecord, ...] = ()
+    volumes: tuple[VolumeRecord, ...] = ()
     disk_config: str = "MANUAL"
     access_ip_v4: str | None = None
     access_ip_v6: str | None = None

@@ -41,7 +41,7 @@ class ServerActions(ComputeView):
         "Do something to a server.",
         request=BODIES,
         responses={
-            200: either(record({"output": STRING}), CONSOLE_OPENED),
+            200: either(record({"output": STRING}), CONSOLE_OPENED, RESCUED),
             202: either(NOTHING, REBUILT, MADE),
         },
         faults={410, 501},

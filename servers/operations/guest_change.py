@@ -32,7 +32,7 @@ class Change:
     `act` gets the server and its host. `tasks` are the ones that the operation's own row may be
     in: of a server that something else has taken over meanwhile the state is left alone. `after`
     are the fields of one that went well. `undo` brings the guest back, and `undone` are the fields
-    then; with a host that is away it is given up. `may_be_lost`: after a failure nobody knows how
+    then; with a host that is away it is given up. `failed` are those after any failure. `may_be_lost`: after a failure nobody knows how
     the guest is, so the server goes to ERROR, unless that was undone.
     """
 
@@ -43,6 +43,7 @@ class Change:
     after: Mapping[str, object] = field(default_factory=dict)
     undo: Callable[[Server, Hypervisor], None] | None = None
     undone: Mapping[str, object] = field(default_factory=dict)
+    failed: Mapping[str, object] = field(default_factory=dict)
     may_be_lost: bool = False
     deadline_s: float = DEADLINE_S
 
@@ -92,7 +93,8 @@ class Change:
     def _on_failed(self, context: Context, error: dict[str, Any]) -> None:
         """The action says that it failed; the server keeps its state where that is known."""
         now = timezone.now()
-        self._own(context).update(task_state=None, updated_at=now, **self._failed(context))
+        fields = {"task_state": None, "updated_at": now, **self.failed, **self._failed(context)}
+        self._own(context).update(**fields)
         host = (context.outputs.get("begin") or {}).get("host", "")
         message, detail = str(error.get("message", "")), str(error.get("detail", ""))
         history.end_event(**self._of_event(context, host), error=message, now=now)

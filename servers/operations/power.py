@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from hypervisors import guests
 from hypervisors.models import Hypervisor
+from hypervisors.rescue import delete_rescue_disks
 from operations.kinds import Context
 from servers.models import Server
+from servers.operations.definition import define_own
 from servers.operations.guest_change import Change
 from servers.states import PowerState, TaskState, VmState
 
@@ -35,6 +37,10 @@ def _reboot(server: Server, host: Hypervisor, context: Context) -> None:
 
 def _reboot_hard(server: Server, host: Hypervisor, context: Context) -> None:
     _note_start(server, _HARD)
+    if server.vm_state == VmState.ERROR:
+        delete_rescue_disks(host, server.pk)  # of a rescue that could not be undone
+    # From the record, so that what was changed by hand heals.
+    define_own(server, host)
     guests.reboot_guest(host, server.pk, hard=True)
 
 

@@ -1,0 +1,40 @@
+"""What the agent inside a guest is asked, and what machine a guest is: a part of `host.Host`."""
+
+# ruff: noqa: D102 - the protocol says what each method is for
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+from hypervisors.libvirt import agent
+from hypervisors.libvirt.agent import AgentState
+from hypervisors.libvirt.connection import Connection
+
+
+class AgentsOfHost(Protocol):
+    """The agents of guests."""
+
+    def agent_state(self, uuid: UUID) -> AgentState:
+        """Whether the guest has an agent's channel, and an agent in it."""
+
+    def set_password(self, uuid: UUID, user: str, password: str) -> None:
+        """Let the agent give a user of the guest a password."""
+
+    def guest_machine(self, uuid: UUID) -> str:
+        """The versioned machine type that the guest is made as."""
+
+
+class LibvirtAgents:
+    """Each method is the driver's function of that name."""
+
+    connection: Connection
+
+    def agent_state(self, uuid: UUID) -> AgentState:
+        return agent.agent_state(self.connection, uuid)
+
+    def set_password(self, uuid: UUID, user: str, password: str) -> None:
+        agent.set_password(self.connection, uuid, user, password)
+
+    def guest_machine(self, uuid: UUID) -> str:
+        return agent.guest_machine(self.connection, uuid)
