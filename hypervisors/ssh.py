@@ -137,6 +137,25 @@ def prepare(address: SshAddress, host_keys: str) -> Path:
     return folder / "ssh"
 
 
+def forward_command(
+    address: SshAddress, host_keys: str, target: tuple[str, int]
+) -> tuple[str, ...]:
+    """A program that joins its standard input and output to a TCP port, as seen from the host."""
+    wrapper = prepare(address, host_keys)
+    host, port = target
+    where = ("-l", address.user) if address.user else ()
+    return (
+        str(wrapper),
+        "-p",
+        str(address.port),
+        *where,
+        "-W",
+        f"{host}:{port}",
+        "--",
+        address.host,
+    )
+
+
 def forget(address: SshAddress) -> None:
     """Trust this host's keys no more, on this machine; others do when they next connect."""
     _known_hosts_path(address).unlink(missing_ok=True)

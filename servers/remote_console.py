@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
 
 from cloudportal.errors import Invalid
+from hypervisors.consoles import display_port
 from identity.actors import Actor
 from servers.begin import require
 from servers.console_tokens import issue_console_token
 from servers.errors import InvalidState
 from servers.legal import LEGAL
-from servers.models import Server
+from servers.models import ConsoleToken, Server
 from servers.states import ConsoleType
 
 _OFFERED = {("vnc", "novnc"): ConsoleType.NOVNC, ("serial", "serial"): ConsoleType.SERIAL}
 # Of the pages that open with a token and without a login.
 PATHS = {ConsoleType.NOVNC: "/console/vnc", ConsoleType.SERIAL: "/console/serial"}
+
+
+@dataclass(frozen=True)
+class ConsolePlace:
+    """A host and the port of its own where a console is; None: it is no port."""
+
+    host: str
+    port: int | None
 
 
 def open_console(
@@ -45,11 +55,21 @@ def open_console(
     return offered, issue_console_token(server=server, kind=offered, actor=actor, now=now)
 
 
-def console_url(
-    *, server: Server, protocol: str, kind: str, actor: Actor, now: datetime
-) -> str:
+def console_url(*, server: Server, protocol: str, kind: str, actor: Actor, now: datetime) -> str:
     """The address of a page with the console; as `open_console`, whose errors it raises."""
-    offered, token = open_console(
-        server=server, protocol=protocol, kind=kind, actor=actor, now=now
-    )
+    offered, token = open_console(server=server, protocol=protocol, kind=kind, actor=actor, now=now)
     return f"{settings.PUBLIC_URL}{PATHS[offered]}?token={token}"
+
+
+def place_of_console(token: ConsoleToken) -> ConsolePlace:
+    """Where the console of a token is; asks the host for the port of a display.
+
+    Raises:
+        InvalidState: the server is on no host any more.
+        HostUnreachable: the host does not answer.
+    """
+    host = token.server.hypervisor
+    if host is None:
+        raise InvalidState(f"Instance {token.server_id} is not ready")
+    is_display = token.type == ConsoleType.NOVNC
+    return ConsolePlace(host.name, display_port(host, token.server_id) if is_display else None)

@@ -1,26 +1,28 @@
-"""The actions that read a server's console."""
+"""The actions that read a server's console or open one."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.utils import timezone
 from rest_framework.response import Response
 
+from cloudportal.api.representation import STRING, record
 from cloudportal.api.validation import closed
 from cloudportal.api.views import WireRequest
-from cloudportal.errors import Invalid
 from servers.api.action import Action
 from servers.api.action_bodies import console
 from servers.console import console_output
 from servers.legal import LEGAL
 from servers.models import Server
-from servers.remote_console import open_console
+from servers.remote_console import console_url
 
 # Older clients send null where nothing is asked for.
 CONSOLE_OUTPUT = {
     **closed({"length": {"type": ["integer", "string", "null"], "pattern": r"\A-?\d{1,10}\Z"}}),
     "type": ["object", "null"],
 }
+CONSOLE_OPENED = record({"console": record({"type": STRING, "url": STRING})})
 
 
 def _console_output(request: WireRequest, server: Server, value: Any) -> Response:
@@ -31,14 +33,14 @@ def _console_output(request: WireRequest, server: Server, value: Any) -> Respons
 
 def _console(protocol: str, *types: str) -> Action:
     def open_(request: WireRequest, server: Server, value: Any) -> Response:
-        """Refuse, after the checks.
-
-        Raises:
-            Invalid: always.
-        """
-        kind = value["type"]
-        open_console(server=server, protocol=protocol, kind=kind, actor=request.actor)
-        raise Invalid(f"Unavailable console type {kind}.")
+        url = console_url(
+            server=server,
+            protocol=protocol,
+            kind=value["type"],
+            actor=request.actor,
+            now=timezone.now(),
+        )
+        return Response({"console": {"type": value["type"], "url": url}})
 
     return Action(open_, LEGAL["console"].policy, console(*types), until="2.5")
 

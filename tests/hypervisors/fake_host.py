@@ -42,6 +42,7 @@ from tests.hypervisors.clean_slate import assert_clean_slate, leftovers
 from tests.hypervisors.fake_agent import FakeAgents
 from tests.hypervisors.fake_cold import FakeCold
 from tests.hypervisors.fake_consoles import FakeConsoles
+from tests.hypervisors.fake_copies import FakeCopies
 from tests.hypervisors.fake_guests import FakeGuest
 from tests.hypervisors.fake_interfaces import FakeInterfaces
 from tests.hypervisors.fake_memory import Memory
@@ -66,7 +67,7 @@ class FakeNetwork:
     is_active: bool = True
 
 
-class FakeHost(FakeAgents, FakeCold, FakeConsoles, FakeInterfaces, FakeMigrations):
+class FakeHost(FakeAgents, FakeCold, FakeConsoles, FakeCopies, FakeInterfaces, FakeMigrations):
     """One host. `calls` are the names of what was asked, in order."""
 
     def __init__(self, name: str = "fake") -> None:
