@@ -15,7 +15,7 @@ from servers.api.image_actions import IMAGE_ACTIONS, MADE
 from servers.api.migrate_actions import MIGRATE_ACTIONS
 from servers.api.power_actions import POWER_ACTIONS
 from servers.api.rebuild_actions import REBUILD_ACTIONS, REBUILT
-from servers.api.rescue_actions import RESCUE_ACTIONS
+from servers.api.rescue_actions import RESCUE_ACTIONS, RESCUED
 from servers.api.state_actions import STATE_ACTIONS
 from servers.find import find_server
 
