@@ -178,6 +178,8 @@ class Server(models.Model):
     # Everything placement needs, frozen at creation; see scheduling/request_spec.py.
     request_spec = models.JSONField(default=dict)
     scheduler_hints = models.JSONField(default=dict)
+    # What was asked for by this cloud's own fields: see servers/options.py.
+    options = models.JSONField(default=dict)
     reservation_id = models.CharField(max_length=32)
     launch_index = models.PositiveIntegerField(default=0)
     root_device_name = models.CharField(max_length=32, blank=True, default="/dev/vda")

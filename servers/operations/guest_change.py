@@ -32,8 +32,9 @@ class Change:
     `act` gets the server and its host. `tasks` are the ones that the operation's own row may be
     in: of a server that something else has taken over meanwhile the state is left alone. `after`
     are the fields of one that went well. `undo` brings the guest back, and `undone` are the fields
-    then; with a host that is away it is given up. `failed` are those after any failure. `may_be_lost`: after a failure nobody knows how
-    the guest is, so the server goes to ERROR, unless that was undone.
+    then; with a host that is away it is given up. `failed` are those after any failure.
+    `may_be_lost`: after a failure nobody knows how the guest is, so the server goes to ERROR,
+    unless that was undone.
     """
 
     kind: str
