@@ -35,12 +35,13 @@ from hypervisors.pools import default_pool
 from hypervisors.uris import ssh_address
 
 __all__ = [
-    "Move", "MoveProgress", "abort_move", "check_move", "hasten_move", "hosts_unfit", "move_guest",
-    "obstacle", "settle",
+    "Move", "MoveProgress", "abort_move", "bring_console", "check_move", "hasten_move", "hosts_unfit",
+    "move_guest", "obstacle", "settle",
 ]  # fmt: skip
 
 PROGRESS_EVERY_S = 1.0
 ABORT_S = 20.0
+CONSOLE_BYTES = 1024 * 1024
 _POLL_S = 0.2
 _GIB = 1024**3
 
@@ -292,6 +293,23 @@ def settle(move: Move) -> bool:
         with connected(move.source) as source:
             source.unpause_guest(move.server_id)
     return False
+
+
+def bring_console(move: Move) -> None:
+    """Put what the guest said on the source before what it says on the destination.
+
+    There it is in the place of the log that virtlogd puts away when it begins a new one.
+    """
+    pools = default_pool(move.source).name, default_pool(move.destination).name
+    with connected(move.source) as here:
+        log = here.read_console_log(
+            pools[0], move.server_id, offset=None, max_bytes=CONSOLE_BYTES
+        ).content
+    with connected(move.destination) as there:
+        put_away = f"{move.server_id}_console.log.0"
+        found = there.list_volumes(pools[1], put_away)
+        if log and not any(volume.capacity_bytes for volume in found):
+            there.put_content(pools[1], put_away, log)
 
 
 def _end_migration(move: Move) -> None:

@@ -8,6 +8,7 @@ migration that failed left on the destination is a debt there too, so nobody wai
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from cloudportal.errors import CloudError
 from hypervisors import move
 from hypervisors.errors import GuestNotFound, HostUnreachable, MoveRefused
 from hypervisors.models import HostState, Hypervisor
@@ -36,6 +38,8 @@ from servers.operations.build import zone_of
 from servers.operations.cleanup import enqueue_cleanup
 from servers.operations.facts import PLACE, chosen_host, server_of
 from servers.states import MigrationStatus, MigrationType, TaskState, VmState
+
+logger = logging.getLogger(__name__)
 
 KIND = "server.live_migrate"
 # Moves that leave one host at a time: they share its network.
@@ -196,9 +200,7 @@ def take_turn(context: Context) -> None:
             source=source,
             type=MigrationType.LIVE,
             status__in=(MigrationStatus.PREPARING, MigrationStatus.RUNNING),
-            server_id__in=Operation.objects.filter(kind=KIND, state__in=UNFINISHED).values(
-                "subject"
-            ),
+            server_id__in=at_work.values("subject"),
         ).exclude(pk=context.params["migration"])
         if leaving.count() >= MOVES_AT_ONCE:
             raise Wait(f"Other servers are leaving {source}.", seconds=TURN_S)
@@ -329,6 +331,11 @@ def _end_asked(context: Context, error: str = "") -> None:
 
 def _arrive(context: Context, wanted: move.Move) -> None:
     """The server is at its destination: one transaction for all that says so."""
+    try:
+        move.bring_console(wanted)
+    except CloudError as error:
+        # A log is no reason to hold the server up: the guest is there.
+        logger.warning("The console log of %s stays behind: %s", context.subject, error.detail)
     now = timezone.now()
     host = wanted.destination
     with transaction.atomic():
