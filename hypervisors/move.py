@@ -35,8 +35,8 @@ from hypervisors.pools import default_pool
 from hypervisors.uris import ssh_address
 
 __all__ = [
-    "Move", "MoveProgress", "abort_move", "bring_console", "check_move", "hasten_move", "hosts_unfit",
-    "move_guest", "obstacle", "settle",
+    "Move", "MoveProgress", "abort_move", "bring_console", "check_move", "hasten_move",
+    "hosts_unfit", "move_guest", "obstacle", "settle",
 ]  # fmt: skip
 
 PROGRESS_EVERY_S = 1.0
