@@ -46,7 +46,11 @@ class _FixedIPInline(admin.TabularInline):  # type: ignore[type-arg]  # as above
 
 class _RuleInline(admin.TabularInline):  # type: ignore[type-arg]  # as above
     model = SecurityGroupRule
-    fields = readonly_fields = ("direction", "ethertype", "protocol", "remote_ip_prefix")
+    fk_name = "group"
+    fields = readonly_fields = (
+        "direction", "ethertype", "protocol", "port_range_min", "port_range_max",
+        "remote_ip_prefix", "remote_group",
+    )  # fmt: skip
     extra = 0
     can_delete = False
     max_num = 0

@@ -99,6 +99,10 @@ class SecurityGroupRule(models.Model):
     port_range_min = models.PositiveIntegerField(null=True, blank=True)
     port_range_max = models.PositiveIntegerField(null=True, blank=True)
     remote_ip_prefix = models.CharField(max_length=64, blank=True, default="")
+    # The other side is whoever has a port in this group; instead of a prefix.
+    remote_group = models.ForeignKey(
+        SecurityGroup, models.CASCADE, null=True, blank=True, related_name="remote_rules"
+    )
     description = models.CharField(max_length=255, blank=True, default="")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -136,6 +140,10 @@ class Port(models.Model):
     is_up = models.BooleanField("admin state up", default=True)
     has_port_security = models.BooleanField(default=True)
     security_groups = models.ManyToManyField(SecurityGroup, related_name="ports", blank=True)
+    # How often what its filter should be has changed, and how much of that its host has.
+    filter_wanted = models.PositiveIntegerField(default=0, editable=False)
+    filter_applied = models.PositiveIntegerField(default=0, editable=False)
+    filter_applied_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
     revision = models.PositiveIntegerField(default=1, editable=False)
@@ -163,3 +171,16 @@ class FixedIP(models.Model):
 
     def __str__(self) -> str:
         return self.address
+
+
+class GroupChange(models.Model):
+    """A group whose rules or members changed; taken away once its ports know that.
+
+    A row a change, so that those who change the same group do not wait for each other.
+    """
+
+    group_id = models.UUIDField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return str(self.group_id)
