@@ -49,6 +49,7 @@ def processes(*, python: Path, project: Path, bind: str, port: int) -> list[Proc
         Process("worker", [*manage, "worker"], MEMORY),
         Process("transfer", [*manage, "worker"], named | MEMORY),
         Process("keeper", [*manage, "keeper"], MEMORY),
+        Process("live", [*manage, "live"], MEMORY),
     ]
 
 

@@ -81,7 +81,8 @@ def send_keys(hypervisor: Hypervisor, terminal: OpenTerminal, keys: bytes) -> No
     """Give the guest behind a serial line input.
 
     Raises:
-        HostUnreachable: the host does not answer, or the guest takes no input.
+        HostUnreachable: the host does not answer.
+        HostBusy: the guest takes no input.
         WrongGuestState: the line has ended.
     """
     with translated(hypervisor):

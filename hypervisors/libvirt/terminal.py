@@ -6,6 +6,7 @@ libvirt's event loop and never waits for anybody: a guest must not stand still b
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -13,12 +14,13 @@ from uuid import UUID
 import libvirt
 
 from hypervisors.libvirt.connection import Connection
-from hypervisors.libvirt.errors import DriverError, WrongState
+from hypervisors.libvirt.errors import Busy, DriverError, WrongState
 
 _PIECE = 64 * 1024
 # Pieces that one turn of the event loop reads: other streams and keepalive have theirs too.
 _PIECES = 16
 _SEND_S = 10.0
+_PAUSE_S = 0.05
 _NOT_NOW = -2
 _EVENTS = (
     libvirt.VIR_STREAM_EVENT_READABLE
@@ -57,16 +59,17 @@ class Terminal:
 
         Raises:
             WrongState: the line has ended.
-            HostUnreachable: the host does not answer, or the guest takes no input.
+            Busy: the guest takes no input.
+            HostUnreachable: the host does not answer.
         """
-        rest = keys
+        rest, ends_at = keys, time.monotonic() + _SEND_S
         while rest:
-            if self._has_ended:
-                raise WrongState("The serial line has ended.")
-            sent = self._connection.call(
-                lambda _, piece: self._send(piece), rest, deadline_s=_SEND_S
-            )
+            sent = self._connection.call(self._send, rest, deadline_s=_SEND_S)
             rest = rest[sent:]
+            if rest and time.monotonic() > ends_at:
+                raise Busy("The guest takes no input.")
+            if not sent:
+                time.sleep(_PAUSE_S)
 
     def close(self) -> None:
         """Give the line back. `on_end` is not called for it."""
@@ -74,9 +77,9 @@ class Terminal:
             with contextlib.suppress(DriverError):  # a host that is gone has let go of it as well
                 self._connection.call(lambda _: self._let_go(), deadline_s=_SEND_S)
 
-    def _send(self, piece: bytes) -> int:
+    def _send(self, _raw: Any, piece: bytes) -> int:
         if self._has_ended:
-            return 0
+            raise WrongState("The serial line has ended.")
         sent: int = self._stream.send(piece)
         return max(sent, 0)
 

@@ -1,0 +1,1 @@
+"""Consoles over websocket: what the live process serves."""
