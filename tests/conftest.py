@@ -12,23 +12,57 @@ from django.test import TransactionTestCase
 from cloudportal.api.views import WireView
 from hypervisors.libvirt.errors import HostUnreachable
 from hypervisors.models import Hypervisor
+from tests.authorisation import Endpoint
 from tests.conformance import checking
 from tests.emptying import empty_tables
 from tests.matrix.report import pytest_terminal_summary  # noqa: F401 - a hook, found by its name
 
-# What asks no database, what starts databases of its own, and what is the same on each of them.
+# What asks no database, what starts databases of its own, and what is the same on each of them: the
+# forms of requests and answers, who may call what, pages, names, files.
 ONCE = (
     "chaos",
     "cloudportal/api",
     "cloudportal/test_backup.py",
+    "cloudportal/test_free_range.py",
+    "cloudportal/test_processes.py",
+    "cloudportal/test_settings.py",
+    "dashboard/test_create.py",
+    "dashboard/test_pages.py",
+    "dashboard/test_session.py",
+    "flavors/api/test_extra_specs.py",
     "guest_image",
     "hypervisors/libvirt",
+    "hypervisors/test_command.py",
+    "hypervisors/test_connections.py",
+    "hypervisors/test_guests.py",
+    "hypervisors/test_host_contract.py",
+    "hypervisors/test_links.py",
+    "hypervisors/test_ssh.py",
+    "hypervisors/test_uris.py",
+    "identity/api/test_versions.py",
+    "identity/test_passwords.py",
+    "images/test_inspect.py",
+    "integrity/test_admin.py",
     "lab",
     "matrix/test_steps.py",
+    "networks/api/test_fuzz.py",
     "operations/test_cluster.py",
     "policy",
     "queries",
     "samples",
+    "scheduling/test_extra_specs.py",
+    "servers/api/proxies",
+    "servers/api/test_create_fuzz.py",
+    "servers/api/test_external_events.py",
+    "servers/api/test_gone.py",
+    "servers/api/test_hints.py",
+    "servers/api/test_legacy.py",
+    "servers/api/test_server_facts.py",
+    "servers/api/test_versions.py",
+    "servers/test_config_drive.py",
+    "servers/test_host_needs.py",
+    "servers/test_legal.py",
+    "servers/test_names.py",
 )
 
 
@@ -36,8 +70,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what need not be repeated on another database."""
     here = Path(__file__).parent
     for item in items:
-        if item.path.relative_to(here).as_posix().startswith(ONCE):
+        is_once = item.path.relative_to(here).as_posix().startswith(ONCE)
+        if is_once or _asks_who_may(item):
             item.add_marker(pytest.mark.once)
+
+
+def _asks_who_may(item: pytest.Item) -> bool:
+    """Whether it is a cell of a table of `tests.authorisation.matrix`."""
+    call = getattr(item, "callspec", None)
+    return call is not None and isinstance(call.params.get("endpoint"), Endpoint)
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,11 @@ def test_newest_first_and_only_the_own_project(three):
     assert names("all_tenants=1", who="admin") == ["db2", "db", "web"]
     assert names(f"all_tenants=1&project_id={FOREIGN_PROJECT}", who="admin") == ["db"]
     assert names(f"project_id={FOREIGN_PROJECT}", who="admin") == ["db2", "web"]
-    assert refusal("all_tenants=1")[0] == 403
+
+
+@pytest.mark.parametrize("who", ["reader", "member", "manager", "service", "unscoped"])
+def test_only_administrators_list_those_of_all_projects(who):
+    assert refusal("all_tenants=1", who=who)[0] == 403
 
 
 def test_pages_follow_the_marker_to_the_end(three):
