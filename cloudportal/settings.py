@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "CLOUDPORTAL_LIVE_URL": "Public base URL of the live process. Default: ws://HOST:LIVE_PORT with "
     "the host of CLOUDPORTAL_URL; wss://HOST where that is https.",
     "CLOUDPORTAL_CONSOLE_LIFETIME_S": "Lifetime of a console's address in seconds. Default: 600.",
+    "CLOUDPORTAL_RESIZE_CONFIRM_S": "Seconds after which resizes are confirmed, 0 never. Default: 0.",
     "CLOUDPORTAL_HOSTS": "Comma-separated host names that requests may name. Default: loopback's.",
     "CLOUDPORTAL_DEBUG": "Django's debug mode, for development only. Default: off.",
     "CLOUDPORTAL_WORKERS": "django-q2 worker processes of the default queue. Default: 2.",
@@ -31,6 +32,8 @@ ENVIRONMENT = {
     "CLOUDPORTAL_TOKEN_LIFETIME_S": "Lifetime of an identity token in seconds. Default: 3600.",
     "CLOUDPORTAL_MAX_IMAGE_BYTES": "Largest image upload in bytes. Default: 64 GiB.",
     "CLOUDPORTAL_IMAGES": "Folder of image data, one for all machines. Default: VAR/images.",
+    "CLOUDPORTAL_SHELVED_OFFLOAD_S": "Seconds after which shelved servers leave their hosts, "
+    "-1 for never. Default: 0.",
     "CLOUDPORTAL_HEARTBEAT_S": "Seconds between two looks at each hypervisor. Default: 10.",
     "DATABASE_URL": "sqlite:///PATH or postgres://USER:PASSWORD@HOST/NAME. Default: SQLite in VAR.",
     "SECRET_KEY_FILE": "File with the signing key, made by the set-up. Default: VAR/secret_key.",
@@ -242,6 +245,8 @@ Q_CLUSTER = {
 TOKEN_LIFETIME_S = env.int("CLOUDPORTAL_TOKEN_LIFETIME_S", 3600)
 CONSOLE_LIFETIME_S = env.int("CLOUDPORTAL_CONSOLE_LIFETIME_S", 600)
 MAX_IMAGE_BYTES = env.int("CLOUDPORTAL_MAX_IMAGE_BYTES", 64 * 1024**3)
+SHELVED_OFFLOAD_S = env.int("CLOUDPORTAL_SHELVED_OFFLOAD_S", 0)
+RESIZE_CONFIRM_WINDOW_S = env.int("CLOUDPORTAL_RESIZE_CONFIRM_S", 0)
 HEARTBEAT_S = env.float("CLOUDPORTAL_HEARTBEAT_S", 10.0)
 IMAGE_DIR = Path(env.str("CLOUDPORTAL_IMAGES", str(VAR_DIR / "images"))).resolve()
 SSH_DIR = VAR_DIR / "ssh"

@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("cloudportal.api.urls")),
     path("", include("images.api.urls")),
     path("", include("networks.api.urls")),
+    path("", include("volumes.api.urls")),
     path("admin/", admin.site.urls),
     path("", include("dashboard.urls")),
 ]

@@ -32,6 +32,7 @@ from hypervisors.libvirt.spec import (
     ProjectRecord,
     SecurityGroupRecord,
     SubnetRecord,
+    VolumeRecord,
 )
 from hypervisors.models import Hypervisor, StoragePool
 
@@ -40,6 +41,7 @@ __all__ = [
     "GuestFeatures", "GuestInfo",
     "GuestMetadata", "GuestSpec", "GuestUsage", "ImageRecord", "InterfaceSpec", "NetworkRecord",
     "Platform", "PortRecord", "ProjectRecord", "SecurityGroupRecord", "SubnetRecord",
+    "VolumeRecord",
     "define_guest", "diagnose_guest", "guest_features", "guest_info", "interrupt_guest",
     "pause_guest", "platform_of",
     "read_console", "reboot_guest", "redefine_guest", "refresh_metadata", "remove_guest",

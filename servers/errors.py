@@ -63,6 +63,10 @@ class InvalidState(Conflict):
         )
 
 
+class CannotResize(Invalid):
+    """The server's disks would have to shrink."""
+
+
 class ServerLocked(Conflict):
     """Somebody locked the server, and only administrators get past that."""
 

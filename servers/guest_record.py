@@ -29,11 +29,14 @@ from hypervisors.guests import (
     ProjectRecord,
     SecurityGroupRecord,
     SubnetRecord,
+    VolumeRecord,
 )
 from identity.models import Project, User
 from images.models import Image
 from networks.models import Network, Port, Subnet
 from servers.models import Server
+from volumes.attachments import held_by
+from volumes.models import Attachment
 
 _MIB_PER_GIB = 1024
 
@@ -47,12 +50,19 @@ class _Around:
     flavors: Mapping[str, Flavor]
     images: Mapping[UUID, Image]
     ports: Mapping[str, list[Port]]
+    volumes: Mapping[UUID, list[Attachment]]
 
 
 def guest_records(servers: Collection[Server]) -> dict[UUID, GuestMetadata]:
     """What the guest of each server is to keep, without its disks; a constant number of queries."""
     around = _around(servers)
     return {server.pk: _record(server, around) for server in servers}
+
+
+def with_volume(record: GuestMetadata, attachment: Attachment) -> GuestMetadata:
+    """The record with one more volume; one that is in it already is there once."""
+    others = [each for each in record.volumes if each.id != str(attachment.volume_id)]
+    return dataclasses.replace(record, volumes=(*others, _volume(attachment)))
 
 
 def record_digest(record: GuestMetadata) -> str:
@@ -66,6 +76,8 @@ def disk_records(server: Server, disks: Sequence[DiskSpec]) -> tuple[DiskRecord,
     return tuple(
         DiskRecord(role=disk.role, pool=disk.pool, volume=disk.volume, size_gib=_size(server, disk))
         for disk in disks
+        # Those that outlive it are told of by themselves.
+        if disk.role != "volume"
     )
 
 
@@ -101,6 +113,7 @@ def _around(servers: Collection[Server]) -> _Around:
         flavors=Flavor.objects.in_bulk(flavors, field_name="flavorid"),
         images=images,
         ports=ports,
+        volumes=held_by({server.pk for server in servers}),
     )
 
 
@@ -129,6 +142,7 @@ def _record(server: Server, around: _Around) -> GuestMetadata:
         access_ip_v6=server.access_ip_v6,
         root_device_name=server.root_device_name,
         request_spec=json.dumps(server.request_spec, sort_keys=True),
+        options=json.dumps(server.options, sort_keys=True),
         scheduler_hints=json.dumps(server.scheduler_hints, sort_keys=True),
         reservation_id=server.reservation_id,
         launch_index=server.launch_index,
@@ -139,6 +153,7 @@ def _record(server: Server, around: _Around) -> GuestMetadata:
         ports=tuple(_port(port) for port in ports),
         networks=_networks(ports, around),
         security_groups=_groups(ports),
+        volumes=tuple(map(_volume, around.volumes.get(server.pk, ()))),
         **_owners(server, around),
     )
 
@@ -209,6 +224,31 @@ def _image(image: Image, around: _Around) -> ImageRecord:
         tags=tuple(image.tags),
         properties=image.properties,
         created_at=image.created_at,
+    )
+
+
+def _volume(attachment: Attachment) -> VolumeRecord:
+    volume = attachment.volume
+    return VolumeRecord(
+        id=str(volume.pk),
+        attachment_id=str(attachment.pk),
+        device=attachment.device,
+        pool=volume.pool,
+        size_gib=volume.size_gib,
+        name=volume.name,
+        description=volume.description,
+        project_id=volume.project_id,
+        user_id=volume.user_id,
+        is_bootable=volume.is_bootable,
+        is_readonly=volume.is_readonly,
+        delete_on_termination=attachment.delete_on_termination,
+        tag=attachment.tag,
+        boot_index=attachment.boot_index,
+        image_id=str(volume.image_id) if volume.image_id else None,
+        metadata=volume.metadata,
+        image_metadata=volume.image_metadata,
+        created_at=volume.created_at,
+        attached_at=attachment.attached_at,
     )
 
 

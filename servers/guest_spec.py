@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import secrets
 from collections.abc import Sequence
+from uuid import UUID
 
 from hypervisors.disks import DiskPlan, disk_specs
 from hypervisors.guests import (
@@ -13,16 +14,18 @@ from hypervisors.guests import (
     GuestMetadata,
     GuestSpec,
     InterfaceSpec,
+    VolumeRecord,
     guest_features,
     platform_of,
 )
 from hypervisors.models import Hypervisor
-from hypervisors.pools import default_pool
+from hypervisors.volumes import volume_name
 from networks import wiring
 from networks.wiring import WiredPort
 from servers.config_drive import GuestFacts
 from servers.guest_record import disk_records, guest_records
 from servers.models import Server
+from servers.options import pool_of
 from servers.secrets import unseal
 
 SEED_BYTES = 512
@@ -47,7 +50,18 @@ def server_disks(server: Server, host: Hypervisor) -> tuple[DiskSpec, ...]:
     """The disks that a server has on its host."""
     drive = b"" if server.has_config_drive else None
     plan = disk_plan(server, base_volume=None, config_drive=drive)
-    return disk_specs(default_pool(host).name, server.pk, plan)
+    return disk_specs(pool_of(server, host).name, server.pk, plan)
+
+
+def volume_disk(volume: VolumeRecord) -> DiskSpec:
+    """A volume as a disk of the guest that has it."""
+    return DiskSpec(
+        pool=volume.pool,
+        volume=volume_name(UUID(volume.id)),
+        role="volume",
+        serial=volume.id,
+        target=volume.device.removeprefix("/dev/") or None,
+    )
 
 
 def guest_spec(
@@ -79,7 +93,7 @@ def guest_spec(
         cpu_model=platform.cpu_model,
         features=features,
         metadata=dataclasses.replace(record, disks=disk_records(server, disks)),
-        disks=tuple(disks),
+        disks=(*disks, *map(volume_disk, record.volumes)),
         interfaces=tuple(
             InterfaceSpec(
                 port_id=str(port.port_id),
@@ -111,5 +125,6 @@ def guest_facts(server: Server) -> GuestFacts:
             unseal(server.sealed_admin_password) if server.sealed_admin_password else ""
         ),
         user_data=base64.b64decode(server.user_data) if server.user_data else None,
+        vendor_data=server.options.get("extra", {}),
         files=[(each["path"], base64.b64decode(each["contents"])) for each in server.personality],
     )

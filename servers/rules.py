@@ -60,7 +60,10 @@ declare(
         "os_compute_api:os-floating-ips:add": Mark.MEMBER,
         "os_compute_api:os-floating-ips:remove": Mark.MEMBER,
         "os_compute_api:os-remote-consoles": Mark.MEMBER,
+        "os_compute_api:os-volumes-attachments:index": Mark.READER,
+        "os_compute_api:os-volumes-attachments:show": Mark.READER,
         "os_compute_api:os-volumes-attachments:create": Mark.MEMBER,
+        "os_compute_api:os-volumes-attachments:update": Mark.MEMBER,
         "os_compute_api:os-volumes-attachments:delete": Mark.MEMBER,
         "os_compute_api:os-volumes-attachments:swap": Mark.ADMIN,
         "os_compute_api:os-attach-interfaces:list": Mark.READER,
@@ -147,6 +150,7 @@ declare(
         "os_compute_api:servers:migrations:show": Mark.ADMIN,
         "os_compute_api:servers:migrations:delete": Mark.MANAGER,
         "os_compute_api:servers:migrations:force_complete": Mark.MANAGER,
+        "cloudportal:servers:options": Mark.READER,
         "cloudportal:servers:explanation": Mark.ADMIN,
     }
 )

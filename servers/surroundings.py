@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from hypervisors.models import Hypervisor
 from networks.models import FixedIP, Port
 from servers.models import Server, ServerFault
+from volumes.models import Attachment
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,16 @@ class Address:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What belongs to some servers, by the server's id as text; hosts by their own key."""
+    """What belongs to some servers, by the server's id as text; hosts by their own key.
+
+    Volumes are ids, each with whether it goes with its server.
+    """
 
     addresses: Mapping[str, list[Address]]
     security_groups: Mapping[str, list[str]]
     faults: Mapping[str, ServerFault]
     hosts: Mapping[int, Hypervisor]
+    volumes: Mapping[str, list[tuple[str, bool]]] = field(default_factory=dict)
 
 
 def surroundings_of(servers: Sequence[Server]) -> Surroundings:
@@ -40,6 +45,7 @@ def surroundings_of(servers: Sequence[Server]) -> Surroundings:
         addresses=_addresses(identifiers),
         security_groups=_security_groups(identifiers),
         faults=_faults(failed),
+        volumes=_volumes(identifiers),
         hosts=Hypervisor.objects.only(
             "name", "hostname", "state", "is_enabled", "in_maintenance", "is_forced_down"
         ).in_bulk({server.hypervisor_id for server in servers if server.hypervisor_id}),
@@ -75,6 +81,15 @@ def _security_groups(identifiers: list[str]) -> dict[str, list[str]]:
         names = found.setdefault(device_id, [])
         if name not in names:
             names.append(name)
+    return found
+
+
+def _volumes(identifiers: list[str]) -> dict[str, list[tuple[str, bool]]]:
+    found: dict[str, list[tuple[str, bool]]] = defaultdict(list)
+    rows = Attachment.objects.filter(server_id__in=identifiers, by_compute=True)
+    columns = ("server_id", "volume_id", "delete_on_termination")
+    for server_id, volume_id, goes_too in rows.order_by("created_at", "id").values_list(*columns):
+        found[str(server_id)].append((str(volume_id), goes_too))
     return found
 
 

@@ -29,6 +29,11 @@ class VolumeTypeNotFound(NotFound):
 class MetadataNotFound(NotFound):
     """The volume has no metadata of that key."""
 
+    @classmethod
+    def of(cls, volume_id: object, key: str) -> MetadataNotFound:
+        """In the wire's words."""
+        return cls(f"Volume {volume_id} has no metadata with key {key}.")
+
 
 class TransferNotFound(NotFound):
     """No such transfer."""

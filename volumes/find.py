@@ -10,8 +10,8 @@ from django.db.models import Model, QuerySet
 from identity import policy
 from identity.actors import Actor
 from volumes import rules as rules
-from volumes.errors import SnapshotNotFound, VolumeNotFound, VolumeTypeNotFound
-from volumes.models import DEFAULT_TYPE, Snapshot, Volume, VolumeType
+from volumes.errors import AttachmentNotFound, SnapshotNotFound, VolumeNotFound, VolumeTypeNotFound
+from volumes.models import DEFAULT_TYPE, Attachment, Snapshot, Volume, VolumeType
 
 M = TypeVar("M", bound=Model)
 
@@ -119,3 +119,30 @@ def volumes_held_by(project_id: str) -> str:
         "volume snapshots": Snapshot.objects.filter(project_id=project_id).count(),
     }
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+
+def visible_attachments(actor: Actor, *, all_projects: bool = False) -> QuerySet[Attachment]:
+    """The attachments of the actor's project's volumes; of all for an administrator who asks.
+
+    Raises:
+        Forbidden: the actor has no role in a project.
+    """
+    policy.require(actor, "volume:get_all", project_id=actor.project_id)
+    rows = Attachment.objects.select_related("volume")
+    if all_projects and actor.is_admin:
+        return rows
+    return rows.filter(volume__project_id=actor.project_id or "")
+
+
+def find_attachment(*, actor: Actor, attachment_id: object) -> Attachment:
+    """The attachment of this id.
+
+    Raises:
+        AttachmentNotFound: there is none, or it is another project's.
+    """
+    key = as_uuid(attachment_id)
+    rows = visible_attachments(actor, all_projects=True)
+    found = rows.filter(pk=key).first() if key else None
+    if found is None:
+        raise AttachmentNotFound(f"Volume attachment {attachment_id} could not be found.")
+    return found

@@ -229,7 +229,7 @@ class GuestMetadata:
 
     No secret is in it: who may read a guest's definition on its host may read this. What has no
     default has been there from the first release on; the rest may be absent in older guests.
-    `request_spec` and `scheduler_hints` are JSON texts.
+    `request_spec`, `scheduler_hints` and `options` are JSON texts.
     """
 
     server_id: str
@@ -272,6 +272,7 @@ class GuestMetadata:
     root_device_name: str = "/dev/vda"
     request_spec: str = "{}"
     scheduler_hints: str = "{}"
+    options: str = "{}"
     updated_at: datetime | None = None
     launched_at: datetime | None = None
 

@@ -209,3 +209,15 @@ def node_name(shown: Shown) -> str | None:
 def text_ip(attribute: str) -> Callable[[Shown], str]:
     """An address that was given, as text."""
     return lambda shown: getattr(shown.server, attribute) or ""
+
+
+def volumes_attached(shown: Shown) -> list[dict[str, Any]]:
+    """The ids of the server's volumes."""
+    found = shown.around.volumes.get(shown.id, [])
+    return [{"id": volume_id} for volume_id, _ in found]
+
+
+def volumes_and_their_ends(shown: Shown) -> list[dict[str, Any]]:
+    """The same, each with whether it goes with its server."""
+    found = shown.around.volumes.get(shown.id, [])
+    return [{"id": volume_id, "delete_on_termination": goes_too} for volume_id, goes_too in found]

@@ -153,14 +153,14 @@ FIELDS = [
     Field("OS-EXT-STS:power_state", stored("power_state"), INTEGER, in_short_update=False),
     Field(
         "os-extended-volumes:volumes_attached",
-        Constant([]),
+        readings.volumes_attached,
         array(record({"id": STRING})),
         until="2.2",
         in_short_update=False,
     ),
     Field(
         "os-extended-volumes:volumes_attached",
-        Constant([]),
+        readings.volumes_and_their_ends,
         array(record({"id": STRING, "delete_on_termination": BOOLEAN})),
         since="2.3",
         in_short_update=False,
@@ -229,7 +229,7 @@ FIELDS = [
 ]
 
 # Columns that are long or not shown, left in the database for a list.
-_NEVER_SHOWN = ("request_spec", "personality", "sealed_admin_password", "public_key")
+_NEVER_SHOWN = ("request_spec", "options", "personality", "sealed_admin_password", "public_key")
 
 
 def hidden_columns(version: Microversion, *, for_admin: bool) -> list[str]:

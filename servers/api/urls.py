@@ -9,7 +9,9 @@ from servers.api.explanation import Explanation
 from servers.api.instance_actions import InstanceActions, OneInstanceAction
 from servers.api.interfaces import Interfaces, OneInterface
 from servers.api.labels import ServerMetadata, ServerMetadataItem, ServerTag, ServerTags
+from servers.api.options import ServerOptions
 from servers.api.servers import OneServer, Servers, ServersDetail
+from servers.api.volume_attachments import OneVolumeAttachment, VolumeAttachments
 
 _ONE = "servers/<str:server_id>"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -29,7 +31,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_ONE}/ips/<str:label>", AddressesOnNetwork.as_view()),
     path(f"{_ONE}/os-interface", Interfaces.as_view()),
     path(f"{_ONE}/os-interface/<str:port_id>", OneInterface.as_view()),
+    path(f"{_ONE}/os-volume_attachments", VolumeAttachments.as_view()),
+    path(f"{_ONE}/os-volume_attachments/<str:volume_id>", OneVolumeAttachment.as_view()),
     path(f"{_ONE}/os-instance-actions", InstanceActions.as_view()),
     path(f"{_ONE}/os-instance-actions/<str:request_id>", OneInstanceAction.as_view()),
+    path(f"{_ONE}/cloudportal:options", ServerOptions.as_view()),
     path(f"{_ONE}/cloudportal:explanation", Explanation.as_view()),
 ]

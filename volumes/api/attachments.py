@@ -1,0 +1,96 @@
+"""Attachments as the volume service sees them: made by the compute service, or held by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cloudportal.api.microversions import available
+from volumes.api.representation import attachment_body
+from volumes.api.views import Listing, VolumeView, actor_of, inner, wants_all
+from volumes.find import as_uuid, find_attachment, find_volume, visible_attachments
+from volumes.models import Attachment
+from volumes.reserve import release_by_hand, reserve_by_hand
+
+CREATE = inner(
+    "attachment",
+    {
+        "volume_uuid": {"type": "string", "format": "uuid"},
+        "instance_uuid": {"type": ["string", "null"], "format": "uuid"},
+        "mode": {"enum": ["rw", "ro"]},
+    },
+    ("volume_uuid",),
+)
+LISTING = Listing("attachments", {"id": "id", "created_at": "created_at", "status": "status"})
+
+
+class Attachments(VolumeView):
+    """All attachments of a project's volumes."""
+
+    is_detailed = False
+
+    @available("3.27")
+    def get(self, request: Request) -> Response:
+        """A page of them."""
+        query = request.query_params
+        rows = visible_attachments(actor_of(request), all_projects=wants_all(query))
+        rows = _filtered(rows, request)
+        detailed = self.is_detailed
+
+        def show(row: Any) -> dict[str, Any]:
+            return attachment_body(row, detailed=detailed)
+
+        return Response(LISTING.body(self, request, rows, show))
+
+    @available("3.27")
+    def post(self, request: Request) -> Response:
+        """Hold a volume by hand, until the attachment is deleted."""
+        body = CREATE.check(request.data)["attachment"]
+        volume = find_volume(actor=actor_of(request), volume_id=body["volume_uuid"])
+        attachment = reserve_by_hand(
+            volume=volume,
+            server_id=as_uuid(body.get("instance_uuid")),
+            mode=body.get("mode", "rw"),
+            actor=actor_of(request),
+            now=timezone.now(),
+        )
+        return Response({"attachment": attachment_body(attachment)})
+
+
+class AttachmentsDetail(Attachments):
+    """The same with all that is known of each."""
+
+    is_detailed = True
+    http_method_names = ["get", "head", "options"]
+
+
+class OneAttachment(VolumeView):
+    """One attachment."""
+
+    @available("3.27")
+    def get(self, request: Request, attachment_id: str) -> Response:
+        """All that is known of it."""
+        attachment = find_attachment(actor=actor_of(request), attachment_id=attachment_id)
+        return Response({"attachment": attachment_body(attachment)})
+
+    @available("3.27")
+    def delete(self, request: Request, attachment_id: str) -> Response:
+        """Let go what is held by hand."""
+        actor = actor_of(request)
+        attachment = find_attachment(actor=actor, attachment_id=attachment_id)
+        release_by_hand(attachment=attachment, actor=actor)
+        return Response({"attachments": []})
+
+
+def _filtered(rows: QuerySet[Attachment], request: Request) -> QuerySet[Attachment]:
+    for key, column in {"volume_id": "volume_id", "instance_id": "server_id"}.items():
+        if key in request.query_params:
+            wanted = as_uuid(request.query_params[key])
+            rows = rows.filter(**{column: wanted}) if wanted else rows.none()
+    if "status" in request.query_params:
+        rows = rows.filter(status=request.query_params["status"])
+    return rows

@@ -1,0 +1,214 @@
+"""What administrators and clients ask about the service: limits, quotas, zones, pools, services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cloudportal.api.validation import BodySchema, closed, is_true
+from hypervisors.models import HostState, StoragePool
+from hypervisors.zones import zone_names, zones_of
+from identity import policy
+from quotas.consume import limits, usage
+from quotas.resources import UNLIMITED
+from volumes.api.views import VolumeView, actor_of, instant, is_at
+from volumes.quota import SHOWN, default_limits_shown, project_limits, reset_limits, set_limits
+
+_GIB = 1024**3
+_EXTENSIONS = {
+    "os-volume-actions": "VolumeActions",
+    "os-admin-actions": "AdminActions",
+    "os-extended-snapshot-attributes": "ExtendedSnapshotAttributes",
+    "os-quota-sets": "Quotas",
+    "os-services": "Services",
+    "os-availability-zone": "AvailabilityZones",
+    "os-types-extra-specs": "TypesExtraSpecs",
+    "os-types-manage": "TypesManage",
+    "os-used-limits": "UsedLimits",
+    "os-vol-host-attr": "VolumeHostAttribute",
+    "os-vol-tenant-attr": "VolumeTenantAttribute",
+    "os-vol-image-meta": "VolumeImageMetadata",
+    "scheduler-stats": "Scheduler_stats",
+}
+_LIMIT = {"type": ["integer", "string"], "pattern": r"^-?[0-9]{1,10}\Z", "minimum": -1}
+UPDATE = BodySchema(
+    closed(
+        {
+            "quota_set": {
+                "type": "object",
+                "properties": {
+                    **dict.fromkeys(SHOWN, _LIMIT),
+                    "force": {},
+                    "tenant_id": {"type": "string"},
+                },
+                "additionalProperties": False,
+            }
+        },
+        ["quota_set"],
+    )
+)
+
+
+class Limits(VolumeView):
+    """What a project may take and has taken."""
+
+    def get(self, request: Request) -> Response:
+        """All absolute limits; there are none on the rate."""
+        actor = actor_of(request)
+        project_id = actor.project_id or ""
+        asked = request.query_params.get("project_id")
+        if asked and actor.is_admin and is_at(request, "3.39"):
+            project_id = asked
+        policy.require(actor, "limits_extension:used_limits", project_id=project_id)
+        allowed, used = limits(project_id), usage(project_id)
+        absolute = {
+            "maxTotalVolumes": allowed["volumes"],
+            "maxTotalSnapshots": allowed["snapshots"],
+            "maxTotalVolumeGigabytes": allowed["gigabytes"],
+            "maxTotalBackups": 0,
+            "maxTotalBackupGigabytes": 0,
+            "totalVolumesUsed": used["volumes"],
+            "totalSnapshotsUsed": used["snapshots"],
+            "totalGigabytesUsed": used["gigabytes"],
+            "totalBackupsUsed": 0,
+            "totalBackupGigabytesUsed": 0,
+        }
+        return Response({"limits": {"rate": [], "absolute": absolute}})
+
+
+class QuotaSet(VolumeView):
+    """A project's limits."""
+
+    def get(self, request: Request, target_id: str) -> Response:
+        """The limits, with `usage` also what is used."""
+        actor = actor_of(request)
+        shown = project_limits(project_id=target_id, actor=actor)
+        body: dict[str, Any] = {"id": target_id}
+        if is_true(request.query_params.get("usage", "false")):
+            used = usage(target_id)
+            body |= {
+                name: {
+                    "limit": limit,
+                    "in_use": used.get(name, 0),
+                    "reserved": 0,
+                    **({"allocated": 0} if limit != UNLIMITED else {}),
+                }
+                for name, limit in shown.items()
+            }
+        else:
+            body |= shown
+        return Response({"quota_set": body})
+
+    def put(self, request: Request, target_id: str) -> Response:
+        """Set some of them."""
+        body = UPDATE.check(request.data)["quota_set"]
+        wanted = {name: int(value) for name, value in body.items() if name in SHOWN}
+        shown = set_limits(
+            project_id=target_id, wanted=wanted, actor=actor_of(request), now=timezone.now()
+        )
+        return Response({"quota_set": shown})
+
+    def delete(self, request: Request, target_id: str) -> Response:
+        """Let the defaults hold again."""
+        reset_limits(project_id=target_id, actor=actor_of(request))
+        return Response(status=200)
+
+
+class QuotaDefaults(VolumeView):
+    """The limits of a project that has none of its own."""
+
+    def get(self, request: Request, target_id: str) -> Response:
+        """The limits."""
+        shown = default_limits_shown(project_id=target_id, actor=actor_of(request))
+        return Response({"quota_set": {"id": target_id, **shown}})
+
+
+class AvailabilityZones(VolumeView):
+    """The zones that hosts are in."""
+
+    def get(self, request: Request) -> Response:
+        """All of them, the default one too."""
+        policy.require(actor_of(request), "volume:availability_zone_list")
+        names = sorted({"nova", *zone_names()})
+        zones = [{"zoneName": name, "zoneState": {"available": True}} for name in names]
+        return Response({"availabilityZoneInfo": zones})
+
+
+class Extensions(VolumeView):
+    """What the service is able to do beside its core."""
+
+    def get(self, request: Request) -> Response:
+        """All of it."""
+        return Response({"extensions": [_extension(*each) for each in _EXTENSIONS.items()]})
+
+
+def _extension(alias: str, name: str) -> dict[str, Any]:
+    updated = "2026-01-01T00:00:00+00:00"
+    return {"alias": alias, "name": name, "description": name, "updated": updated, "links": []}
+
+
+def _default_pools() -> list[StoragePool]:
+    rows = StoragePool.objects.filter(is_default=True).select_related("hypervisor")
+    return list(rows.order_by("hypervisor__name"))
+
+
+class Services(VolumeView):
+    """Where volumes are kept: the hosts."""
+
+    def get(self, request: Request) -> Response:
+        """One a host."""
+        policy.require(actor_of(request), "volume_extension:services:index")
+        pools = _default_pools()
+        zones = zones_of([pool.hypervisor_id for pool in pools])
+        services = [
+            {
+                "binary": "cinder-volume",
+                "host": f"{pool.hypervisor.name}@libvirt",
+                "zone": zones[pool.hypervisor_id],
+                "status": "enabled" if pool.hypervisor.is_enabled else "disabled",
+                "state": "up" if pool.hypervisor.state == HostState.UP else "down",
+                "updated_at": instant(pool.hypervisor.last_seen_at),
+                "disabled_reason": pool.hypervisor.disabled_reason or None,
+                **({"cluster": None} if is_at(request, "3.7") else {}),
+            }
+            for pool in pools
+        ]
+        return Response({"services": services})
+
+
+class Pools(VolumeView):
+    """The pools that volumes are made in."""
+
+    def get(self, request: Request) -> Response:
+        """All of them, with their room where that is asked for."""
+        policy.require(actor_of(request), "scheduler_extension:scheduler_stats:get_pools")
+        detailed = is_true(request.query_params.get("detail", "false"))
+        pools = [
+            {
+                "name": f"{pool.hypervisor.name}@libvirt#{pool.name}",
+                **({"capabilities": _room(pool)} if detailed else {}),
+            }
+            for pool in _default_pools()
+        ]
+        return Response({"pools": pools})
+
+
+def _room(pool: StoragePool) -> dict[str, Any]:
+    return {
+        "pool_name": pool.name,
+        "volume_backend_name": "libvirt",
+        "storage_protocol": "file",
+        "vendor_name": "libvirt",
+        "driver_version": "1",
+        "total_capacity_gb": round(pool.capacity / _GIB, 2),
+        "free_capacity_gb": round(pool.available / _GIB, 2),
+        "allocated_capacity_gb": round(pool.allocation / _GIB, 2),
+        "reserved_percentage": 0,
+        "thin_provisioning_support": True,
+        "multiattach": False,
+        "QoS_support": False,
+        "timestamp": instant(pool.hypervisor.last_seen_at),
+    }

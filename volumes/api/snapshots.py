@@ -1,0 +1,219 @@
+"""Snapshots over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cloudportal.api.validation import BOOLEAN, BodySchema, closed, is_true
+from cloudportal.errors import Invalid
+from volumes.api.representation import snapshot_body
+from volumes.api.views import (
+    DESCRIPTION,
+    METADATA,
+    NAME,
+    Listing,
+    VolumeView,
+    actor_of,
+    is_at,
+    loose,
+    wants_all,
+)
+from volumes.errors import MetadataNotFound
+from volumes.find import as_uuid, find_snapshot, find_volume, visible_snapshots
+from volumes.snapshots import (
+    NewSnapshot,
+    create_snapshot,
+    delete_snapshot,
+    reset_snapshot,
+    set_snapshot_metadata,
+    update_snapshot,
+)
+from volumes.states import SnapshotStatus
+
+_NAMES: dict[str, Any] = {
+    "name": NAME,
+    "display_name": NAME,
+    "description": DESCRIPTION,
+    "display_description": DESCRIPTION,
+}
+CREATE = loose(
+    "snapshot",
+    {
+        **_NAMES,
+        "volume_id": {"type": "string"},
+        "force": {**BOOLEAN, "enum": [*BOOLEAN["enum"], None]},
+        "metadata": {**METADATA, "type": ["object", "null"]},
+    },
+    ("volume_id",),
+)
+UPDATE = loose("snapshot", _NAMES)
+METADATA_BODY = BodySchema(closed({"metadata": METADATA}, ["metadata"]))
+ACTION = BodySchema(
+    closed(
+        {
+            "os-reset_status": closed(
+                {"status": {"enum": [SnapshotStatus.AVAILABLE.value, SnapshotStatus.ERROR.value]}},
+                ["status"],
+            )
+        },
+        ["os-reset_status"],
+    )
+)
+LISTING = Listing(
+    "snapshots",
+    {"id": "id", "name": "name", "display_name": "name", "created_at": "created_at",
+     "status": "status", "volume_id": "volume_id", "volume_size": "size_gib"},
+)  # fmt: skip
+
+
+class Snapshots(VolumeView):
+    """All snapshots of a project."""
+
+    is_detailed = False
+
+    def get(self, request: Request) -> Response:
+        """A page of them."""
+        query = request.query_params
+        rows = visible_snapshots(actor_of(request), all_projects=wants_all(query))
+        for key, column in {"name": "name", "display_name": "name", "status": "status"}.items():
+            if key in query:
+                rows = rows.filter(**{column: query[key]})
+        if "volume_id" in query:
+            volume_id = as_uuid(query["volume_id"])
+            rows = rows.filter(volume_id=volume_id) if volume_id else rows.none()
+        detailed = self.is_detailed
+
+        def show(row: Any) -> dict[str, Any]:
+            return snapshot_body(request, row, detailed=detailed)
+
+        return Response(LISTING.body(self, request, rows, show))
+
+    def post(self, request: Request) -> Response:
+        """Make one.
+
+        Raises:
+            Invalid: from 3.66 on nobody may ask not to force.
+        """
+        body = CREATE.check(request.data)["snapshot"]
+        force = is_true(body.get("force"))
+        if is_at(request, "3.66"):
+            if body.get("force") is not None and not force:
+                raise Invalid("Invalid input received: force may not be false from 3.66 on.")
+            force = True
+        snapshot = create_snapshot(
+            volume=find_volume(actor=actor_of(request), volume_id=body["volume_id"]),
+            wanted=NewSnapshot(
+                name=body.get("name", body.get("display_name")),
+                description=body.get("description", body.get("display_description")),
+                force=force,
+                metadata=_texts(body.get("metadata") or {}),
+            ),
+            actor=actor_of(request),
+            now=timezone.now(),
+        )
+        return Response({"snapshot": snapshot_body(request, snapshot, detailed=False)}, status=202)
+
+
+class SnapshotsDetail(Snapshots):
+    """The same with all that is known of each."""
+
+    is_detailed = True
+    http_method_names = ["get", "head", "options"]
+
+
+class OneSnapshot(VolumeView):
+    """One snapshot."""
+
+    def get(self, request: Request, snapshot_id: str) -> Response:
+        """All that is known of it."""
+        snapshot = find_snapshot(actor=actor_of(request), snapshot_id=snapshot_id)
+        return Response({"snapshot": snapshot_body(request, snapshot)})
+
+    def put(self, request: Request, snapshot_id: str) -> Response:
+        """Set name or description."""
+        body = UPDATE.check(request.data)["snapshot"]
+        changes = {
+            column: body[key]
+            for column in ("name", "description")
+            for key in (f"display_{column}", column)
+            if key in body
+        }
+        snapshot = find_snapshot(actor=actor_of(request), snapshot_id=snapshot_id)
+        update_snapshot(
+            snapshot=snapshot, changes=changes, actor=actor_of(request), now=timezone.now()
+        )
+        return self.get(request, snapshot_id)
+
+    def delete(self, request: Request, snapshot_id: str) -> Response:
+        """Delete it."""
+        snapshot = find_snapshot(
+            actor=actor_of(request), snapshot_id=snapshot_id, rule="volume:delete_snapshot"
+        )
+        delete_snapshot(snapshot=snapshot, actor=actor_of(request), now=timezone.now())
+        return Response(status=202)
+
+
+class SnapshotMetadata(VolumeView):
+    """A snapshot's metadata."""
+
+    def get(self, request: Request, snapshot_id: str) -> Response:
+        """All keys and values."""
+        snapshot = find_snapshot(actor=actor_of(request), snapshot_id=snapshot_id)
+        return Response({"metadata": snapshot.metadata})
+
+    def post(self, request: Request, snapshot_id: str) -> Response:
+        """Merge into what is there."""
+        return self._set(request, snapshot_id, merge=True)
+
+    def put(self, request: Request, snapshot_id: str) -> Response:
+        """Replace everything."""
+        return self._set(request, snapshot_id, merge=False)
+
+    def _set(self, request: Request, snapshot_id: str, *, merge: bool) -> Response:
+        body = METADATA_BODY.check(request.data)
+        snapshot = find_snapshot(actor=actor_of(request), snapshot_id=snapshot_id)
+        found = {**(snapshot.metadata if merge else {}), **_texts(body["metadata"])}
+        set_snapshot_metadata(
+            snapshot=snapshot, metadata=found, actor=actor_of(request), now=timezone.now()
+        )
+        return Response({"metadata": found})
+
+
+class SnapshotMetadataItem(VolumeView):
+    """One key of a snapshot's metadata."""
+
+    def delete(self, request: Request, snapshot_id: str, key: str) -> Response:
+        """Take it out.
+
+        Raises:
+            MetadataNotFound: there is none.
+        """
+        snapshot = find_snapshot(actor=actor_of(request), snapshot_id=snapshot_id)
+        if key not in snapshot.metadata:
+            raise MetadataNotFound(f"Snapshot {snapshot.pk} has no metadata with key {key}.")
+        left = {name: value for name, value in snapshot.metadata.items() if name != key}
+        set_snapshot_metadata(
+            snapshot=snapshot, metadata=left, actor=actor_of(request), now=timezone.now()
+        )
+        return Response(status=200)
+
+
+class SnapshotActions(VolumeView):
+    """Actions on a snapshot."""
+
+    def post(self, request: Request, snapshot_id: str) -> Response:
+        """Set the status by hand."""
+        snapshot = find_snapshot(actor=actor_of(request), snapshot_id=snapshot_id)
+        status = ACTION.check(request.data)["os-reset_status"]["status"]
+        reset_snapshot(
+            snapshot=snapshot, status=status, actor=actor_of(request), now=timezone.now()
+        )
+        return Response(status=202)
+
+
+def _texts(metadata: dict[str, Any]) -> dict[str, str]:
+    return {key: "" if value is None else value for key, value in metadata.items()}

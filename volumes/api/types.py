@@ -1,0 +1,152 @@
+"""Volume types over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cloudportal.api.validation import BOOLEAN, BodySchema, closed, is_true
+from identity import policy
+from volumes.api.representation import type_body
+from volumes.api.views import DESCRIPTION, Listing, VolumeView, actor_of, inner
+from volumes.errors import MetadataNotFound, VolumeTypeNotFound
+from volumes.find import default_type, find_type
+from volumes.models import VolumeType
+from volumes.types import (
+    create_type,
+    delete_extra_spec,
+    delete_type,
+    set_extra_specs,
+    update_type,
+)
+
+_RULE = "volume_extension"
+_SPECS = {"type": "object", "additionalProperties": {"type": "string", "maxLength": 255}}
+_FIELDS: dict[str, Any] = {
+    "name": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": DESCRIPTION,
+    "os-volume-type-access:is_public": BOOLEAN,
+}
+CREATE = inner("volume_type", {**_FIELDS, "extra_specs": _SPECS}, ("name",))
+UPDATE = inner(
+    "volume_type",
+    {"name": _FIELDS["name"], "description": DESCRIPTION, "is_public": BOOLEAN},
+)
+SPECS = BodySchema(closed({"extra_specs": _SPECS}, ["extra_specs"]))
+LISTING = Listing("volume_types", {"id": "id", "name": "name", "created_at": "created_at"})
+
+
+def _one(request: Request, type_id: str) -> VolumeType:
+    """The type, if the caller may know of it."""
+    policy.require(actor_of(request), f"{_RULE}:type_get")
+    kind = find_type(type_id)
+    if not kind.is_public and not actor_of(request).is_admin:
+        raise VolumeTypeNotFound(f"Volume type {type_id} could not be found.")
+    return kind
+
+
+class VolumeTypes(VolumeView):
+    """All types."""
+
+    def get(self, request: Request) -> Response:
+        """Those that the caller sees."""
+        actor = actor_of(request)
+        policy.require(actor, f"{_RULE}:type_get_all")
+        default_type()
+        rows = VolumeType.objects.all()
+        if not actor.is_admin:
+            rows = rows.filter(is_public=True)
+        elif "is_public" in request.query_params:
+            wanted = request.query_params["is_public"].lower()
+            if wanted != "none":
+                rows = rows.filter(is_public=wanted == "true")
+        if "name" in request.query_params:
+            rows = rows.filter(name=request.query_params["name"])
+        return Response(LISTING.body(self, request, rows, lambda row: type_body(request, row)))
+
+    def post(self, request: Request) -> Response:
+        """Make one."""
+        body = CREATE.check(request.data)["volume_type"]
+        fields = {
+            "name": body["name"],
+            "description": body.get("description"),
+            "is_public": is_true(body.get("os-volume-type-access:is_public", True)),
+        }
+        kind = create_type(fields=fields, actor=actor_of(request))
+        if body.get("extra_specs"):
+            kind.extra_specs = set_extra_specs(
+                kind=kind, specs=body["extra_specs"], actor=actor_of(request)
+            )
+        return Response({"volume_type": type_body(request, kind)})
+
+
+class OneVolumeType(VolumeView):
+    """One type; `default` is the one of volumes whose makers name none."""
+
+    def get(self, request: Request, type_id: str) -> Response:
+        """All that is known of it."""
+        kind = default_type() if type_id == "default" else _one(request, type_id)
+        return Response({"volume_type": type_body(request, kind)})
+
+    def put(self, request: Request, type_id: str) -> Response:
+        """Set name, description or whether all see it."""
+        body = UPDATE.check(request.data)["volume_type"]
+        changes = dict(body)
+        if "is_public" in changes:
+            changes["is_public"] = is_true(changes["is_public"])
+        kind = update_type(kind=_one(request, type_id), changes=changes, actor=actor_of(request))
+        return Response({"volume_type": type_body(request, kind)})
+
+    def delete(self, request: Request, type_id: str) -> Response:
+        """Delete it."""
+        delete_type(kind=_one(request, type_id), actor=actor_of(request))
+        return Response(status=202)
+
+
+class ExtraSpecs(VolumeView):
+    """A type's extra specs."""
+
+    def get(self, request: Request, type_id: str) -> Response:
+        """All of them."""
+        kind = _one(request, type_id)
+        policy.require(actor_of(request), f"{_RULE}:types_extra_specs:index")
+        return Response({"extra_specs": kind.extra_specs})
+
+    def post(self, request: Request, type_id: str) -> Response:
+        """Merge into what is there."""
+        specs = SPECS.check(request.data)["extra_specs"]
+        set_extra_specs(kind=_one(request, type_id), specs=specs, actor=actor_of(request))
+        return Response({"extra_specs": specs})
+
+
+class OneExtraSpec(VolumeView):
+    """One of a type's extra specs."""
+
+    def get(self, request: Request, type_id: str, key: str) -> Response:
+        """Its value.
+
+        Raises:
+            MetadataNotFound: there is none.
+        """
+        kind = _one(request, type_id)
+        policy.require(actor_of(request), f"{_RULE}:types_extra_specs:index")
+        if key not in kind.extra_specs:
+            raise _no_spec(kind, key)
+        return Response({key: kind.extra_specs[key]})
+
+    def delete(self, request: Request, type_id: str, key: str) -> Response:
+        """Take it out.
+
+        Raises:
+            MetadataNotFound: there is none.
+        """
+        kind = _one(request, type_id)
+        if not delete_extra_spec(kind=kind, key=key, actor=actor_of(request)):
+            raise _no_spec(kind, key)
+        return Response(status=202)
+
+
+def _no_spec(kind: VolumeType, key: str) -> MetadataNotFound:
+    return MetadataNotFound(f"Volume Type {kind.pk} has no extra spec with key {key}.")

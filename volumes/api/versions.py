@@ -1,0 +1,54 @@
+"""What clients read before they start: the versions there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from volumes.api.views import VOLUME, VolumeView
+
+_UPDATED = "2026-01-01T00:00:00Z"
+_MEDIA = "application/vnd.openstack.volume+json;version=3"
+
+
+def _document() -> dict[str, Any]:
+    return {
+        "versions": [
+            {
+                "id": "v3.0",
+                "status": "CURRENT",
+                "version": str(VOLUME.maximum),
+                "min_version": str(VOLUME.minimum),
+                "updated": _UPDATED,
+                "links": [{"rel": "self", "href": f"{settings.PUBLIC_URL}/volume/v3/"}],
+                "media-types": [{"base": "application/json", "type": _MEDIA}],
+            }
+        ]
+    }
+
+
+class _Open(VolumeView):
+    """A view that needs no token."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    versions = None
+
+
+class Versions(_Open):
+    """All versions; the client is to choose."""
+
+    def get(self, request: Request) -> Response:
+        """The document."""
+        return Response(_document(), status=300)
+
+
+class VersionThree(_Open):
+    """Version 3."""
+
+    def get(self, request: Request) -> Response:
+        """The document."""
+        return Response(_document())
