@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -33,9 +32,19 @@ from servers import history
 from servers.destination import hosts_owing, spec_of_move
 from servers.errors import MigrationAborted
 from servers.live_migration import ABORT, EVENTS, FORCE_COMPLETE, NOT_BEGUN, disks_stay
-from servers.models import Migration, Server, ServerEvent
+from servers.models import Migration, Server
 from servers.operations.build import zone_of
-from servers.operations.cleanup import enqueue_cleanup
+from servers.operations.departure import (
+    begin_event,
+    end_event,
+    fail_events,
+    is_there,
+    migration_of,
+    names_owing,
+    note_destination,
+    note_migration,
+    owe,
+)
 from servers.operations.facts import PLACE, chosen_host, server_of
 from servers.states import MigrationStatus, MigrationType, TaskState, VmState
 
@@ -46,8 +55,6 @@ KIND = "server.live_migrate"
 MOVES_AT_ONCE = 1
 ROUNDS = 3
 TURN_S = 1.0
-# How long a host that still has something of the server is waited for.
-OWING_S = 60.0
 # For each GiB of memory and disk; a guest that changes them faster than they are sent gets no more.
 LIMIT_S_PER_GIB = 800.0
 _GIB = 1024**3
@@ -59,16 +66,6 @@ MIGRATE = "compute_live_migration"
 ARRIVE = "compute_post_live_migration_at_destination"
 ROLL_BACK = "compute_rollback_live_migration_at_destination"
 ABORTED = "The live migration was aborted."
-
-
-def _migration(context: Context) -> Migration:
-    return Migration.objects.get(pk=context.params["migration"])
-
-
-def _note(context: Context, **fields: object) -> None:
-    Migration.objects.filter(pk=context.params["migration"]).update(
-        updated_at=timezone.now(), **fields
-    )
 
 
 def _source(server: Server) -> Hypervisor:
@@ -94,35 +91,8 @@ def _move(context: Context) -> move.Move:
     )
 
 
-def _is_there(context: Context) -> bool:
-    """Whether the row says that the server has come to its destination."""
-    placed = context.outputs.get(PLACE)
-    rows = Server.objects.filter(pk=context.subject)
-    return bool(placed) and rows.filter(hypervisor=placed["hypervisor"]).exists()
-
-
-def _begin(context: Context, event: str, host: str = "") -> None:
-    history.begin_event(
-        server_id=context.subject,
-        request_id=context.request_id,
-        event=event,
-        host=host,
-        now=timezone.now(),
-    )
-
-
-def _end(context: Context, event: str, host: str = "") -> None:
-    history.end_event(
-        server_id=context.subject,
-        request_id=context.request_id,
-        event=event,
-        host=host,
-        now=timezone.now(),
-    )
-
-
 def _heed_abort(context: Context) -> None:
-    if _migration(context).asked == ABORT:
+    if migration_of(context).asked == ABORT:
         raise MigrationAborted(ABORTED)
 
 
@@ -133,28 +103,23 @@ def place(context: Context) -> dict[str, Any]:
     source = _source(server)
     if source.state != HostState.UP or source.is_forced_down:
         raise HostUnreachable("The server's host does not answer.", detail=source.name)
-    _begin(context, SCHEDULE)
+    begin_event(context, SCHEDULE)
     _check_wish(context, source)
+    owing = names_owing(context, since=migration_of(context).created_at)
     tried = [each["host"] for each in context.rounds if each.get("host")]
     allocation = place_server(
         server_id=server.pk,
         spec=spec_of_move(
             server, host=context.params["host"], is_forced=context.params["is_forced"]
         ),
-        without=[source.name, *tried, *_owing(context), *move.hosts_unfit(source)],
+        without=[source.name, *tried, *owing, *move.hosts_unfit(source)],
         operation_id=context.operation_id,
         request_id=context.request_id,
         now=timezone.now(),
     )
     host = allocation.hypervisor
-    _note(
-        context,
-        destination=host,
-        destination_name=host.name,
-        destination_node=host.hostname,
-        destination_address=host.host_ip,
-    )
-    _end(context, SCHEDULE)
+    note_destination(context, host)
+    end_event(context, SCHEDULE)
     return {"hypervisor": host.pk, "host": host.name}
 
 
@@ -166,15 +131,6 @@ def _check_wish(context: Context, source: Hypervisor) -> None:
         refusal = move.obstacle(source, wanted)
     if refusal:
         raise MoveRefused(f"Migration pre-check error: {refusal}.")
-
-
-def _owing(context: Context) -> list[str]:
-    """The hosts that are not rid of an earlier stay of the server; those at it are waited for."""
-    owing = hosts_owing(context.subject)
-    patient_until = _migration(context).created_at + timedelta(seconds=OWING_S)
-    if any(host.state == HostState.UP for host in owing) and timezone.now() < patient_until:
-        raise Wait("A host is still being rid of the server's earlier stay.", seconds=TURN_S / 2)
-    return [host.name for host in owing]
 
 
 def unplace(context: Context) -> None:
@@ -204,18 +160,18 @@ def take_turn(context: Context) -> None:
         ).exclude(pk=context.params["migration"])
         if leaving.count() >= MOVES_AT_ONCE:
             raise Wait(f"Other servers are leaving {source}.", seconds=TURN_S)
-        _note(context, status=MigrationStatus.PREPARING)
+        note_migration(context, status=MigrationStatus.PREPARING)
 
 
 def check(context: Context) -> None:
     """See on both hosts whether the guest can move, before anything is made."""
     _heed_abort(context)
     wanted = _move(context)
-    _begin(context, CHECK_DESTINATION, wanted.destination.name)
-    _begin(context, CHECK_SOURCE, wanted.source.name)
+    begin_event(context, CHECK_DESTINATION, wanted.destination.name)
+    begin_event(context, CHECK_SOURCE, wanted.source.name)
     move.check_move(wanted, may_overcommit=context.params["may_overcommit"])
-    _end(context, CHECK_SOURCE, wanted.source.name)
-    _end(context, CHECK_DESTINATION, wanted.destination.name)
+    end_event(context, CHECK_SOURCE, wanted.source.name)
+    end_event(context, CHECK_DESTINATION, wanted.destination.name)
 
 
 def bring_image(context: Context) -> None:
@@ -231,46 +187,37 @@ def bring_image(context: Context) -> None:
 
 def _to_transfer(context: Context) -> str:
     """An image, or a guest's memory, may take minutes: reboots and deletes do not wait for it."""
-    return DEFAULT_QUEUE if _is_there(context) else TRANSFER_QUEUE
+    return DEFAULT_QUEUE if is_there(context) else TRANSFER_QUEUE
 
 
 def prepare(context: Context) -> None:
     """Networks, filters and addresses of the ports, at the destination."""
     _heed_abort(context)
     server, host = server_of(context), _destination(context)
-    _begin(context, PREPARE, host.name)
+    begin_event(context, PREPARE, host.name)
     wiring.wire_ports(hypervisor=host, server_id=server.pk)
     wiring.lease_addresses(
         hypervisor=host, leases=wiring.leases_of(server.pk), hostname=server.hostname
     )
-    _end(context, PREPARE, host.name)
+    end_event(context, PREPARE, host.name)
 
 
 def leave_destination(context: Context) -> None:
     """What was made at the destination is taken away there, when it answers; once is enough."""
     host = chosen_host(context)
-    if host is not None and not _is_there(context):
-        _owe(context, host)
-
-
-def _owe(context: Context, host: Hypervisor) -> None:
-    enqueue_cleanup(
-        server_id=context.subject,
-        hypervisor=host,
-        ports=wiring.port_facts(context.subject),
-        request_id=context.request_id,
-    )
+    if host is not None and not is_there(context):
+        owe(context, host)
 
 
 def migrate(context: Context) -> None:
     """Let the guest go over, and the server's row follow it."""
-    if _is_there(context):
+    if is_there(context):
         return
     wanted = _move(context)
     if not move.settle(wanted):
         _heed_abort(context)
-        _note(context, status=MigrationStatus.RUNNING)
-        _begin(context, MIGRATE, wanted.source.name)
+        note_migration(context, status=MigrationStatus.RUNNING)
+        begin_event(context, MIGRATE, wanted.source.name)
         move.move_guest(wanted, _Watch(context, wanted).look)
     _arrive(context, wanted)
 
@@ -287,7 +234,7 @@ class _Watch:
     def look(self, progress: MoveProgress | None) -> None:
         """Note how far it is, and do what is asked meanwhile."""
         self._context.checkpoint()
-        asked = _migration(self._context).asked
+        asked = migration_of(self._context).asked
         if asked == ABORT:
             raise MigrationAborted(ABORTED)
         if asked == FORCE_COMPLETE and not self._is_hastened:
@@ -303,7 +250,7 @@ class _Watch:
             for kind in ("memory", "disk")
             for part in ("total", "processed", "remaining")
         }
-        _note(self._context, **fields)
+        note_migration(self._context, **fields)
         total = progress.memory_total + progress.disk_total
         left = progress.memory_remaining + progress.disk_remaining
         if total:
@@ -316,7 +263,7 @@ class _Watch:
 
 def _end_asked(context: Context, error: str = "") -> None:
     """The action that asked for something of the migration is over."""
-    row = _migration(context)
+    row = migration_of(context)
     if not row.asked:
         return
     history.end_event(
@@ -350,18 +297,18 @@ def _arrive(context: Context, wanted: move.Move) -> None:
         ):
             return  # it was deleted, or is elsewhere, and whoever did that sees to both hosts
         server_ports.mark_ports_active(server_id=context.subject, host=host.name, now=now)
-        _owe(context, wanted.source)
-        _note(context, status=MigrationStatus.COMPLETED)
-        _end(context, MIGRATE, wanted.source.name)
-        _begin(context, ARRIVE, host.name)
-        _end(context, ARRIVE, host.name)
-        if _migration(context).asked == ABORT:
+        owe(context, wanted.source)
+        note_migration(context, status=MigrationStatus.COMPLETED)
+        end_event(context, MIGRATE, wanted.source.name)
+        begin_event(context, ARRIVE, host.name)
+        end_event(context, ARRIVE, host.name)
+        if migration_of(context).asked == ABORT:
             _end_asked(context, error="The server had arrived before.")
 
 
 def come_back(context: Context) -> None:
     """After a failure the guest goes on where it is; that may be the destination after all."""
-    if _is_there(context):
+    if is_there(context):
         return
     wanted = _move(context)
     if move.settle(wanted):
@@ -376,50 +323,33 @@ def after_undo(context: Context, error: dict[str, Any]) -> bool:
     refused = error.get("type") == "MoveRefused" and host is not None
     if not refused or context.params["host"] or len(context.rounds) + 1 >= ROUNDS:
         return False
-    _end_events(context, error)
-    _note(context, status=MigrationStatus.QUEUED)
+    fail_events(context, error)
+    note_migration(context, status=MigrationStatus.QUEUED)
     return True
-
-
-def _end_events(context: Context, error: dict[str, Any]) -> None:
-    begun = ServerEvent.objects.filter(
-        action__server_id=context.subject,
-        action__request_id=context.request_id,
-        finished_at=None,
-    )
-    for event, host in list(begun.values_list("event", "host")):
-        history.end_event(
-            server_id=context.subject,
-            request_id=context.request_id,
-            event=event,
-            host=host,
-            error=str(error.get("message", "")),
-            now=timezone.now(),
-        )
 
 
 def on_failed(context: Context, error: dict[str, Any]) -> None:
     """The server is as before, free for the next request; the migration says what happened."""
-    if _is_there(context):
+    if is_there(context):
         return
     now = timezone.now()
     message, detail = str(error.get("message", "")), str(error.get("detail", ""))
-    row = _migration(context)
+    row = migration_of(context)
     status = MigrationStatus.FAILED
     if error.get("type") == MigrationAborted.__name__ and row.asked == ABORT:
         status = MigrationStatus.CANCELLED
         _end_asked(context)
     elif row.status in NOT_BEGUN:
         status = MigrationStatus.ERROR
-    _note(context, status=status)
+    note_migration(context, status=status)
     Server.objects.alive().filter(pk=context.subject, task_state=TaskState.MIGRATING).update(
         task_state=None, progress=0, updated_at=now
     )
-    _end_events(context, error)
+    fail_events(context, error)
     if context.outputs.get(PLACE):
         host = context.outputs[PLACE]["host"]
-        _begin(context, ROLL_BACK, host)
-        _end(context, ROLL_BACK, host)
+        begin_event(context, ROLL_BACK, host)
+        end_event(context, ROLL_BACK, host)
     history.mark_action_failed(server_id=context.subject, request_id=context.request_id, now=now)
     history.record_fault(server_id=context.subject, message=message, details=detail, now=now)
 

@@ -1,0 +1,119 @@
+"""What operations share that take a server from one host to another."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from hypervisors.models import HostState, Hypervisor
+from networks import wiring
+from operations.errors import Wait
+from operations.kinds import Context
+from servers import history
+from servers.destination import hosts_owing
+from servers.models import Migration, Server, ServerEvent
+from servers.operations.cleanup import enqueue_cleanup
+from servers.operations.facts import PLACE
+
+# How long a host that still has something of the server is waited for.
+OWING_S = 60.0
+_ASK_AGAIN_S = 0.5
+
+
+def migration_of(context: Context) -> Migration:
+    """The record of the move."""
+    return Migration.objects.get(pk=context.params["migration"])
+
+
+def note_migration(context: Context, **fields: object) -> None:
+    """Write to the record of the move."""
+    Migration.objects.filter(pk=context.params["migration"]).update(
+        updated_at=timezone.now(), **fields
+    )
+
+
+def note_destination(context: Context, host: Hypervisor) -> None:
+    """Write down where the server is to go."""
+    note_migration(
+        context,
+        destination=host,
+        destination_name=host.name,
+        destination_node=host.hostname,
+        destination_address=host.host_ip,
+    )
+
+
+def is_there(context: Context) -> bool:
+    """Whether the row says that the server has come to its destination."""
+    placed = context.outputs.get(PLACE)
+    rows = Server.objects.filter(pk=context.subject)
+    return bool(placed) and rows.filter(hypervisor=placed["hypervisor"]).exists()
+
+
+def owe(context: Context, host: Hypervisor) -> None:
+    """Book what the server has on a host to be taken off it, with its claim; once is enough."""
+    enqueue_cleanup(
+        server_id=context.subject,
+        hypervisor=host,
+        ports=wiring.port_facts(context.subject),
+        request_id=context.request_id,
+    )
+
+
+def names_owing(context: Context, *, since: datetime) -> list[str]:
+    """The hosts that are not rid of an earlier stay of the server.
+
+    Raises:
+        Wait: one of them answers, so it is done in a moment.
+    """
+    owing = hosts_owing(context.subject)
+    is_patient = timezone.now() < since + timedelta(seconds=OWING_S)
+    if is_patient and any(_answers(host) for host in owing):
+        raise Wait("A host is still being rid of the server's earlier stay.", seconds=_ASK_AGAIN_S)
+    return [host.name for host in owing]
+
+
+def _answers(host: Hypervisor) -> bool:
+    return host.state == HostState.UP and not host.is_forced_down
+
+
+def begin_event(context: Context, event: str, host: str = "") -> None:
+    """A part of the action begins."""
+    history.begin_event(
+        server_id=context.subject,
+        request_id=context.request_id,
+        event=event,
+        host=host,
+        now=timezone.now(),
+    )
+
+
+def end_event(context: Context, event: str, host: str = "") -> None:
+    """A part of the action went well."""
+    history.end_event(
+        server_id=context.subject,
+        request_id=context.request_id,
+        event=event,
+        host=host,
+        now=timezone.now(),
+    )
+
+
+def fail_events(context: Context, error: dict[str, Any]) -> None:
+    """Whatever part of the action has no end yet, failed."""
+    begun = ServerEvent.objects.filter(
+        action__server_id=context.subject,
+        action__request_id=context.request_id,
+        finished_at=None,
+    )
+    for event, host in list(begun.values_list("event", "host")):
+        history.end_event(
+            server_id=context.subject,
+            request_id=context.request_id,
+            event=event,
+            host=host,
+            error=str(error.get("message", "")) or "Error",
+            now=timezone.now(),
+        )
