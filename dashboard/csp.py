@@ -38,6 +38,17 @@ DOCUMENTATION_POLICY = "; ".join(
 )
 
 
+def console_policy(live_url: str, kind: str) -> str:
+    """The policy of a page with a console: it may reach the live process as well.
+
+    xterm.js writes a style sheet of its own into the page of a serial one.
+    """
+    policy = POLICY.replace("connect-src 'self'", f"connect-src 'self' {live_url}")
+    if kind == "serial":
+        policy = policy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+    return policy
+
+
 class ContentSecurityPolicyMiddleware:
     """Send a policy with every HTML page."""
 

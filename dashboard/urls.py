@@ -1,9 +1,9 @@
 """Routes of the dashboard."""
 
 from django.contrib.auth.views import LogoutView
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, re_path
 
-from dashboard.views import catalogue, create, key_pairs, overview, servers, session
+from dashboard.views import catalogue, consoles, create, key_pairs, overview, servers, session
 
 app_name = "dashboard"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -20,6 +20,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
         servers.ConsoleText.as_view(),
         name="server-console-text",
     ),
+    path(
+        "servers/<uuid:server_id>/console/picture/",
+        consoles.Picture.as_view(),
+        name="console-picture",
+    ),
+    re_path(
+        r"^servers/(?P<server_id>[0-9a-f-]{36})/console/(?P<kind>vnc|serial)/$",
+        consoles.ConsolePage.as_view(),
+        name="console",
+    ),
+    re_path(r"^console/(?P<kind>vnc|serial)$", consoles.TokenPage.as_view(), name="token-console"),
     path(
         "servers/<uuid:server_id>/activity/", servers.ActivityPage.as_view(), name="server-activity"
     ),

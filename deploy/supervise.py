@@ -40,6 +40,7 @@ class Portal:
     bind: str
     port: int
     url: str
+    live_port: int
 
     @classmethod
     def from_environment(cls) -> Portal:
@@ -50,7 +51,10 @@ class Portal:
         if not text.isdigit():
             raise SuperviseError(f"CLOUDPORTAL_PORT is no number: {text}")
         url = os.environ.get("CLOUDPORTAL_URL", f"http://{bind}:{text}").rstrip("/")
-        return cls(var, bind, int(text), url)
+        live = os.environ.get("CLOUDPORTAL_LIVE_PORT", str(int(text) + 1))
+        if not live.isdigit():
+            raise SuperviseError(f"CLOUDPORTAL_LIVE_PORT is no number: {live}")
+        return cls(var, bind, int(text), url, int(live))
 
     @property
     def config(self) -> Path:
@@ -113,7 +117,7 @@ def check(portal: Portal) -> int:
     """Make sure that the portal can start here.
 
     Raises:
-        SuperviseError: it runs already, or its port is taken.
+        SuperviseError: it runs already, or one of its ports is taken.
     """
     pid = portal.supervisor()
     if pid is not None:
@@ -123,18 +127,22 @@ def check(portal: Portal) -> int:
     left = end_marked(portal)
     if left:
         say(f"processes: ended {left} that an earlier run had left")
+    _check_port(portal, portal.port, f"CLOUDPORTAL_PORT={portal.port + 2}")
+    _check_port(portal, portal.live_port, f"CLOUDPORTAL_LIVE_PORT={portal.live_port + 1}")
+    return 0
+
+
+def _check_port(portal: Portal, port: int, remedy: str) -> None:
     family = socket.AF_INET6 if ":" in portal.bind else socket.AF_INET
     with socket.socket(family) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            trial.bind((portal.bind, portal.port))
+            trial.bind((portal.bind, port))
         except OSError as error:
             raise SuperviseError(
-                f"Cannot listen on {portal.bind} port {portal.port}: {error.strerror}. See who "
-                f"does with: ss -ltnp 'sport = :{portal.port}'; or choose another port: "
-                f"CLOUDPORTAL_PORT={portal.port + 1} make run"
+                f"Cannot listen on {portal.bind} port {port}: {error.strerror}. See who "
+                f"does with: ss -ltnp 'sport = :{port}'; or choose another port: {remedy} make run"
             ) from error
-    return 0
 
 
 def run(portal: Portal) -> int:

@@ -71,6 +71,7 @@ class Portal:
             },
             "CLOUDPORTAL_VAR": str(var),
             "CLOUDPORTAL_PORT": str(self.port),
+            "CLOUDPORTAL_LIVE_PORT": str(free_port()),
             "CLOUDPORTAL_HEARTBEAT_S": "3",
             "DJANGO_SETTINGS_MODULE": "cloudportal.settings",
             "OS_CLIENT_CONFIG_FILE": str(var / "clouds.yaml"),
@@ -172,11 +173,17 @@ class Portal:
 
     def openstack(self, *words: str, cloud: str = "cloudportal", check: bool = True) -> str:
         """Run the real `openstack` command; its output."""
-        command = ["--os-cloud", cloud, *words]
-        done = self._loaded("openstack").run(command, self.environment)
+        done = self.commanded(*words, cloud=cloud)
         if check:
             assert done.returncode == 0, f"openstack {words}: {done.stdout}\n{done.stderr}"
         return done.stdout if check else done.stdout + done.stderr
+
+    def commanded(
+        self, *words: str, cloud: str = "cloudportal"
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the real `openstack` command, whatever comes of it."""
+        command = ["--os-cloud", cloud, *words]
+        return self._loaded("openstack").run(command, self.environment)
 
     def openstack_json(self, *words: str, cloud: str = "cloudportal") -> Any:
         """Run the real `openstack` command and read its JSON."""

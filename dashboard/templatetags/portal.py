@@ -23,6 +23,9 @@ VENDOR = {
     "tabler": "vendor/tabler/1.6.1",
     "tabler-icons": "vendor/tabler-icons/3.51.0",
     "htmx": "vendor/htmx/4.0.1",
+    "novnc": "vendor/novnc/1.7.0",
+    "xterm": "vendor/xterm/6.0.0",
+    "xterm-addon-fit": "vendor/xterm-addon-fit/0.11.0",
 }
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 KIB = 1024

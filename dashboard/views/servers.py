@@ -22,6 +22,7 @@ from identity.models import User
 from servers.console import console_output
 from servers.explain import newest_decision
 from servers.find import find_server, visible_servers
+from servers.legal import LEGAL
 from servers.models import Server
 from servers.states import TaskState
 
@@ -96,6 +97,7 @@ class OneServer(MemberPage, ABC):
             "tab": self.tab,
             "tab_template": f"dashboard/servers/_{self.tab}.html",
             "may_see_console": self.may(CONSOLE),
+            "may_open_console": self.may(LEGAL["console"].policy),
             "may_see_placement": self.may(EXPLANATION),
             "is_admin": self.actor.is_admin,
         }

@@ -24,7 +24,11 @@ def environment(var, port, **more):
         for name, value in os.environ.items()
         if not name.startswith(("CLOUDPORTAL_", "DATABASE_URL", "SECRET_KEY", "DJANGO_", "COV_"))
     }
-    own = {"CLOUDPORTAL_VAR": str(var), "CLOUDPORTAL_PORT": str(port)}
+    own = {
+        "CLOUDPORTAL_VAR": str(var),
+        "CLOUDPORTAL_PORT": str(port),
+        "CLOUDPORTAL_LIVE_PORT": str(free_port()),
+    }
     return {**kept, **own, **more}
 
 

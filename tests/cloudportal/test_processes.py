@@ -42,7 +42,7 @@ def test_odd_paths_keep_their_meaning():
 def test_the_transfer_queue_has_a_cluster_of_its_own():
     found = processes(python=Path("/p"), project=Path("/srv"), bind="127.0.0.1", port=8000)
 
-    assert [program.name for program in found] == ["web", "worker", "transfer", "keeper"]
+    assert [program.name for program in found] == ["web", "worker", "transfer", "keeper", "live"]
     assert found[2].environment["Q_CLUSTER_NAME"] == "transfer"
 
 
@@ -62,4 +62,6 @@ def test_the_runner_reads_the_environment_as_the_settings_do(monkeypatch):
 
     portal = Portal.from_environment()
 
-    assert portal == Portal(settings.VAR_DIR, settings.BIND, settings.PORT, settings.PUBLIC_URL)
+    assert portal == Portal(
+        settings.VAR_DIR, settings.BIND, settings.PORT, settings.PUBLIC_URL, settings.LIVE_PORT
+    )

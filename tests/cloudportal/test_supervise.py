@@ -22,7 +22,8 @@ def portal():
         port = free_port()
         env = environment(var, port)
         manage(env, "setup", "--no-hypervisor")
-        yield Portal(var, "127.0.0.1", port, f"http://127.0.0.1:{port}"), env
+        live_port = int(env["CLOUDPORTAL_LIVE_PORT"])
+        yield Portal(var, "127.0.0.1", port, f"http://127.0.0.1:{port}", live_port), env
 
 
 def start(env):
@@ -59,7 +60,7 @@ def test_it_runs_until_interrupted_and_leaves_no_process(portal):
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=PATIENCE_S)
 
-    assert running > 4
+    assert running > 5
     assert process.returncode == 0
     assert not set(here.marked())
 
@@ -121,14 +122,17 @@ def command(pid):
         return b""
 
 
-def test_a_taken_port_is_named_with_its_remedy(tmp_path):
+@pytest.mark.parametrize("which", ["PORT", "LIVE_PORT"])
+def test_a_taken_port_is_named_with_its_remedy(tmp_path, which):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
+        ports = (port, free_port()) if which == "PORT" else (free_port(), port)
+        other = port + 2 if which == "PORT" else port + 1
 
-        with pytest.raises(SuperviseError, match=f"port {port}: .*CLOUDPORTAL_PORT={port + 1}"):
-            check(Portal(tmp_path, "127.0.0.1", port, "http://127.0.0.1"))
+        with pytest.raises(SuperviseError, match=f"port {port}: .*CLOUDPORTAL_{which}={other}"):
+            check(Portal(tmp_path, "127.0.0.1", ports[0], "http://127.0.0.1", ports[1]))
 
 
 def test_stopping_what_does_not_run_says_so(tmp_path):

@@ -1,0 +1,27 @@
+// A server's display, by noVNC.
+import { run, seat, stage } from "./seat.js";
+
+const { default: RFB } = await import(seat.dataset.rfb);
+const keys = document.getElementById("keys");
+let display = null;
+
+keys.addEventListener("click", () => {
+  display?.sendCtrlAltDel();
+  display?.focus();
+});
+
+run(async (socket, isReady) => {
+  stage.replaceChildren();
+  display = new RFB(stage, socket, { shared: true });
+  display.scaleViewport = true;
+  display.background = "transparent";
+  display.addEventListener("connect", () => {
+    keys.disabled = false;
+    isReady();
+    display.focus();
+  });
+  display.addEventListener("disconnect", () => {
+    keys.disabled = true;
+    display = null;
+  });
+});
