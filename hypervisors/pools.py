@@ -22,6 +22,30 @@ def default_pool(hypervisor: Hypervisor) -> StoragePool:
     return pool
 
 
+def pool_for(hypervisor: Hypervisor, name: str = "") -> StoragePool:
+    """The pool of that name for a server's disks; without a name the default one.
+
+    Raises:
+        NotOnHost: it has not been found on the host.
+    """
+    if not name:
+        return default_pool(hypervisor)
+    pool = StoragePool.objects.filter(hypervisor=hypervisor, name=name).first()
+    if pool is None:
+        raise NotOnHost(f"The host has no storage pool {name}.", detail=hypervisor.name)
+    return pool
+
+
+def pool_like(hypervisor: Hypervisor, name: str) -> StoragePool:
+    """Where the disks of a server go that moves to this host from a pool of that name.
+
+    Raises:
+        NotOnHost: the host has neither such a pool nor a default one.
+    """
+    pool = StoragePool.objects.filter(hypervisor=hypervisor, name=name).first()
+    return pool or default_pool(hypervisor)
+
+
 def record_pool(hypervisor: Hypervisor, info: PoolInfo) -> StoragePool:
     """Write down what the host says of a pool; the first one becomes the default."""
     is_first = not StoragePool.objects.filter(hypervisor=hypervisor, is_default=True).exists()

@@ -9,20 +9,22 @@ from django.utils import timezone
 from hypervisors import disks
 from hypervisors.errors import ImageBeingUploaded
 from hypervisors.models import Hypervisor
-from hypervisors.pools import default_pool
+from hypervisors.pools import pool_for
 from images.models import Image
 from images.storage import data_of, image_path
 from operations.errors import Wait
 
 
-def bring_to_host(*, image: Image, hypervisor: Hypervisor, operation_id: UUID) -> str:
-    """Have the image in the host's default pool, whole; the name of its volume there.
+def bring_to_host(
+    *, image: Image, hypervisor: Hypervisor, operation_id: UUID, pool_name: str = ""
+) -> str:
+    """Have the image in a pool of the host, its default one unless named; the volume's name there.
 
     Raises:
         Wait: another operation is bringing it.
         CloudError: the host refused it or is away, or there is no file to bring.
     """
-    pool = default_pool(hypervisor)
+    pool = pool_for(hypervisor, pool_name)
     # What the host has needs no file here.
     source = image_path(image) if disks.is_cached(pool, image.pk) else data_of(image)
     try:

@@ -55,5 +55,6 @@ class HostView:
         if known is not None:
             return known
         domain = self.domains.get(server.pk)
-        said = domain.volumes[0][0] if domain and domain.volumes else self.facts.default_pool
+        chosen = server.options.get("store_id", "") or self.facts.default_pool
+        said = domain.volumes[0][0] if domain and domain.volumes else chosen
         return said if said in self.volumes else None

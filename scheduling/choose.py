@@ -41,6 +41,7 @@ from scheduling.filters.other_servers import DIFFERENT_HOST, SAME_HOST
 from scheduling.filters.ready import READY
 from scheduling.filters.resource_classes import RESOURCE_CLASSES
 from scheduling.filters.resources import CPU, DISK, RAM
+from scheduling.filters.store import STORE
 from scheduling.filters.traits import TRAITS
 from scheduling.filters.wanted_host import WANTED_HOST
 from scheduling.filters.zone import ZONE
@@ -70,9 +71,10 @@ FILTERS = (
     CPU,
     RAM,
     DISK,
+    STORE,
 )
 # All that is asked of a host which an administrator forces; the claim still has to fit.
-FORCED_FILTERS = (AFFINITY, ANTI_AFFINITY)
+FORCED_FILTERS = (AFFINITY, ANTI_AFFINITY, STORE)
 WEIGHERS = (free.RAM, free.CPU, free.DISK, IMAGE_CACHED, BUILD_FAILURES, TOGETHER, APART)
 # Hosts tried for a claim before the request counts as lost in a crowd, and named as removed.
 CANDIDATES = 10

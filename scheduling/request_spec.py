@@ -38,7 +38,8 @@ class RequestSpec:
     empty ones ask nothing.
 
     `extra_specs` are those of the flavor that ask something of hosts; `image_properties` is what
-    hosts may be kept for, as `project_id` is. `machine_type` "" is the host's own.
+    hosts may be kept for, as `project_id` is. `machine_type` "" is the host's own. `store` is
+    the name of the storage pool for the disks; "" is the host's default one.
 
     `group` and `aggregates` are looked up at every placement and not kept: they come and go.
     """
@@ -60,6 +61,7 @@ class RequestSpec:
     near: str = ""
     project_id: str = ""
     machine_type: str = ""
+    store: str = ""
     extra_specs: dict[str, str] = field(default_factory=dict)
     image_properties: dict[str, str] = field(default_factory=dict)
     group: GroupNeeds | None = None

@@ -37,6 +37,7 @@ class GuestFacts:
     public_key: str = ""
     admin_password: str = field(default="", repr=False)
     user_data: bytes | None = field(default=None, repr=False)
+    vendor_data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     files: Sequence[tuple[str, bytes]] = field(default=(), repr=False)
 
 
@@ -47,7 +48,7 @@ def config_drive(facts: GuestFacts) -> bytes:
         base = f"openstack/{version}"
         contents[f"{base}/meta_data.json"] = _json(_meta_data(facts))
         contents[f"{base}/network_data.json"] = _json(facts.network_data)
-        contents[f"{base}/vendor_data.json"] = b"{}"
+        contents[f"{base}/vendor_data.json"] = _json(facts.vendor_data)
         contents[f"{base}/vendor_data2.json"] = b"{}"
         if facts.user_data is not None:
             contents[f"{base}/user_data"] = facts.user_data

@@ -35,6 +35,7 @@ from servers.hints import Hints, check_group, kept_hints, read_hints
 from servers.host_needs import host_needs
 from servers.models import Server
 from servers.names import hostname_numbered, new_reservation_id, numbered
+from servers.options import Options, read_options
 from servers.secrets import new_password, seal
 from servers.states import TaskState, VmState
 from servers.wanted import CreateServers
@@ -55,6 +56,7 @@ class _Checked:
     ports: list[PlannedPort]
     groups: list[SecurityGroup]
     hints: Hints
+    options: Options
     spec: RequestSpec
 
 
@@ -91,12 +93,13 @@ def _check(wanted: CreateServers, actor: Actor, now: datetime) -> _Checked:
     project_id = create_checks.project_of(actor)
     place = placement.parse_placement(wanted, actor)
     hints = read_hints(wanted.hints)
+    options = read_options(wanted.options, wanted.hints)
     block_devices.check_mappings(wanted)
     create_checks.check_image_given(wanted)
     flavor = create_checks.find_flavor(wanted.flavor_id, actor)
     create_checks.check_counts(wanted)
     placement.check_zone(place)
-    image = create_checks.find_image(wanted, actor)
+    image = options.applied_to(create_checks.find_image(wanted, actor))
     groups = resolve_security_groups(wanted.security_groups or (), project_id, now)
     ports = _plan_ports(wanted, actor)
     public_key = create_checks.find_public_key(wanted.key_name, actor)
@@ -115,9 +118,10 @@ def _check(wanted: CreateServers, actor: Actor, now: datetime) -> _Checked:
         different_host=hints.different_host,
         query=hints.query,
         near=hints.near,
+        store=options.store_id,
     )
     return _Checked(
-        wanted, actor, project_id, flavor, image, public_key, ports, groups, hints, spec
+        wanted, actor, project_id, flavor, image, public_key, ports, groups, hints, options, spec
     )
 
 
@@ -181,7 +185,10 @@ def _shared_fields(checked: _Checked, now: datetime) -> dict[str, Any]:
         "personality": [
             {"path": file.path, "contents": file.contents} for file in wanted.personality
         ],
-        "has_config_drive": create_checks.needs_config_drive(wanted, image.properties),
+        "has_config_drive": (
+            create_checks.needs_config_drive(wanted, image.properties)
+            or checked.options.extra is not None
+        ),
         "metadata": dict(wanted.metadata),
         "tags": list(wanted.tags),
         "disk_config": create_checks.disk_config(wanted, image.properties),
@@ -190,6 +197,7 @@ def _shared_fields(checked: _Checked, now: datetime) -> dict[str, Any]:
         "pinned_zone": checked.spec.zone or None,
         "request_spec": checked.spec.to_json(),
         "group_id": checked.hints.group_id,
+        "options": checked.options.to_json(),
         "scheduler_hints": kept_hints(wanted.hints),
         "reservation_id": new_reservation_id(),
         "sealed_admin_password": seal(password),

@@ -25,6 +25,7 @@ from servers.errors import InvalidServerRequest, ServerNotFound
 from servers.host_needs import image_needs
 from servers.legal import LEGAL
 from servers.models import Server
+from servers.options import options_of
 from servers.secrets import new_password, seal, unseal
 from servers.wanted import InjectedFile
 
@@ -104,7 +105,7 @@ def fields_before(params: Mapping[str, Any]) -> dict[str, Any]:
 def _fields(server: Server, wanted: WantedRebuild, actor: Actor) -> dict[str, Any]:
     """The checks in the order of the compute API, and the row as it will be."""
     changes = wanted.changes
-    image = _image(server, wanted, actor)
+    image = options_of(server).applied_to(_image(server, wanted, actor))
     fields: dict[str, Any] = dict(changes)
     if "key_name" in changes:
         fields["public_key"] = create_checks.find_public_key(changes["key_name"], actor)
@@ -115,7 +116,7 @@ def _fields(server: Server, wanted: WantedRebuild, actor: Actor) -> dict[str, An
     create_checks.check_image(image, _flavor(server), actor)
     _check_room(server, image)
     password = new_password() if wanted.admin_password is None else wanted.admin_password
-    properties = dict(image.properties)
+    properties = image.properties
     return {
         **fields,
         "image_id": image.pk,

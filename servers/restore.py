@@ -201,6 +201,7 @@ def _fields(found: Found, now: datetime) -> dict[str, Any]:
         "hypervisor": found.hypervisor,
         "request_spec": _request_spec(record).to_json(),
         "scheduler_hints": hints,
+        "options": json.loads(record.options),
         "group_id": group_named(hints.get("group"), record.project_id),
         "reservation_id": record.reservation_id,
         "launch_index": record.launch_index,

@@ -50,6 +50,7 @@ class CreateServers:
     `networks`: "auto" is the one network that there is, "none" no interface; None is that one
     network too, or no interface where there is no network. None for `security_groups` is the
     default group; for `disks`, what image and flavor give. `hostname` "" is made from the name.
+    `options` are this cloud's own fields, by their names without the prefix (`servers.options`).
     `zone` may be `zone:host`, `zone:host:node` or `zone::node`.
     """
 
@@ -75,5 +76,6 @@ class CreateServers:
     hypervisor_hostname: str = ""
     disks: tuple[WantedDisk, ...] | None = None
     hints: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     min_count: int = 1
     max_count: int = 1

@@ -10,6 +10,7 @@ from uuid import UUID
 from cloudportal.api.microversions import Microversion
 from cloudportal.api.validation import is_true
 from servers.errors import InvalidServerRequest
+from servers.options import PREFIX
 from servers.wanted import CreateServers, InjectedFile, WantedDisk, WantedInterface
 
 DESCRIBED_SINCE = Microversion(2, 19)
@@ -61,6 +62,11 @@ def read_create(body: Mapping[str, Any], version: Microversion) -> CreateServers
         hypervisor_hostname=server.get("hypervisor_hostname", ""),
         disks=_disks(server.get("block_device_mapping_v2")),
         hints=body.get("os:scheduler_hints", body.get("OS-SCH-HNT:scheduler_hints", {})),
+        options={
+            name.removeprefix(PREFIX): value
+            for name, value in server.items()
+            if name.startswith(PREFIX)
+        },
         min_count=minimum,
         max_count=maximum,
     )

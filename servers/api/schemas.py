@@ -131,6 +131,14 @@ def body(server: Schema, required: list[str]) -> BodySchema:
     )
 
 
+# This cloud's own, at every microversion.
+OPTIONS: Schema = {
+    "cloudportal:os_type": {"enum": ["linux", "windows"]},
+    "cloudportal:boot_type": {"enum": ["bios", "uefi"]},
+    "cloudportal:store_id": {"type": "string", "pattern": r"\A[A-Za-z0-9._-]{1,64}\Z"},
+    "cloudportal:enable_ha": BOOLEAN,
+    "cloudportal:extra": {"type": "object"},
+}
 V2_1: Schema = {
     "name": NAME,
     "flavorRef": {"type": ["string", "integer"], "minLength": 1, "maxLength": 1024},
@@ -157,6 +165,7 @@ V2_1: Schema = {
     "return_reservation_id": BOOLEAN,
     "security_groups": {"type": "array", "items": closed({"name": NAME}, ["name"])},
     "user_data": USER_DATA,
+    **OPTIONS,
 }
 V2_19 = {**V2_1, "description": DESCRIPTION}
 _TAGGED = {**BLOCK_DEVICE, "tag": TAG}

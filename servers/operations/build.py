@@ -17,7 +17,6 @@ from django.utils import timezone
 
 from hypervisors import capacity, disks, guests
 from hypervisors.models import Hypervisor
-from hypervisors.pools import default_pool
 from images.bring import bring_to_host
 from images.models import Image
 from networks import server_ports, wiring
@@ -32,6 +31,7 @@ from servers.guest_spec import disk_plan, guest_facts, guest_spec
 from servers.models import Server
 from servers.operations.cleanup import enqueue_cleanup
 from servers.operations.facts import PLACE, chosen_host, server_of
+from servers.options import pool_of
 from servers.states import PowerState, TaskState, VmState
 
 ROUNDS = 3
@@ -107,7 +107,12 @@ def bring_image(context: Context) -> dict[str, Any] | None:
     if image is None:
         raise NoValidHost(f"Image {server.image_id} was deleted before it was needed.")
     host = _host(context)
-    volume = bring_to_host(image=image, hypervisor=host, operation_id=context.operation_id)
+    volume = bring_to_host(
+        image=image,
+        hypervisor=host,
+        operation_id=context.operation_id,
+        pool_name=pool_of(server, host).name,
+    )
     return {"volume": volume}
 
 
@@ -122,7 +127,7 @@ def _image_queue(context: Context) -> str:
     """An upload may take minutes: it must not hold up reboots and deletes."""
     server = server_of(context)
     host = _host(context)
-    cached = server.image_id is not None and disks.is_cached(default_pool(host), server.image_id)
+    cached = server.image_id is not None and disks.is_cached(pool_of(server, host), server.image_id)
     return DEFAULT_QUEUE if cached else TRANSFER_QUEUE
 
 
@@ -131,7 +136,7 @@ def prepare_host(context: Context) -> dict[str, Any]:
     _task(context, TaskState.NETWORKING)
     server = server_of(context)
     host = _host(context)
-    pool = default_pool(host).name
+    pool = pool_of(server, host).name
     plan = disk_plan(
         server,
         base_volume=context.outputs["bring_image"]["volume"],

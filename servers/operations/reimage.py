@@ -16,7 +16,6 @@ from django.utils import timezone
 
 from hypervisors import disks, guests
 from hypervisors.guests import DiskSpec
-from hypervisors.pools import default_pool
 from images.bring import bring_to_host
 from images.models import Image
 from networks import wiring
@@ -30,6 +29,7 @@ from servers.guest_spec import disk_plan, guest_facts, guest_spec, server_disks
 from servers.models import Server, ServerQuerySet
 from servers.operations.facts import host_of, server_of
 from servers.operations.power import CLEAN_STOP_S, RUNS
+from servers.options import pool_of
 from servers.reimage import KIND, fields_before
 from servers.states import PowerState, TaskState, VmState
 
@@ -67,7 +67,12 @@ def bring_image(context: Context) -> dict[str, Any]:
     if image is None:
         raise NoValidHost(f"Image {server.image_id} was deleted before it was needed.")
     host = host_of(server)
-    volume = bring_to_host(image=image, hypervisor=host, operation_id=context.operation_id)
+    volume = bring_to_host(
+        image=image,
+        hypervisor=host,
+        operation_id=context.operation_id,
+        pool_name=pool_of(server, host).name,
+    )
     return {"volume": volume}
 
 
@@ -81,7 +86,7 @@ def _image_queue(context: Context) -> str:
     server = server_of(context)
     if server.image_id is None or server.hypervisor is None:
         return DEFAULT_QUEUE
-    cached = disks.is_cached(default_pool(server.hypervisor), server.image_id)
+    cached = disks.is_cached(pool_of(server, server.hypervisor), server.image_id)
     return DEFAULT_QUEUE if cached else TRANSFER_QUEUE
 
 
@@ -113,7 +118,7 @@ def renew_disks(context: Context) -> dict[str, Any]:
         base_volume=context.outputs["bring_image"]["volume"],
         config_drive=config_drive(guest_facts(server)) if server.has_config_drive else None,
     )
-    made = disks.renew_disks(host, default_pool(host).name, server.pk, plan, _renewed(context))
+    made = disks.renew_disks(host, pool_of(server, host).name, server.pk, plan, _renewed(context))
     return {"disks": [dataclasses.asdict(disk) for disk in made]}
 
 

@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from hypervisors import disks, guests
 from hypervisors.models import Hypervisor
-from hypervisors.pools import default_pool
 from hypervisors.rescue import (
     RescuePlan,
     create_rescue_disks,
@@ -31,6 +30,7 @@ from servers.operations.definition import define_own, define_with
 from servers.operations.facts import host_of, server_of
 from servers.operations.guest_change import Change
 from servers.operations.power import CLEAN_STOP_S, RUNS
+from servers.options import pool_of
 from servers.rescue import BUS, DEVICE, KIND, UNRESCUE_KIND
 from servers.states import PowerState, TaskState, VmState
 
@@ -52,8 +52,14 @@ def bring_image(context: Context) -> dict[str, Any]:
     image = Image.objects.filter(pk=context.params["image"], status=ImageStatus.ACTIVE).first()
     if image is None:
         raise ImageNotFound("The rescue image was deleted before it was needed.")
-    host = host_of(server_of(context))
-    volume = bring_to_host(image=image, hypervisor=host, operation_id=context.operation_id)
+    server = server_of(context)
+    host = host_of(server)
+    volume = bring_to_host(
+        image=image,
+        hypervisor=host,
+        operation_id=context.operation_id,
+        pool_name=pool_of(server, host).name,
+    )
     known = {name: image.properties.get(name, "") for name in (BUS, DEVICE)}
     return {"volume": volume, **known}
 
@@ -65,11 +71,12 @@ def drop_half_image(context: Context) -> None:
 
 def _image_queue(context: Context) -> str:
     """An upload may take minutes: it must not hold up reboots and deletes."""
-    host = server_of(context).hypervisor
+    server = server_of(context)
+    host = server.hypervisor
     image = Image.objects.filter(pk=context.params["image"]).first()
     if host is None or image is None:
         return DEFAULT_QUEUE
-    return DEFAULT_QUEUE if disks.is_cached(default_pool(host), image.pk) else TRANSFER_QUEUE
+    return DEFAULT_QUEUE if disks.is_cached(pool_of(server, host), image.pk) else TRANSFER_QUEUE
 
 
 def stop_guest(context: Context) -> None:
@@ -91,7 +98,7 @@ def make_disks(context: Context) -> None:
     host = host_of(server)
     drive = config_drive(guest_facts(server)) if server.has_config_drive else None
     plan = _plan(context, drive)
-    create_rescue_disks(host, default_pool(host).name, server.pk, plan)
+    create_rescue_disks(host, pool_of(server, host).name, server.pk, plan)
 
 
 def delete_disks(context: Context) -> None:
@@ -103,7 +110,7 @@ def define_guest(context: Context) -> None:
     """Let the guest have them."""
     server = server_of(context)
     host = host_of(server)
-    pool = default_pool(host).name
+    pool = pool_of(server, host).name
     own = server_disks(server, host)
     plan = _plan(context, b"" if server.has_config_drive else None)
     define_with(server, host, rescue_disks(pool, server.pk, own, plan))
@@ -198,7 +205,7 @@ RESCUE = Kind(
 
 def _unrescue(server: Server, host: Hypervisor, context: Context) -> None:
     """Back to its own disk; who does it again finds no rescue disk, and only starts the guest."""
-    there = disks.volumes_of(host, default_pool(host).name, server.pk)
+    there = disks.volumes_of(host, pool_of(server, host).name, server.pk)
     if set(rescue_disk_names(server.pk)) & set(there):
         # Cleanly, for the server's own disk may be mounted in it.
         guests.stop_guest(host, server.pk, CLEAN_STOP_S)

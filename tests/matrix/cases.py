@@ -35,6 +35,7 @@ from servers.power import (
 )
 from servers.states import PowerState, VmState
 from tests.authorisation import actor_named
+from tests.matrix import images_of_servers as of_servers
 from tests.matrix import interfaces, migrate, precache, reimage, rescue
 from tests.matrix.world import World, operation_of
 
@@ -406,6 +407,43 @@ CASES = [
     Case(
         "live migration", "server.live_migrate", migrate.begin_live, migrate.has_moved,
         migrate.runs_somewhere, keeps=True,
+    ),
+    Case(
+        "evacuation", "server.evacuate", migrate.begin_evacuation, migrate.has_left,
+        migrate.stays_or_is_new,
+    ),
+    Case(
+        "image", "server.snapshot", of_servers.begin_image_of(VmState.ACTIVE),
+        of_servers.image_is_there, of_servers.no_image, keeps=True,
+    ),
+    Case(
+        "image of a stopped one", "server.snapshot", of_servers.begin_image_of(VmState.STOPPED),
+        of_servers.image_is_there, of_servers.no_image, keeps=True,
+    ),
+    Case(
+        "backup", "server.snapshot", of_servers.begin_backup,
+        of_servers.image_is_there, of_servers.no_image, keeps=True,
+    ),
+    Case(
+        "copy owed", "server.drop_copy", of_servers.begin_debt, of_servers.copy_is_gone,
+        has_successor=False,
+    ),
+    Case(
+        "shelve", "server.shelve", of_servers.begin_shelve,
+        of_servers.is_offloaded, of_servers.is_not_shelved,
+    ),
+    Case(
+        "shelve to wait", "server.shelve", of_servers.begin_shelve_on_host,
+        of_servers.is_shelved, of_servers.is_not_shelved,
+    ),
+    Case("offload", "server.shelve_offload", of_servers.begin_offload, of_servers.is_offloaded),
+    Case(
+        "unshelve", "server.unshelve", of_servers.begin_unshelve,
+        of_servers.is_back, of_servers.stays_offloaded,
+    ),
+    Case(
+        "unshelve where it is", "server.unshelve_start", of_servers.begin_start,
+        of_servers.is_back, of_servers.stays_shelved,
     ),
     Case(
         "precache", "image.precache", precache.begin, precache.image_is_there,
