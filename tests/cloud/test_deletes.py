@@ -33,7 +33,11 @@ def assert_gone_at_once(cloud, server: str) -> float:
 
 @pytest.mark.parametrize(
     ("harm", "mend"),
-    [("kill-host", "start-host"), ("cut-link", "join-link"), ("freeze-host", "thaw-host")],
+    [
+        ("kill-host", "start-host"),
+        pytest.param("cut-link", "join-link", marks=pytest.mark.long),
+        pytest.param("freeze-host", "thaw-host", marks=pytest.mark.long),
+    ],
 )
 def test_a_server_on_a_host_that_is_away_is_gone_at_once_and_its_debt_is_paid_later(
     empty_cloud, victim, harm, mend
@@ -56,6 +60,7 @@ def test_a_server_on_a_host_that_is_away_is_gone_at_once_and_its_debt_is_paid_la
     empty_cloud.slate.assert_clean()
 
 
+@pytest.mark.long
 def test_a_server_deleted_twice_while_its_host_is_down_is_one_debt(empty_cloud, victim):
     [server] = hosts.create_on(empty_cloud, victim, image=blink.NAME)
     empty_cloud.lab.run("kill-host", victim)
@@ -97,6 +102,7 @@ def test_a_delete_works_at_any_point_of_a_build(empty_cloud, state):
     empty_cloud.slate.assert_clean()
 
 
+@pytest.mark.long
 def test_a_delete_works_while_a_build_waits_for_a_host_that_died(empty_cloud, victim):
     with hosts.only(empty_cloud, victim):
         server = hosts.create(empty_cloud, image=blink.NAME).id
@@ -130,7 +136,7 @@ def test_a_server_in_error_is_deleted(empty_cloud):
     empty_cloud.slate.assert_clean()
 
 
-@pytest.mark.parametrize("kind", ["SOFT", "HARD"])
+@pytest.mark.parametrize("kind", [pytest.param("SOFT", marks=pytest.mark.long), "HARD"])
 def test_a_server_that_reboots_is_deleted(empty_cloud, kind):
     demo = empty_cloud.portal.connection()
     server = hosts.create(empty_cloud).id
@@ -150,6 +156,7 @@ def test_a_server_that_reboots_is_deleted(empty_cloud, kind):
     empty_cloud.slate.assert_clean()
 
 
+@pytest.mark.long
 def test_a_delete_works_while_the_host_starts_up(empty_cloud, victim):
     made = hosts.create_on(empty_cloud, victim, count=2, image=blink.NAME)
     empty_cloud.lab.run("kill-host", victim)
@@ -164,6 +171,7 @@ def test_a_delete_works_while_the_host_starts_up(empty_cloud, victim):
     empty_cloud.slate.assert_clean()
 
 
+@pytest.mark.long
 def test_a_dead_host_is_removed_with_its_debts_and_is_clean_when_it_comes_again(
     empty_cloud, victim
 ):

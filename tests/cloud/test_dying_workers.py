@@ -18,6 +18,7 @@ def is_active(connection, server_id: str) -> bool:
     return connection.compute.get_server(server_id).status == "ACTIVE"
 
 
+@pytest.mark.long
 def test_builds_survive_the_death_of_all_workers(empty_cloud):
     portal = empty_cloud.portal
     demo = portal.connection()

@@ -49,6 +49,7 @@ def new_image(empty_cloud, tmp_path):
     demo.image.delete_image(image.id)
 
 
+@pytest.mark.long
 def test_a_build_goes_on_elsewhere_when_its_host_dies_before_the_image_is_there(
     empty_cloud, victim, new_image
 ):
@@ -114,6 +115,7 @@ def assert_each_try_is_kept(cloud, server: str, host: str) -> None:
     assert tried[0]["host"] == host
 
 
+@pytest.mark.long
 def test_servers_on_a_dead_host_have_an_unknown_power_state_until_it_is_back(empty_cloud, victim):
     [server] = hosts.create_on(empty_cloud, victim, image=blink.NAME)
     admin = hosts.admin_of(empty_cloud)
@@ -144,6 +146,7 @@ def is_equal(look, wanted: int) -> bool:
     return look() == wanted
 
 
+@pytest.mark.long
 def test_nothing_is_placed_on_a_dead_host_and_it_takes_servers_again_when_back(empty_cloud, victim):
     with hosts.dead(empty_cloud, victim):
         hosts.wait_state(empty_cloud, victim, "down")

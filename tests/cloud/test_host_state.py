@@ -118,6 +118,7 @@ def test_a_host_that_lost_its_power_is_down_in_seconds_and_its_servers_run_when_
     assert actions(empty_cloud, server) == ["start", "create"]
 
 
+@pytest.mark.long
 def test_a_server_that_was_stopped_stays_so_when_its_host_is_back(empty_cloud, victim, server):
     hosts.admin_of(empty_cloud).compute.stop_server(server)
     eventually(lambda: hosts.show(empty_cloud, server).status == "SHUTOFF", what="it is off")
@@ -147,7 +148,11 @@ def test_libvirtd_may_die_and_come_back_and_no_guest_is_touched(empty_cloud, vic
 
 
 @pytest.mark.parametrize(
-    ("harm", "mend"), [("freeze-host", "thaw-host"), ("cut-link", "join-link")]
+    ("harm", "mend"),
+    [
+        ("freeze-host", "thaw-host"),
+        pytest.param("cut-link", "join-link", marks=pytest.mark.long),
+    ],
 )
 def test_a_host_that_falls_silent_is_down_in_seconds_and_back_by_itself(
     empty_cloud, victim, server, harm, mend
@@ -164,6 +169,7 @@ def test_a_host_that_falls_silent_is_down_in_seconds_and_back_by_itself(
     assert guest_pid(empty_cloud, victim, server) == pid
 
 
+@pytest.mark.long
 def test_other_hosts_work_on_while_one_hangs_and_is_asked_for_much(empty_cloud, victim):
     on_victim = hosts.create_on(empty_cloud, victim, 2, blink.NAME)
     elsewhere = hosts.create_on(empty_cloud, empty_cloud.hosts[1]["name"], 2, blink.NAME)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.cloud.blink import add_blink
 from tests.cloud.conftest import Lab, set_up
 from tests.cloud.slate import Slate
 from tests.portal import Portal, eventually, running
@@ -77,6 +78,7 @@ def site() -> Iterator[Site]:
         try:
             hosts = add_host(lab, portal)
             with running(portal):
+                add_blink(portal.connection("cloudportal-admin"), portal.var)
                 yield Site(portal, database, Slate(portal, [host["name"] for host in hosts]))
         finally:
             lab.run("down")

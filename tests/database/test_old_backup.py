@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from tests.cloud import blink
 from tests.portal import eventually
 
 pytestmark = [pytest.mark.lab, pytest.mark.wire]
@@ -15,7 +16,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.wire]
 def ask_for(connection, name: str) -> str:
     server = connection.compute.create_server(
         name=name,
-        image_id=connection.image.find_image("tiny").id,
+        image_id=connection.image.find_image(blink.NAME).id,
         flavor_id=connection.compute.find_flavor("m1.tiny").id,
         networks="auto",
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.cloud import blink
 from tests.database.conftest import Answer, asker
 from tests.portal import Portal, eventually
 
@@ -60,7 +61,7 @@ def is_active(connection, server_id: str) -> bool:
     return bool(connection.compute.get_server(server_id).status == "ACTIVE")
 
 
-@pytest.mark.parametrize("mode", ["immediate", "fast"])
+@pytest.mark.parametrize("mode", ["immediate", pytest.param("fast", marks=pytest.mark.long)])
 def test_a_restart_under_load_loses_and_doubles_nothing(empty_site, mode, record_property):
     portal, database = empty_site.portal, empty_site.database
     demo = portal.connection()
@@ -72,7 +73,7 @@ def test_a_restart_under_load_loses_and_doubles_nothing(empty_site, mode, record
     too_large = admin.compute.find_flavor("too-large") or admin.compute.create_flavor(
         name="too-large", ram=128, vcpus=1, disk=500_000
     )
-    image = demo.image.find_image("tiny")
+    image = demo.image.find_image(blink.NAME)
     fields = {"imageRef": image.id, "networks": "auto"}
     real = [
         demo.compute.create_server(

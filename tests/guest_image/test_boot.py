@@ -78,7 +78,7 @@ def ssh(machine: Machine, key: Path, command: str) -> str:
     return done.stdout.decode()
 
 
-@pytest.mark.parametrize("machine_type", ["q35", "pc"])
+@pytest.mark.parametrize("machine_type", ["q35", pytest.param("pc", marks=pytest.mark.long)])
 def test_a_first_boot_does_what_the_config_drive_says(image, tmp_path, key, machine_type):
     drive = tmp_path / "drive.iso"
     wanted = meta(
@@ -111,6 +111,7 @@ def test_a_first_boot_does_what_the_config_drive_says(image, tmp_path, key, mach
     assert inside.startswith("one\n")
 
 
+@pytest.mark.long
 def test_a_reboot_keeps_the_disk_and_runs_the_script_once_a_rebuild_again(image, tmp_path, key):
     drive = tmp_path / "drive.iso"
     write_config_drive(drive, drive_files(meta(key), network=STATIC, user_data=SCRIPT))
@@ -143,6 +144,7 @@ def test_without_a_config_drive_the_guest_asks_by_dhcp(image, tmp_path):
     assert "cloudportal-tiny: address eth0 10.0.2.15/24" in console
 
 
+@pytest.mark.long
 def test_user_data_that_is_no_script_is_left_alone(image, tmp_path):
     drive = tmp_path / "drive.iso"
     write_config_drive(drive, drive_files(meta(), user_data=b"#cloud-config\n{}\n"))

@@ -2,9 +2,7 @@
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
+from functools import cache
 
 import openstack
 import pytest
@@ -13,6 +11,7 @@ from keystoneauth1.identity import v3
 
 from identity.models import RoleAssignment
 from tests.identity.conftest import PASSWORD
+from tests.warm import Warm
 
 pytestmark = [
     pytest.mark.wire,
@@ -22,7 +21,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning"),
     pytest.mark.filterwarnings("ignore::openstack.warnings.OpenStackDeprecationWarning"),
 ]
-OPENSTACK = Path(sys.executable).with_name("openstack")
+
+
+@cache
+def command() -> Warm:
+    """The real command, loaded once; it ends with this process."""
+    return Warm("openstack", os.environ)
 
 
 @pytest.fixture
@@ -59,9 +63,7 @@ def run(cloud, *words, user="ada", project="other"):
         "OS_PROJECT_DOMAIN_ID": "default",
         "OS_IDENTITY_API_VERSION": "3",
     }
-    done = subprocess.run(
-        [OPENSTACK, *words], env=environment, capture_output=True, text=True, timeout=60
-    )
+    done = command().run(words, environment, timeout_s=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout) if done.stdout.strip() else None
 

@@ -86,6 +86,7 @@ def test_a_full_pool_takes_no_byte_until_it_is_emptied(lab, host):
     assert free_bytes(lab, host) == room
 
 
+@pytest.mark.long
 def test_a_pool_of_its_own_keeps_its_files_without_power(lab, host):
     kept = "/var/lib/libvirt/images/kept"
     lab("exec", host["name"], "--", "touch", kept)
