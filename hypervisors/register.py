@@ -16,9 +16,18 @@ from hypervisors.errors import (
     HypervisorInUse,
     HypervisorNotReady,
 )
+from hypervisors.libvirt.storage import DirPoolSpec
 from hypervisors.look import look_at_host
-from hypervisors.models import Aggregate, BuildSlot, HostState, Hypervisor, VirtType
+from hypervisors.models import (
+    Aggregate,
+    BuildSlot,
+    HostState,
+    Hypervisor,
+    StoragePool,
+    VirtType,
+)
 from hypervisors.occupants import release_the_gone
+from hypervisors.pools import record_pool
 from hypervisors.ssh import HostKey
 from hypervisors.uris import ssh_address
 
@@ -121,6 +130,19 @@ def accept_host_key(*, hypervisor: Hypervisor, fingerprint: str) -> None:
     hypervisor.host_keys = accepted_lines(hypervisor.uri, fingerprint)
     hypervisor.save(update_fields=["host_keys"])
     connections.forget(hypervisor)
+
+
+def add_pool(*, hypervisor: Hypervisor, name: str, path: str = "") -> StoragePool:
+    """Let servers ask for a storage pool of the host by name; with a path it is made there.
+
+    Raises:
+        NotOnHost: without a path, and the host has no such pool.
+        TakenOnHost: a pool of that name lies elsewhere.
+        HostUnreachable: the host does not answer.
+    """
+    with connections.connected(hypervisor) as host:
+        info = host.ensure_pool(DirPoolSpec(name, path)) if path else host.pool_info(name)
+    return record_pool(hypervisor, info)
 
 
 def remove_hypervisor(*, hypervisor: Hypervisor) -> None:

@@ -18,6 +18,7 @@ from hypervisors.models import Hypervisor, VirtType
 from hypervisors.register import (
     accept_host_key,
     add_hypervisor,
+    add_pool,
     offered_host_keys,
     remove_hypervisor,
 )
@@ -47,6 +48,10 @@ class Command(BaseCommand):
         accept = verbs.add_parser("accept-key", help="Trust the host's present SSH key.")
         accept.add_argument("name")
         _add_key_arguments(accept)
+        pool = verbs.add_parser("pool", help="Let servers ask for a storage pool of a host.")
+        pool.add_argument("name")
+        pool.add_argument("pool", help="its name in libvirt, which servers give as their store_id")
+        pool.add_argument("--path", default="", help="make it, as this directory of the host")
         verbs.add_parser("list", help="List the hosts, how they are and what they have free.")
         verbs.add_parser("remove", help="Forget a host without servers.").add_argument("name")
         verbs.add_parser("key", help="Show the line for authorized_keys on hosts.")
@@ -95,6 +100,12 @@ class Command(BaseCommand):
             raise CommandError("This machine's own libvirt has no SSH key.")
         accept_host_key(hypervisor=host, fingerprint=fingerprint)
         self.stdout.write(f"The key {fingerprint} of {host.name} is accepted.")
+
+    def _pool(self, options: dict[str, Any]) -> None:
+        host = _named(options["name"])
+        pool = add_pool(hypervisor=host, name=options["pool"], path=options["path"])
+        free = pool.available // 1024**3
+        self.stdout.write(f"Servers may ask for the pool {pool.name} of {host.name}: {free} GiB.")
 
     def _list(self, options: dict[str, Any]) -> None:
         rows = [("NAME", "STATE", "SINCE", "VCPUS", "RAM MIB", "DISK GIB", "URI", "REASON")]
