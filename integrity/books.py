@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from networks.models import Port, PortStatus
 from networks.server_ports import OWNER_PREFIX
 from scheduling.models import Allocation
 from servers.models import Server
+from servers.moves import hosts_between
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class BooksFacts:
     ports: Sequence[tuple[str, UUID, str, str]]
     hosts: Mapping[int, str]
     busy: Busy
+    # Hosts (keys) where servers have what they may go back to.
+    between: Mapping[UUID, Collection[int]] = field(default_factory=dict)
 
     def at_rest(self, server: Server) -> bool:
         """Whether nobody is at it, or was a moment ago."""
@@ -71,6 +74,7 @@ def books_facts(*, started_at: datetime, besides: UUID | None = None) -> BooksFa
         allocated=allocated,
         ports=ports,
         hosts=dict(Hypervisor.objects.values_list("pk", "name")),
+        between=hosts_between(),
         busy=busy_since(started_at, besides=besides),
     )
 

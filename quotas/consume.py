@@ -134,6 +134,82 @@ def record_use(
     )
 
 
+def grow(
+    *,
+    project_id: str,
+    subject: UUID,
+    amounts: Mapping[str, int],
+    now: datetime,
+    user_id: str = "",
+) -> None:
+    """Let a subject hold these amounts at least; only what it takes beyond its own is checked.
+
+    Raises:
+        QuotaExceeded: a limit would be exceeded; nothing changes.
+        LookupError: a resource that is not counted.
+        RuntimeError: there is no transaction.
+    """
+    _check_counted(amounts)
+    lock_ledger(project_id, now=now)
+    more = {
+        name: amount - held
+        for name, (amount, held) in _with_held(subject, amounts).items()
+        if amount > held
+    }
+    accounts = [_Account(limits(project_id), usage(project_id))]
+    own = _user_limits(project_id, user_id) if user_id else {}
+    if own:
+        accounts.append(_Account(own, usage(project_id, user_id)))
+    for account in accounts:
+        if not all(account.fits(name, amount) for name, amount in more.items()):
+            raise _exceeded([(subject, more)], 1, account)
+    _write_held(project_id, subject, {name: amounts[name] for name in more}, now, user_id)
+
+
+def hold_exactly(
+    *,
+    project_id: str,
+    subject: UUID,
+    amounts: Mapping[str, int],
+    now: datetime,
+    user_id: str = "",
+) -> None:
+    """Let a subject hold just these amounts of these resources, even beyond the limits.
+
+    Raises:
+        LookupError: a resource that is not counted.
+        RuntimeError: there is no transaction.
+    """
+    _check_counted(amounts)
+    lock_ledger(project_id, now=now)
+    release(subject=subject, resources=[name for name, amount in amounts.items() if not amount])
+    wanted = {name: amount for name, amount in amounts.items() if amount}
+    _write_held(project_id, subject, wanted, now, user_id)
+
+
+def _with_held(subject: UUID, amounts: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    rows = Reservation.objects.filter(subject=subject, resource__in=amounts)
+    held = dict(rows.values_list("resource", "amount"))
+    return {name: (amount, held.get(name, 0)) for name, amount in amounts.items()}
+
+
+def _write_held(
+    project_id: str, subject: UUID, amounts: Mapping[str, int], now: datetime, user_id: str
+) -> None:
+    for name, amount in amounts.items():
+        Reservation.objects.update_or_create(
+            subject=subject,
+            resource=name,
+            defaults={"amount": amount},
+            create_defaults={
+                "project_id": project_id,
+                "user_id": user_id,
+                "amount": amount,
+                "created_at": now,
+            },
+        )
+
+
 def release(*, subject: UUID, resources: Collection[str] | None = None) -> None:
     """Give back what a subject holds, all of it or the named resources; again is no error."""
     held = Reservation.objects.filter(subject=subject)

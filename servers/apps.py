@@ -25,9 +25,11 @@ class ServersConfig(AppConfig):
             attach_volume,
             build,
             cleanup,
+            confirm_resize,
             crash_dump,
             delete,
             disk_image,
+            evacuate,
             guest_password,
             interfaces,
             live_migrate,
@@ -36,6 +38,8 @@ class ServersConfig(AppConfig):
             power,
             reimage,
             rescue,
+            resize,
+            revert_resize,
             shelve,
             snapshot,
             suspend,
@@ -44,6 +48,7 @@ class ServersConfig(AppConfig):
         from servers.operations.debts import describe_cleanups, describe_copies, describe_unplugs
         from servers.power_sync import note_power_states
         from servers.record_sync import RECORD_EVERY_S, sync_records
+        from servers.resize import CONFIRM_EVERY_S, confirm_old_resizes
         from servers.shelve import OFFLOAD_EVERY_S, offload_those_due
 
         for kind in (
@@ -52,7 +57,9 @@ class ServersConfig(AppConfig):
             attach_volume.DETACH,
             attach_volume.RELEASE,
             cleanup.CLEANUP,
+            confirm_resize.CONFIRM_KIND,
             delete.DELETE,
+            evacuate.EVACUATE,
             live_migrate.LIVE_MIGRATE,
             power.START,
             power.STOP,
@@ -70,6 +77,8 @@ class ServersConfig(AppConfig):
             unshelve.UNSHELVE,
             unshelve.START,
             reimage.REBUILD,
+            resize.RESIZE_KIND,
+            revert_resize.REVERT_KIND,
             rescue.RESCUE,
             rescue.UNRESCUE,
             guest_password.CHANGE_PASSWORD,
@@ -86,6 +95,7 @@ class ServersConfig(AppConfig):
         keep_project_while(servers_held_by)
         register_groups(group_of_server)
         on_look(note_power_states)
+        register_timer("servers.confirm", CONFIRM_EVERY_S, confirm_old_resizes)
         register_timer("servers.offload", OFFLOAD_EVERY_S, offload_those_due)
         register_timer("servers.records", RECORD_EVERY_S, sync_records)
         register_timer("servers.console_tokens", SWEEP_EVERY_S, remove_expired_console_tokens)

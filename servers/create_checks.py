@@ -113,16 +113,25 @@ def check_image(image: Image, flavor: Flavor, actor: Actor) -> None:
     """
     if image.status != ImageStatus.ACTIVE:
         raise InvalidServerRequest(f"Image {image.pk} is not active.")
-    if flavor.ram_mib < image.min_ram_mib:
-        raise InvalidServerRequest("Flavor's memory is too small for requested image.")
-    if flavor.disk_gib:
-        _check_disk(image, flavor)
-    else:
+    check_image_fits(image, flavor)
+    if not flavor.disk_gib:
         _check_zero_disk(actor)
     try:
         guest_features(flavor.extra_specs, image.properties)
     except GuestPropertyRefused as error:
         raise InvalidServerRequest(f"Invalid image metadata. Error: {error}") from error
+
+
+def check_image_fits(image: Image, flavor: Flavor) -> None:
+    """Refuse a flavor with less memory or disk than the image needs; without a disk size any does.
+
+    Raises:
+        InvalidServerRequest: in the words of the compute API.
+    """
+    if flavor.ram_mib < image.min_ram_mib:
+        raise InvalidServerRequest("Flavor's memory is too small for requested image.")
+    if flavor.disk_gib:
+        _check_disk(image, flavor)
 
 
 def image_bytes(image: Image) -> int:
@@ -163,9 +172,7 @@ def disk_config(wanted: CreateServers, properties: Mapping[str, str]) -> str:
     return "AUTO" if of_image in {"true", "1", "yes", "on"} else DEFAULT_DISK_CONFIG
 
 
-def check_disk_config(
-    asked: str, image_id: UUID | None, *, properties: Mapping[str, str]
-) -> None:
+def check_disk_config(asked: str, image_id: UUID | None, *, properties: Mapping[str, str]) -> None:
     """Refuse AUTO with an image that forbids it.
 
     Raises:

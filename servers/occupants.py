@@ -11,6 +11,7 @@ from hypervisors.occupants import Occupant
 from scheduling.models import Allocation
 from scheduling.place import release_server
 from servers.models import Server
+from servers.moves import hosts_between
 from servers.states import VmState
 
 
@@ -46,5 +47,8 @@ def release_gone(hypervisor_key: int) -> None:
     gone = Allocation.objects.filter(hypervisor=hypervisor_key).exclude(
         server_id__in=staying.values("pk")
     )
+    # What a resized server may go back to is no debt.
+    between = [key for key, hosts in hosts_between().items() if hypervisor_key in hosts]
+    gone = gone.exclude(server_id__in=between)
     for server_id in list(gone.values_list("server_id", flat=True)):
         release_server(server_id=server_id, hypervisor_id=hypervisor_key)

@@ -40,7 +40,7 @@ def _held(facts: BooksFacts, server_id: UUID, hosts: Sequence[int]) -> Iterator[
         return
     own = server.hypervisor_id if server else None
     for host in hosts:
-        if host != own:
+        if host != own and host not in facts.between.get(server_id, ()):
             yield _leaked(facts, server_id, host, _whose(facts, server))
 
 

@@ -16,6 +16,7 @@ from integrity.states import FindingKind, Scope
 from networks.models import Network, Port, Subnet
 from quotas.models import Reservation
 from servers.models import Server, ServerGroup
+from servers.states import VmState
 
 # Where a server's copy of its flavor says how much of it is counted.
 _OF_FLAVOR = {"cores": "flavor__vcpus", "ram": "flavor__ram_mib"}
@@ -76,6 +77,8 @@ def _of_servers(facts: BooksFacts, resource: str, alive: QuerySet[Server]) -> It
     own = Reservation.objects.filter(subject=OuterRef("pk"), resource=resource).values("amount")
     counted = alive.order_by().annotate(counted=Coalesce(Subquery(own), 0))
     right = F(_OF_FLAVOR[resource]) if resource in _OF_FLAVOR else Value(1)
+    # One that may go back to what it was holds what the larger of both sizes takes.
+    counted = counted.exclude(vm_state=VmState.RESIZED)
     rows = counted.annotate(right=right).values_list("pk", "project_id", "counted", "right")
     for key, project, amount, wanted in rows:
         if amount != wanted and key not in facts.busy.servers:

@@ -16,11 +16,8 @@ from servers.api.action import FREE, Action, Schema
 from servers.api.action_bodies import (
     ADD_FIXED_IP,
     ADD_FLOATING_IP,
-    EVACUATE,
-    MIGRATE,
     REMOVE_FIXED_IP,
     REMOVE_FLOATING_IP,
-    RESIZE,
     SECURITY_GROUP,
 )
 from servers.api.gone import GONE
@@ -70,14 +67,9 @@ ABSENT_ACTIONS = {
     "resetNetwork": Action(_gone, LEGAL["resetState"].policy, _PLAIN),
     **dict(
         [
-            _absent("resize", RESIZE),
-            _absent("confirmResize"),
-            _absent("revertResize"),
             _absent("addSecurityGroup", SECURITY_GROUP),
             _absent("removeSecurityGroup", SECURITY_GROUP),
             _absent("injectNetworkInfo"),
-            _absent("migrate", MIGRATE),
-            _absent("evacuate", EVACUATE),
             _absent("addFixedIp", ADD_FIXED_IP, until="2.43"),
             _absent("removeFixedIp", REMOVE_FIXED_IP, until="2.43"),
             _absent("addFloatingIp", ADD_FLOATING_IP, until="2.43"),

@@ -16,6 +16,7 @@ from servers.api.migrate_actions import MIGRATE_ACTIONS
 from servers.api.power_actions import POWER_ACTIONS
 from servers.api.rebuild_actions import REBUILD_ACTIONS, REBUILT
 from servers.api.rescue_actions import RESCUE_ACTIONS, RESCUED
+from servers.api.resize_actions import RESIZE_ACTIONS
 from servers.api.state_actions import STATE_ACTIONS
 from servers.find import find_server
 
@@ -27,6 +28,7 @@ ACTIONS: dict[str, Action] = {
     **REBUILD_ACTIONS,
     **RESCUE_ACTIONS,
     **MIGRATE_ACTIONS,
+    **RESIZE_ACTIONS,
     **ABSENT_ACTIONS,
 }
 BODIES = ActionBodies(ACTIONS)
@@ -43,6 +45,7 @@ class ServerActions(ComputeView):
         responses={
             200: either(record({"output": STRING}), CONSOLE_OPENED, RESCUED),
             202: either(NOTHING, REBUILT, MADE),
+            204: None,
         },
         faults={410, 501},
     )

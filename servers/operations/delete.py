@@ -25,6 +25,7 @@ from scheduling.place import release_server
 from servers import history
 from servers.live_migration import end_moves
 from servers.models import Server
+from servers.moves import end_cold_moves
 from servers.operations.attach_volume import RELEASE_NAME, RELEASED_FROM
 from servers.operations.cleanup import enqueue_cleanup
 from servers.operations.disk_image import remove_images_of_gone
@@ -140,6 +141,7 @@ def forget(context: Context) -> None:
         server_ports.release_server_ports(server_id=context.subject, now=now)
         release(subject=context.subject)
         end_moves(context.subject, now=now)
+        end_cold_moves(context.subject, now=now, confirmed=True)
         remove_images_of_gone(context.subject)
         # A build that made way for this may have held a slot.
         capacity.free_build_slots_of(subject=context.subject)

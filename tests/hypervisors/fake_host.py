@@ -49,6 +49,7 @@ from tests.hypervisors.fake_memory import Memory
 from tests.hypervisors.fake_migrate import FakeMigrations
 from tests.hypervisors.fake_pools import GIB, FakeVolume, counted_call
 from tests.hypervisors.fake_survey import fake_survey
+from tests.hypervisors.fake_volumes import FakeVolumes
 
 __all__ = [
     "FakeGuest",
@@ -67,7 +68,9 @@ class FakeNetwork:
     is_active: bool = True
 
 
-class FakeHost(FakeAgents, FakeCold, FakeConsoles, FakeCopies, FakeInterfaces, FakeMigrations):
+class FakeHost(
+    FakeAgents, FakeCold, FakeConsoles, FakeCopies, FakeInterfaces, FakeMigrations, FakeVolumes
+):
     """One host. `calls` are the names of what was asked, in order."""
 
     def __init__(self, name: str = "fake") -> None:

@@ -205,7 +205,9 @@ class FakePools:
 
     @counted_call
     def create_blank(self, pool: str, name: str, size_bytes: int, kind: VolumeFormat) -> VolumeInfo:
-        self._pool(pool).volumes.setdefault(name, FakeVolume(name, kind, size_bytes))
+        volumes = self._pool(pool).volumes
+        volume = volumes.setdefault(name, FakeVolume(name, kind, size_bytes))
+        volume.capacity = max(volume.capacity, size_bytes)
         return self._volume_info(pool, name)
 
     @counted_call
