@@ -1,4 +1,4 @@
-"""What is done with the network cards of a host's guests: a part of `host.Host`."""
+"""What is done with the network cards of a host's guests and their filters: part of `host.Host`."""
 
 # ruff: noqa: D102 - the protocol says what each method is for
 
@@ -7,8 +7,9 @@ from __future__ import annotations
 from typing import Protocol
 from uuid import UUID
 
-from hypervisors.libvirt import interfaces
+from hypervisors.libvirt import filters, interfaces
 from hypervisors.libvirt.connection import Connection
+from hypervisors.libvirt.filters import FilterSpec
 from hypervisors.libvirt.spec import GuestSpec, InterfaceSpec
 
 
@@ -24,6 +25,9 @@ class InterfacesOfHost(Protocol):
     def list_cards(self, uuid: UUID) -> list[str]:
         """The MAC addresses of the guest's cards."""
 
+    def change_filter(self, spec: FilterSpec) -> bool:
+        """Change a port's filter, if there is one; whether there is."""
+
 
 class LibvirtInterfaces:
     """Each method is the driver's function of that name."""
@@ -38,3 +42,6 @@ class LibvirtInterfaces:
 
     def list_cards(self, uuid: UUID) -> list[str]:
         return interfaces.list_cards(self.connection, uuid)
+
+    def change_filter(self, spec: FilterSpec) -> bool:
+        return filters.change_filter(self.connection, spec)

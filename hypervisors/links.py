@@ -12,7 +12,8 @@ from hypervisors.libvirt.network import DhcpHost, NatNetworkSpec
 from hypervisors.models import Hypervisor
 
 __all__ = [
-    "DhcpHost", "FilterRule", "FilterSpec", "NatNetworkSpec", "dhcp_hosts_on", "ensure_dhcp_host",
+    "DhcpHost", "FilterRule", "FilterSpec", "NatNetworkSpec", "change_port_filter",
+    "dhcp_hosts_on", "ensure_dhcp_host",
     "ensure_nat_network", "ensure_port_filter", "filter_name", "filters_on", "networks_on",
     "remove_dhcp_host", "remove_nat_network", "remove_port_filter",
 ]  # fmt: skip
@@ -82,6 +83,19 @@ def ensure_port_filter(hypervisor: Hypervisor, spec: FilterSpec) -> str:
         except ValueError as error:
             raise Invalid(str(error)) from error
     return filter_name(spec.port_id)
+
+
+def change_port_filter(hypervisor: Hypervisor, spec: FilterSpec) -> bool:
+    """Let the port's filter be this, if the host has one; whether it has.
+
+    Raises:
+        Invalid: an address or a network in it is none.
+    """
+    with connected(hypervisor) as host:
+        try:
+            return host.change_filter(spec)
+        except ValueError as error:
+            raise Invalid(str(error)) from error
 
 
 def remove_port_filter(hypervisor: Hypervisor, port_id: str) -> None:

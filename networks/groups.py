@@ -1,8 +1,4 @@
-"""Security groups: the default one of each project, and finding those a server names.
-
-In this release every port may send and receive everything but forged frames, and the rules of the
-default group say exactly that.
-"""
+"""Security groups: the default one of each project, and finding those a server names."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ from networks.errors import BadNetworkRequest, NoUniqueMatch
 from networks.models import SecurityGroup, SecurityGroupRule
 
 DEFAULT_GROUP = "default"
-_RULES = [(way, family) for way in ("egress", "ingress") for family in ("IPv4", "IPv6")]
+FAMILIES = ("IPv4", "IPv6")
 
 
 def default_group(project_id: str, *, now: datetime, group_id: UUID | None = None) -> SecurityGroup:
@@ -42,11 +38,22 @@ def _make_default(project_id: str, group_id: UUID, now: datetime) -> SecurityGro
         created_at=now,
         updated_at=now,
     )
+    let_out(group, now=now)
     SecurityGroupRule.objects.bulk_create(
-        SecurityGroupRule(group=group, direction=direction, ethertype=family, created_at=now)
-        for direction, family in _RULES
+        SecurityGroupRule(
+            group=group, direction="ingress", ethertype=family, remote_group=group, created_at=now
+        )
+        for family in FAMILIES
     )
     return group
+
+
+def let_out(group: SecurityGroup, *, now: datetime) -> None:
+    """The rules that every new group has: whatever goes out may."""
+    SecurityGroupRule.objects.bulk_create(
+        SecurityGroupRule(group=group, direction="egress", ethertype=family, created_at=now)
+        for family in FAMILIES
+    )
 
 
 def resolve_security_groups(

@@ -17,6 +17,8 @@ from cloudportal.errors import Conflict
 from hypervisors import links
 from hypervisors.models import Hypervisor
 from networks.models import FixedIP, Network, Port, Subnet
+from networks.packet_rules import port_filter as port_filter
+from networks.packet_rules import port_filters
 from networks.server_ports import ports_of
 
 _LINK_NAME_LENGTH = 14
@@ -78,23 +80,14 @@ def _wire_all(hypervisor: Hypervisor, ports: Sequence[Port]) -> list[WiredPort]:
     networks = {port.network_id: port.network for port in ports}
     for network in networks.values():
         links.ensure_nat_network(hypervisor, network_spec(network))
-    return [_wire(hypervisor, port) for port in ports]
-
-
-def _wire(hypervisor: Hypervisor, port: Port) -> WiredPort:
-    links.ensure_port_filter(hypervisor, port_filter(port))
-    return wired_port(port)
+    for spec in port_filters(ports).values():
+        links.ensure_port_filter(hypervisor, spec)
+    return [wired_port(port) for port in ports]
 
 
 def ports_with_addresses(server_id: UUID) -> list[Port]:
     """The server's ports in the order of its interfaces, ready for `wired_port`."""
     return list(_with_addresses(ports_of(server_id)))
-
-
-def port_filter(port: Port) -> links.FilterSpec:
-    """The filter that a port has on its host."""
-    addresses = tuple(each.address for each in port.fixed_ips.all())
-    return links.FilterSpec(port_id=str(port.pk), mac=port.mac_address, addresses=addresses)
 
 
 def wired_port(port: Port) -> WiredPort:

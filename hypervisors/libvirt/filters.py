@@ -19,7 +19,7 @@ from hypervisors.libvirt.storage import find
 
 FILTER_PREFIX = "cp-port-"
 _NAMESPACE = uuid.UUID("5f0d3a43-8a3f-4ab5-9d5b-3f5a2c9a6a51")
-_TAGS = {"tcp": "tcp", "udp": "udp", "sctp": "sctp", "icmp": "icmp", None: "all"}
+Protocol = Literal["tcp", "udp", "sctp", "icmp", "igmp", "esp", "ah", "udplite"]
 FilterRules = list[tuple[object, ...]]
 _PROTOCOLS_WITH_PORTS = ("tcp", "udp", "sctp")
 
@@ -33,7 +33,7 @@ class FilterRule:
     """
 
     direction: Literal["in", "out"]
-    protocol: Literal["tcp", "udp", "sctp", "icmp"] | None = None
+    protocol: Protocol | None = None
     ports: tuple[int, int | None] | None = None
     remote: str | None = None
     family: Literal["ipv4", "ipv6"] = "ipv4"
@@ -41,12 +41,16 @@ class FilterRule:
 
 @dataclass(frozen=True)
 class FilterSpec:
-    """A port and what it may do; rules None lets all packets pass that are not forged."""
+    """A port and what it may do; rules None lets all packets pass that are not forged.
+
+    `is_open`: there is no filtering at all, of forged frames neither.
+    """
 
     port_id: str
     mac: str
     addresses: tuple[str, ...]
     rules: tuple[FilterRule, ...] | None = None
+    is_open: bool = False
 
 
 def filter_name(port_id: str) -> str:
@@ -64,6 +68,8 @@ def filter_xml(spec: FilterSpec) -> str:
     root = ET.Element("filter", {"name": name, "chain": "root"})
     # libvirt refuses the same name under another uuid, so the name decides it.
     ET.SubElement(root, "uuid").text = str(uuid.uuid5(_NAMESPACE, name))
+    if spec.is_open:
+        return ET.tostring(root, encoding="unicode")
     given = [ipaddress.ip_address(text) for text in spec.addresses]
     four = [str(address) for address in given if address.version == 4]
     six = [str(address) for address in given if address.version == 6]
@@ -76,7 +82,7 @@ def filter_xml(spec: FilterSpec) -> str:
     # and only outwards: each rule is a run of ebtables, some 20 ms of a guest's start.
     _rule(root, "drop", "out", -100, "mac")
     if spec.rules is not None:
-        _add_packet_rules(root, spec.rules)
+        _add_packet_rules(root, spec.rules, has_six=bool(six))
     return ET.tostring(root, encoding="unicode")
 
 
@@ -87,6 +93,18 @@ def ensure_filter(raw: Any, spec: FilterSpec) -> None:
     existing = find(raw.nwfilterLookupByName, filter_name(spec.port_id))
     if existing is None or canonical_rules(existing.XMLDesc(0)) != canonical_rules(wanted):
         raw.nwfilterDefineXML(wanted)
+
+
+@on_host()
+def change_filter(raw: Any, spec: FilterSpec) -> bool:
+    """Change the filter, for guests that use it at once; False where there is none to change."""
+    wanted = filter_xml(spec)
+    existing = find(raw.nwfilterLookupByName, filter_name(spec.port_id))
+    if existing is None:
+        return False
+    if canonical_rules(existing.XMLDesc(0)) != canonical_rules(wanted):
+        raw.nwfilterDefineXML(wanted)
+    return True
 
 
 @on_host()
@@ -151,18 +169,22 @@ def _add_ipv6(root: ET.Element, mac: str, addresses: list[str]) -> None:
         _rule(root, "accept", "out", -580, "ipv6", srcmacaddr=mac, srcipaddr=address)
 
 
-def _add_packet_rules(root: ET.Element, rules: Iterable[FilterRule]) -> None:
+def _add_packet_rules(root: ET.Element, rules: Iterable[FilterRule], *, has_six: bool) -> None:
     # The DHCP answer is no reply to the guest's broadcast in the eyes of connection tracking.
     _rule(root, "accept", "in", 100, "udp", srcportstart="67", dstportstart="68")
     _rule(root, "accept", "out", 100, "udp", srcportstart="68", dstportstart="67")
-    _rule(root, "accept", "inout", 100, "icmpv6", type="135")
-    _rule(root, "accept", "inout", 100, "icmpv6", type="136")
+    if has_six:
+        _rule(root, "accept", "inout", 100, "icmpv6", type="135")
+        _rule(root, "accept", "inout", 100, "icmpv6", type="136")
+    else:
+        # One frame rule in the place of a dozen packet rules for what such a port never has.
+        _rule(root, "drop", "in", -100, "ipv6")
     for rule in rules:
-        tag = _TAGS[rule.protocol]
+        tag = rule.protocol or "all"
         if rule.family == "ipv6":
             tag = "icmpv6" if rule.protocol == "icmp" else f"{tag}-ipv6"
         _rule(root, "accept", rule.direction, 500, tag, **_match(rule))
-    for tag in ("all", "all-ipv6"):
+    for tag in ("all", "all-ipv6") if has_six else ("all",):
         _rule(root, "drop", "inout", 1000, tag)
 
 

@@ -47,5 +47,12 @@ class FakeInterfaces(FakeGuests):
     def list_cards(self, uuid: UUID) -> list[str]:
         return self._macs(uuid)
 
+    @counted_call
+    def change_filter(self, spec: FilterSpec) -> bool:
+        if spec.port_id not in self.filters:
+            return False
+        self.filters[spec.port_id] = spec
+        return True
+
     def _macs(self, uuid: UUID) -> list[str]:
         return [card.mac for card in self._guest(uuid).spec.interfaces]
