@@ -1,7 +1,9 @@
 // A server's display, by noVNC.
 import { run, seat, stage } from "./seat.js";
 
-const { default: RFB } = await import(seat.dataset.rfb);
+const { default: RFB } = await import(`${seat.dataset.novnc}/rfb.js`);
+// Why a display ends is said in the bar.
+(await import(`${seat.dataset.novnc}/util/logging.js`)).initLogging("none");
 const keys = document.getElementById("keys");
 let display = null;
 
