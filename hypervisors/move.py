@@ -25,13 +25,12 @@ from hypervisors.errors import (
     MoveRefused,
     NotOnHost,
 )
-from hypervisors.guests import guest_info, remove_guest
+from hypervisors.guests import guest_info, read_console, remove_guest
 from hypervisors.host import Host
 from hypervisors.libvirt.migrate import DiskSeen, MovableGuest, MoveProgress, MoveRequest
 from hypervisors.libvirt.spec import GuestInfo, VolumeInfo
 from hypervisors.libvirt.storage import VolumeFormat
 from hypervisors.models import Hypervisor
-from hypervisors.pools import default_pool
 from hypervisors.uris import ssh_address
 
 __all__ = [
@@ -48,11 +47,15 @@ _GIB = 1024**3
 
 @dataclass(frozen=True)
 class Move:
-    """A guest, where it is and where it goes. One that is halted on purpose arrives so."""
+    """A guest, where it is and where it goes: the host, and the pool there.
+
+    One that is halted on purpose arrives so.
+    """
 
     server_id: UUID
     source: Hypervisor
     destination: Hypervisor
+    pool: str
     is_paused: bool = False
 
 
@@ -106,7 +109,7 @@ def check_move(move: Move, *, may_overcommit: bool = True) -> None:
     with connected(move.destination) as there:
         if not there.offers_cpu(guest):
             raise _refused(move, "has a CPU that lacks what the guest's CPU model has")
-        pool = there.pool_info(default_pool(move.destination).name)
+        pool = there.pool_info(move.pool)
     taken = sum(volume.allocation_bytes for volume in volumes.values())
     most = sum(disk.capacity_bytes for disk in guest.disks)
     needed = taken if may_overcommit else most
@@ -215,7 +218,7 @@ def hasten_move(move: Move) -> None:
 
 
 def _prepare(move: Move, guest: MovableGuest, volumes: dict[str, VolumeInfo]) -> MoveRequest:
-    pool = default_pool(move.destination).name
+    pool = move.pool
     disks = [disk for disk in guest.disks if disk.target in volumes]
     with connected(move.source) as here, connected(move.destination) as there:
         bases = {each.name for each in there.list_volumes(pool, "base-")}
@@ -225,7 +228,7 @@ def _prepare(move: Move, guest: MovableGuest, volumes: dict[str, VolumeInfo]) ->
             # A half copy of an earlier try is not written over where the guest has discarded since.
             there.delete_volume(pool, volume.name)
             if disk.is_readonly:
-                content = here.get_content(disk.pool or default_pool(move.source).name, volume.name)
+                content = here.get_content(_pool_on_source(move, disk), volume.name)
                 there.put_content(pool, volume.name, content)
             else:
                 _make_empty(there, pool, disk, volume, is_whole=lacks)
@@ -239,6 +242,14 @@ def _prepare(move: Move, guest: MovableGuest, volumes: dict[str, VolumeInfo]) ->
         copied=tuple(disk.target for disk in disks if not disk.is_readonly),
         copy_mode="all" if lacks else "top",
     )
+
+
+def _pool_on_source(move: Move, disk: DiskSeen) -> str:
+    """A disk that has come by a migration itself is known by its file."""
+    if disk.pool:
+        return disk.pool
+    folder = str(PurePosixPath(disk.path).parent)
+    return next((pool.name for pool in move.source.pools.filter(target_path=folder)), move.pool)
 
 
 def _base_of(volume: VolumeInfo) -> str:
@@ -300,16 +311,12 @@ def bring_console(move: Move) -> None:
 
     There it is in the place of the log that virtlogd puts away when it begins a new one.
     """
-    pools = default_pool(move.source).name, default_pool(move.destination).name
-    with connected(move.source) as here:
-        log = here.read_console_log(
-            pools[0], move.server_id, offset=None, max_bytes=CONSOLE_BYTES
-        ).content
+    log = read_console(move.source, move.server_id, max_bytes=CONSOLE_BYTES)
     with connected(move.destination) as there:
         put_away = f"{move.server_id}_console.log.0"
-        found = there.list_volumes(pools[1], put_away)
+        found = there.list_volumes(move.pool, put_away)
         if log and not any(volume.capacity_bytes for volume in found):
-            there.put_content(pools[1], put_away, log)
+            there.put_content(move.pool, put_away, log.encode())
 
 
 def _end_migration(move: Move) -> None:

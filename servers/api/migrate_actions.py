@@ -10,8 +10,10 @@ from rest_framework.response import Response
 from cloudportal.api.microversions import Microversion
 from cloudportal.api.validation import is_true
 from cloudportal.api.views import WireRequest
+from cloudportal.errors import Invalid
 from servers.api.action import Action
-from servers.api.action_bodies import MIGRATE_LIVE
+from servers.api.action_bodies import EVACUATE, MIGRATE_LIVE
+from servers.evacuation import Evacuation, evacuate_server
 from servers.legal import LEGAL
 from servers.live_migration import LiveMove, live_migrate_server, refuse_force_without_host
 from servers.models import Server
@@ -20,6 +22,9 @@ from servers.models import Server
 CHECKS_LATER = Microversion(2, 34)
 # Until then a host that is named is not asked whether the server fits.
 ASKS_HOST = Microversion(2, 30)
+ASKS_EVACUATION_HOST = Microversion(2, 29)
+TELLS_NO_PASSWORD = Microversion(2, 14)
+ENDS_STOPPED = Microversion(2, 95)
 
 
 def _migrate_live(request: WireRequest, server: Server, value: Any) -> Response:
@@ -42,6 +47,31 @@ def _migrate_live(request: WireRequest, server: Server, value: Any) -> Response:
     return Response(status=202)
 
 
+def _evacuate(request: WireRequest, server: Server, value: Any) -> Response:
+    version = request.microversion
+    host = value.get("host", "")
+    is_forced = is_true(value.get("force", False))
+    refuse_force_without_host(is_forced=is_forced, host=host)
+    # Below that it says what is so or not: this cloud's disks are on their hosts alone.
+    if is_true(value.get("onSharedStorage", False)):
+        if value.get("adminPass") is not None:
+            raise Invalid("admin password can't be changed on existing disk")
+        raise Invalid("The server's disks are not on shared storage.")
+    password = evacuate_server(
+        server=server,
+        wanted=Evacuation(
+            host=host,
+            is_forced=is_forced or (bool(host) and version < ASKS_EVACUATION_HOST),
+            admin_password=value.get("adminPass"),
+            ends_stopped=version >= ENDS_STOPPED,
+        ),
+        actor=request.actor,
+        now=timezone.now(),
+    )
+    return Response({"adminPass": password} if version < TELLS_NO_PASSWORD else None)
+
+
 MIGRATE_ACTIONS = {
+    "evacuate": Action(_evacuate, LEGAL["evacuate"].policy, EVACUATE),
     "os-migrateLive": Action(_migrate_live, LEGAL["os-migrateLive"].policy, MIGRATE_LIVE),
 }

@@ -62,17 +62,18 @@ def owe(context: Context, host: Hypervisor) -> None:
     )
 
 
-def names_owing(context: Context, *, since: datetime) -> list[str]:
-    """The hosts that are not rid of an earlier stay of the server.
+def names_to_avoid(context: Context, *, since: datetime) -> list[str]:
+    """The hosts that failed in earlier rounds, or are not rid of an earlier stay of the server.
 
     Raises:
-        Wait: one of them answers, so it is done in a moment.
+        Wait: one of the latter answers, so it is done in a moment.
     """
-    owing = hosts_owing(context.subject)
+    tried = [each["host"] for each in context.rounds if each.get("host")]
+    owing = [host for host in hosts_owing(context.subject) if host.name not in tried]
     is_patient = timezone.now() < since + timedelta(seconds=OWING_S)
     if is_patient and any(_answers(host) for host in owing):
         raise Wait("A host is still being rid of the server's earlier stay.", seconds=_ASK_AGAIN_S)
-    return [host.name for host in owing]
+    return [*tried, *(host.name for host in owing)]
 
 
 def _answers(host: Hypervisor) -> bool:

@@ -20,6 +20,7 @@ from hypervisors import move
 from hypervisors.errors import GuestNotFound, HostUnreachable, MoveRefused
 from hypervisors.models import HostState, Hypervisor
 from hypervisors.move import MoveProgress
+from hypervisors.pools import default_pool
 from images.bring import bring_to_host
 from images.models import Image
 from networks import server_ports, wiring
@@ -40,7 +41,7 @@ from servers.operations.departure import (
     fail_events,
     is_there,
     migration_of,
-    names_owing,
+    names_to_avoid,
     note_destination,
     note_migration,
     owe,
@@ -82,11 +83,12 @@ def _destination(context: Context) -> Hypervisor:
 
 
 def _move(context: Context) -> move.Move:
-    server = server_of(context)
+    server, destination = server_of(context), _destination(context)
     return move.Move(
         server_id=server.pk,
         source=_source(server),
-        destination=_destination(context),
+        destination=destination,
+        pool=default_pool(destination).name,
         is_paused=server.vm_state == VmState.PAUSED,
     )
 
@@ -105,14 +107,13 @@ def place(context: Context) -> dict[str, Any]:
         raise HostUnreachable("The server's host does not answer.", detail=source.name)
     begin_event(context, SCHEDULE)
     _check_wish(context, source)
-    owing = names_owing(context, since=migration_of(context).created_at)
-    tried = [each["host"] for each in context.rounds if each.get("host")]
+    avoided = names_to_avoid(context, since=migration_of(context).created_at)
     allocation = place_server(
         server_id=server.pk,
         spec=spec_of_move(
             server, host=context.params["host"], is_forced=context.params["is_forced"]
         ),
-        without=[source.name, *tried, *owing, *move.hosts_unfit(source)],
+        without=[source.name, *avoided, *move.hosts_unfit(source)],
         operation_id=context.operation_id,
         request_id=context.request_id,
         now=timezone.now(),
