@@ -174,12 +174,13 @@ class FixedIP(models.Model):
 
 
 class GroupChange(models.Model):
-    """A group whose rules or members changed; taken away once its ports know that.
+    """A group whose rules, or members alone, changed; taken away once the ports know that.
 
     A row a change, so that those who change the same group do not wait for each other.
     """
 
     group_id = models.UUIDField()
+    is_of_members = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     def __str__(self) -> str:
