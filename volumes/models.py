@@ -68,6 +68,9 @@ class Volume(models.Model):
     source_volume_id = models.UUIDField(null=True)
     hypervisor = models.ForeignKey(Hypervisor, models.PROTECT, null=True, related_name="volumes")
     pool = models.CharField(max_length=64, blank=True, default="")
+    # Where it was before, until its file there is deleted.
+    left_hypervisor = models.ForeignKey(Hypervisor, models.SET_NULL, null=True, related_name="+")
+    left_pool = models.CharField(max_length=64, blank=True, default="")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(null=True)
 

@@ -34,7 +34,7 @@ from servers.models import Server
 from volumes import attachments
 from volumes.errors import AttachmentNotFound
 from volumes.models import Attachment, Snapshot, Volume
-from volumes.operations.facts import volume_of, wait_for_copies_of
+from volumes.operations.facts import clear_left, volume_of, wait_for_copies_of
 
 logger = logging.getLogger(__name__)
 
@@ -94,26 +94,37 @@ def _begin(context: Context, event: str) -> dict[str, Any]:
 
 
 def bring(context: Context) -> None:
-    """Have the volume in a pool of the server's host."""
+    """Have the volume's file in a pool of the server's host."""
     volume = volume_of(context)
     wait_for_copies_of(volume.pk)
+    clear_left(volume.pk)
     host, pool = _server(context).hypervisor, str(context.outputs["begin"]["pool"])
     if host is None or volume.hypervisor_id == host.pk:
         return
     if volume.hypervisor is None:
         on_hosts.create_blank(host, pool, volume.storage_name, volume.size_gib)
-        _note_place(volume, host, pool)
-        return
-    if Snapshot.objects.filter(volume=volume).exists():
-        logger.info("Volume %s moves away from its snapshots.", volume.pk)
-    left, left_pool = volume.hypervisor, volume.pool
-    on_hosts.copy_to_host(volume.storage_name, (left, left_pool), (host, pool))
-    _note_place(volume, host, pool)
-    on_hosts.delete_volume(left, left_pool, volume.storage_name)
+    else:
+        here = (volume.hypervisor, volume.pool)
+        on_hosts.copy_to_host(volume.storage_name, here, (host, pool))
 
 
-def _note_place(volume: Volume, host: Hypervisor, pool: str) -> None:
-    Volume.objects.filter(pk=volume.pk).update(hypervisor=host, pool=pool)
+def move(context: Context) -> None:
+    """From now on the volume is on the server's host, and nowhere else."""
+    volume = volume_of(context)
+    host, pool = _host(context), str(context.outputs["begin"]["pool"])
+    if host is not None and volume.hypervisor_id != host.pk:
+        Volume.objects.filter(pk=volume.pk).update(
+            hypervisor=host,
+            pool=pool,
+            left_hypervisor=volume.hypervisor_id,
+            left_pool=volume.pool,
+        )
+    clear_left(volume.pk)
+
+
+def clear(context: Context) -> None:
+    """The volume stays on this host; only what it left elsewhere goes."""
+    clear_left(context.subject)
 
 
 def drop_half(context: Context) -> None:
@@ -237,6 +248,7 @@ def see_guest_gone(context: Context) -> None:
 
 def tidy(context: Context) -> None:
     """Delete what an attachment left half brought, and what is to go with the server."""
+    clear_left(context.subject)
     volume = Volume.objects.select_related("hypervisor").filter(pk=context.subject).first()
     host = Hypervisor.objects.filter(pk=context.params["hypervisor"]).first()
     if volume is None:
@@ -270,6 +282,7 @@ ATTACH = Kind(
         # Notes only.
         Step("begin", begin_attaching),
         Step("bring", bring, drop_half, on_host=True, queue=_queue),
+        Step("move", move, clear, on_host=True),
         Step("plug_in", plug_in, pull_out, on_host=True),
         # Nothing that follows can fail.
         Step("note_attached", note_attached),

@@ -16,6 +16,7 @@ from flavors.models import Flavor
 from hypervisors.disks import BASE_PREFIX
 from hypervisors.models import BuildSlot, CachedImage, Hypervisor
 from identity.actors import Actor
+from images.delete import remove_image
 from images.models import Image, ImageStatus, Visibility
 from images.storage import image_path
 from networks.models import FixedIP, Network, Port, Subnet
@@ -30,6 +31,7 @@ from servers.wanted import CreateServers
 from tests.authorisation import OWN_PROJECT, actor_named
 from tests.hypervisors.clean_slate import leftovers
 from tests.hypervisors.fake_host import FakeHosts, make_hypervisor
+from tests.matrix.clear import clear_volumes
 
 CONTENT = b"the bytes of an image"
 GIB = 1024**3
@@ -139,6 +141,9 @@ class World:
         for server in Server.objects.filter(deleted_at=None):
             self.delete(server)
         self.settle()
+        clear_volumes(self.actor, self.settle)
+        for image in Image.objects.exclude(pk=self.image.pk).exclude(status=ImageStatus.DELETED):
+            remove_image(image.pk, now=timezone.now())
         CachedImage.objects.all().delete()
         Hypervisor.objects.update(build_failures=0)
         with self.hosts.opened():

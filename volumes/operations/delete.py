@@ -10,7 +10,7 @@ from operations.kinds import Context, Kind, Step
 from quotas.consume import release
 from volumes.delete import DELETE_NAME
 from volumes.models import Volume
-from volumes.operations.facts import wait_for_copies_of
+from volumes.operations.facts import clear_left, wait_for_copies_of
 
 
 def delete_storage(context: Context) -> None:
@@ -19,6 +19,7 @@ def delete_storage(context: Context) -> None:
     if volume is None:
         return
     wait_for_copies_of(volume.pk)
+    clear_left(volume.pk)
     host = volume.hypervisor
     is_lost = host is not None and (host.state == HostState.DOWN or host.is_forced_down)
     if host is None or (is_lost and context.params.get("force")):

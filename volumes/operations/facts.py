@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from hypervisors import volumes as on_hosts
 from operations.errors import Wait
 from operations.kinds import Context
 from volumes.errors import VolumeNotFound
@@ -23,6 +24,16 @@ def volume_of(context: Context) -> Volume:
     if volume is None:
         raise VolumeNotFound.of(context.subject)
     return volume
+
+
+def clear_left(volume_id: UUID) -> None:
+    """Delete what the volume left where it was before it moved. Nothing left is fine."""
+    volume = Volume.objects.select_related("left_hypervisor").filter(pk=volume_id).first()
+    if volume is None or volume.left_hypervisor is None:
+        return
+    if volume.left_hypervisor_id != volume.hypervisor_id:
+        on_hosts.delete_volume(volume.left_hypervisor, volume.left_pool, volume.storage_name)
+    Volume.objects.filter(pk=volume_id).update(left_hypervisor=None, left_pool="")
 
 
 def wait_for_copies_of(volume_id: UUID) -> None:

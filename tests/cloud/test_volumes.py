@@ -1,0 +1,153 @@
+"""Volumes that go from server to server with what is on them, and grow while they are used."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.cloud import hosts
+from tests.cloud.conftest import Cloud
+from tests.portal import eventually
+
+pytestmark = [pytest.mark.lab, pytest.mark.wire]
+
+# Tells of every disk with a serial, that is of every volume: its name, its size in sectors, and
+# what is written on it; on a blank one it leaves the guest's name.
+DISKS = """#!/bin/sh
+watch_disks() {
+    while :; do
+        now=""
+        for path in /sys/block/vd*; do
+            serial=$(cat "$path/serial" 2>/dev/null)
+            [ -n "$serial" ] || continue
+            name=${path##*/}
+            [ -b "/dev/$name" ] || mknod "/dev/$name" b $(tr : ' ' <"$path/dev")
+            mark=$(dd if="/dev/$name" bs=64 count=1 2>/dev/null | tr -d '\\000')
+            if [ -z "$mark" ]; then
+                echo "marker-$(hostname)" | dd of="/dev/$name" conv=notrunc,fsync 2>/dev/null
+                mark=written
+            fi
+            now="$now $name/$serial/$(cat "$path/size")/$mark"
+        done
+        [ "$now" = "$before" ] || echo "volumes:$now."
+        before=$now
+        sleep 1
+    done
+}
+watch_disks >/dev/console 2>&1 </dev/null &
+"""
+GIB_SECTORS = 2 * 1024 * 1024
+
+
+@contextlib.contextmanager
+def server(cloud: Cloud, host: str, tmp_path) -> Iterator[str]:
+    """A server on that host that tells of its disks, until it is deleted."""
+    name = f"vol-{uuid.uuid4().hex[:6]}"
+    path = tmp_path / f"{name}.sh"
+    path.write_text(DISKS)
+    with hosts.only(cloud, host):
+        cloud.portal.openstack(
+            *("server", "create", "--image", "tiny", "--flavor", "m1.tiny", "--wait"),
+            *("--network", "default", "--user-data", str(path), "--config-drive", "true", name),
+        )
+    yield name
+    cloud.portal.openstack("server", "delete", "--wait", name)
+
+
+def said(cloud: Cloud, name: str, words: str, within_s: float = 120) -> None:
+    """Wait until the guest has said this."""
+
+    def look() -> bool:
+        return words in cloud.portal.openstack("console", "log", "show", name)
+
+    eventually(look, within_s=within_s, what=f"{name} says {words}")
+
+
+def volume(cloud: Cloud, name: str) -> dict[str, Any]:
+    """The volume as the command shows it."""
+    found: dict[str, Any] = json.loads(cloud.portal.openstack("volume", "show", "-f", "json", name))
+    return found
+
+
+def becomes(cloud: Cloud, name: str, status: str, within_s: float = 60) -> dict[str, Any]:
+    """Wait until the volume shows this status."""
+    eventually(
+        lambda: volume(cloud, name)["status"] == status,
+        within_s=within_s,
+        what=f"the volume {name} is {status}",
+    )
+    return volume(cloud, name)
+
+
+def files(cloud: Cloud, host: str) -> str:
+    """The volumes and snapshots that lie on a host."""
+    found = cloud.lab.run("exec", host, "--", "ls", "/var/lib/libvirt/images/cloudportal")
+    ours = (each for each in found.split() if each.startswith(("volume-", "snapshot-")))
+    return " ".join(each for each in ours if not each.endswith(".verified"))
+
+
+def test_a_volume_goes_from_server_to_server_with_what_is_on_it(empty_cloud, tmp_path):
+    portal = empty_cloud.portal
+    first, second = (host["name"] for host in empty_cloud.hosts[:2])
+    portal.openstack("volume", "create", "--size", "1", "data")
+    made = becomes(empty_cloud, "data", "available")
+    serial = made["id"][:20]
+    with (
+        server(empty_cloud, first, tmp_path) as one,
+        server(empty_cloud, second, tmp_path) as other,
+    ):
+        portal.openstack("server", "add", "volume", one, "data")
+        attached = becomes(empty_cloud, "data", "in-use")
+        device = attached["attachments"][0]["device"].removeprefix("/dev/")
+        said(empty_cloud, one, f"{device}/{serial}/{GIB_SECTORS}/marker-{one}")
+        assert files(empty_cloud, first) == f"volume-{made['id']}"
+
+        # It grows under the guest that uses it.
+        portal.openstack("volume", "set", "--size", "2", "data")
+        said(empty_cloud, one, f"{device}/{serial}/{2 * GIB_SECTORS}/marker-{one}")
+        assert becomes(empty_cloud, "data", "in-use")["size"] == 2
+
+        portal.openstack("server", "remove", "volume", one, "data")
+        becomes(empty_cloud, "data", "available")
+        said(empty_cloud, one, "volumes:.")
+
+        # To a server on another host, where its content is brought first.
+        portal.openstack("server", "add", "volume", other, "data")
+        attached = becomes(empty_cloud, "data", "in-use")
+        device = attached["attachments"][0]["device"].removeprefix("/dev/")
+        said(empty_cloud, other, f"{device}/{serial}/{2 * GIB_SECTORS}/marker-{one}")
+        assert files(empty_cloud, first) == ""
+        assert files(empty_cloud, second) == f"volume-{made['id']}"
+    # The server that had it was deleted; the volume outlives it.
+    becomes(empty_cloud, "data", "available")
+
+    portal.openstack("volume", "snapshot", "create", "--volume", "data", "then")
+    eventually(
+        lambda: json.loads(
+            portal.openstack("volume", "snapshot", "show", "-f", "json", "then")
+        )["status"] == "available",
+        within_s=60,
+        what="the snapshot is there",
+    )  # fmt: skip
+    portal.openstack("volume", "create", "--snapshot", "then", "copy")
+    becomes(empty_cloud, "copy", "available")
+    portal.openstack("volume", "delete", "copy")
+    portal.openstack("volume", "snapshot", "delete", "then")
+    eventually(
+        lambda: portal.openstack("volume", "snapshot", "list", "-f", "value") == "",
+        what="the snapshot is gone",
+    )
+    portal.openstack("volume", "delete", "data")
+    eventually(
+        lambda: portal.openstack("volume", "list", "-f", "value") == "",
+        what="the volumes are gone",
+    )
+    assert [files(empty_cloud, host["name"]) for host in empty_cloud.hosts] == [""] * len(
+        empty_cloud.hosts
+    )
+    empty_cloud.slate.assert_clean()
