@@ -96,7 +96,7 @@ def test_a_server_from_the_form_to_its_end(page, empty_cloud, name, artifacts):
     expect(state).to_have_text("Running", timeout=BUILD_MS)
     page.screenshot(path=artifacts / "active.png", full_page=True)
 
-    page.get_by_role("link", name="Console log").click()
+    page.get_by_role("link", name="Console", exact=True).click()
     console = page.get_by_role("log")
     expect(console).to_contain_text(f"cloudportal-tiny: hostname {name}", timeout=BOOT_MS)
     expect(console).to_contain_text(f"hello from {name}, said by a form", timeout=BOOT_MS)
