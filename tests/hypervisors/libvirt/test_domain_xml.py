@@ -37,6 +37,28 @@ def test_disks_are_named_by_bus_with_the_root_disk_first():
     assert targets[:2] + targets[-3:] == ["vda", "vdb", "vdz", "vdaa", "vdab"]
 
 
+@pytest.mark.parametrize(
+    ("role", "targets"),
+    [
+        ("rescue", {"own": "vdb", "aid": "vda", "data": "vdc"}),
+        ("rescuer", {"own": "vda", "data": "vdb", "aid": "vdc"}),
+    ],
+)
+def test_a_rescue_disk_is_first_or_leaves_the_others_their_names(role, targets):
+    disks = (
+        DiskSpec("p", "own", "root"),
+        DiskSpec("p", "data", "ephemeral"),
+        DiskSpec("p", "aid", role, boot_order=1),
+    )
+    spec = dataclasses.replace(specs.linux(), disks=disks)
+
+    found = ET.fromstring(domain_xml(spec)).findall("devices/disk")
+
+    named = {at(disk, "source").get("volume"): at(disk, "target").get("dev") for disk in found}
+    booted = [at(disk, "source").get("volume") for disk in found if disk.find("boot") is not None]
+    assert (named, booted) == (targets, ["aid"])
+
+
 def test_ide_disk_on_q35_is_refused():
     features = guest_features({}, {"hw_disk_bus": "ide"})
 
