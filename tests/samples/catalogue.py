@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from tests.compute_world import PUBLIC_KEY
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A call whose request and answer are kept, for each of the microversions."""
-
-    resource: str
-    name: str
-    call: str
-    microversions: str
-    body: Any = None
-    who: str = "admin"
-    vm_state: str = "active"
-
+from tests.samples.actions import ACTIONS
+from tests.samples.more import FAULTS, PAGES
+from tests.samples.sample import Sample
 
 _SERVER = "2.1 2.3 2.9 2.16 2.19 2.26 2.47 2.63 2.71 2.73 2.75 2.90 2.96 2.98 2.100 2.104"
 _DAY = "start=2026-05-04T00:00:00&end=2026-05-05T00:00:00"
-_ACTION = "POST servers/{server_id}/action"
 _NEW: dict[str, Any] = {
     "name": "new",
     "imageRef": "$image_id",
@@ -32,6 +19,9 @@ _NEW: dict[str, Any] = {
     "metadata": {"color": "red"},
 }
 SAMPLES = [
+    *ACTIONS,
+    *PAGES,
+    *FAULTS,
     Sample("servers", "list", "GET servers", "2.1"),
     Sample("servers", "detail", "GET servers/detail", _SERVER),
     Sample("servers", "show", "GET servers/{server_id}", _SERVER),
@@ -70,13 +60,6 @@ SAMPLES = [
         {"server": {**_NEW, "min_count": 2, "return_reservation_id": True}},
         who="member",
     ),
-    Sample("servers", "start", _ACTION, "2.1", {"os-start": None}, "member", "stopped"),
-    Sample("servers", "stop", _ACTION, "2.1", {"os-stop": None}, "member"),
-    Sample("servers", "reboot", _ACTION, "2.1", {"reboot": {"type": "HARD"}}, "member"),
-    Sample("servers", "lock", _ACTION, "2.1", {"lock": None}, "member"),
-    Sample("servers", "lock", _ACTION, "2.73", {"lock": {"locked_reason": "Backup."}}, "member"),
-    Sample("servers", "pause", _ACTION, "2.1", {"pause": None}, "member"),
-    Sample("servers", "reset-state", _ACTION, "2.1", {"os-resetState": {"state": "active"}}),
     Sample("metadata", "show", "GET servers/{server_id}/metadata", "2.1", who="member"),
     Sample(
         "metadata",
@@ -213,6 +196,10 @@ SAMPLES = [
     Sample("usage", "show", f"GET os-simple-tenant-usage/{{tenant_id}}?{_DAY}", "2.1"),
     Sample("server-facts", "topology", "GET servers/{server_id}/topology", "2.78"),
     Sample("server-facts", "password", "GET servers/{server_id}/os-server-password", "2.1"),
+    Sample(
+        *("server-facts", "remote-console", "POST servers/{server_id}/remote-consoles", "2.6"),
+        {"remote_console": {"protocol": "vnc", "type": "novnc"}},
+    ),
     Sample("server-facts", "shares", "GET servers/{server_id}/shares", "2.97"),
     Sample("server-facts", "security-groups", "GET servers/{server_id}/os-security-groups", "2.1"),
     Sample("migrations", "list", "GET os-migrations", "2.1 2.59"),

@@ -12,6 +12,7 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?")
 _MAC = re.compile(r"\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b")
 # Addresses are chosen at random from the pool.
 _ADDRESS = re.compile(r"\b10\.20\.\d+\.\d+\b")
+_TOKEN = re.compile(r"(?<=\?token=)[\w-]+")
 _BY_KEY = {
     "adminPass": "6NpUwoz2QDRN",
     "reservation_id": "r-3fhpjulh",
@@ -54,6 +55,7 @@ class Stable:
             lambda found: "2026-05-04T12:30:15" + ((found[1] and ".000000") or ""), text
         )
         text = _ADDRESS.sub("10.20.0.10", text)
+        text = _TOKEN.sub("3Zb7qv0Nq6ZK0m1o4ZcN3k9l2y8Wf5sXJ7dRtUeHgPA", text)
         return _MAC.sub("fa:16:3e:4c:2c:30", text)
 
     def _uuid(self, text: str) -> str:

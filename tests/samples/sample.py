@@ -1,0 +1,25 @@
+"""What a sample is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A call whose request and answer are kept, for each of the microversions.
+
+    `status` is that of a refusal whose form is kept. Of a request alone no answer is kept: it has
+    only to be understood.
+    """
+
+    resource: str
+    name: str
+    call: str
+    microversions: str
+    body: Any = None
+    who: str = "admin"
+    vm_state: str = "active"
+    status: int = 0
+    is_request_alone: bool = False
