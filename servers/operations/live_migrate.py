@@ -47,6 +47,7 @@ from servers.operations.departure import (
     owe,
 )
 from servers.operations.facts import PLACE, chosen_host, server_of
+from servers.options import pool_of
 from servers.states import MigrationStatus, MigrationType, TaskState, VmState
 
 logger = logging.getLogger(__name__)
@@ -181,8 +182,12 @@ def bring_image(context: Context) -> None:
     server = server_of(context)
     image = Image.objects.filter(pk=server.image_id).first() if server.image_id else None
     if image is not None:
+        destination = _destination(context)
         bring_to_host(
-            image=image, hypervisor=_destination(context), operation_id=context.operation_id
+            image=image,
+            hypervisor=destination,
+            operation_id=context.operation_id,
+            pool_name=pool_of(server, destination).name,
         )
 
 

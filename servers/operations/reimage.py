@@ -24,6 +24,7 @@ from scheduling.errors import NoValidHost
 from scheduling.request_spec import RequestSpec
 from scheduling.same_host import check_host_still_fits
 from servers import history
+from servers.attached_volumes import attachments_of
 from servers.config_drive import config_drive
 from servers.guest_spec import disk_plan, guest_facts, guest_spec, server_disks
 from servers.models import Server, ServerQuerySet
@@ -97,6 +98,7 @@ def stop_guest(context: Context) -> None:
     if guests.guest_info(host, server.pk) is None:
         return  # it was lost, which is no reason against a new one
     is_kept = any(disk.role not in _renewed(context) for disk in server_disks(server, host))
+    is_kept = is_kept or bool(attachments_of(server))
     guests.stop_guest(host, server.pk, CLEAN_STOP_S if is_kept else 0)
 
 
