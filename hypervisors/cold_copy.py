@@ -24,13 +24,14 @@ from hypervisors.errors import ImageDamaged, NotOnHost
 from hypervisors.libvirt.errors import DriverError
 from hypervisors.libvirt.spec import VolumeInfo
 from hypervisors.libvirt.storage import VERIFIED_SUFFIX
-from hypervisors.models import CachedImage, Hypervisor
-from hypervisors.pools import pool_like
+from hypervisors.models import CachedImage, Hypervisor, StoragePool
 
 WATCH_EVERY_S = 1.0
 _KEPT = "before-"
 _ID_LENGTH = 36
 _COPIED = ("root", "ephemeral")
+# A host, and the name of a pool there.
+Place = tuple[Hypervisor, str]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Disk:
     base: str = ""
 
 
-def disks_to_move(hypervisor: Hypervisor, server_id: UUID) -> list[Disk]:
+def disks_to_move(hypervisor: Hypervisor, server_id: UUID, *, has_root: bool) -> list[Disk]:
     """The server's disks that hold what its guest wrote; the others are made anew.
 
     Raises:
@@ -57,7 +58,7 @@ def disks_to_move(hypervisor: Hypervisor, server_id: UUID) -> list[Disk]:
                 role = volume.name.removeprefix(f"{server_id}-")
                 if role.startswith(_COPIED) and not role.endswith(VERIFIED_SUFFIX):
                     found.append(_disk(pool.name, volume))
-    if not any(disk.volume == f"{server_id}-root" for disk in found):
+    if has_root and not any(disk.volume == f"{server_id}-root" for disk in found):
         raise NotOnHost("The server's root disk is not on its host.", detail=hypervisor.name)
     return found
 
@@ -77,10 +78,9 @@ def image_of_base(name: str) -> UUID | None:
 
 
 def bring_base(
-    name: str, pool: str, *, source: Hypervisor, target: Hypervisor, operation_id: UUID,
-    now: datetime,
-) -> None:  # fmt: skip
-    """Have a base volume on another host whose image is gone: from this host, by way of here.
+    name: str, place: Place, target: StoragePool, *, operation_id: UUID, now: datetime
+) -> None:
+    """Have a base volume, whose image is gone, in a pool of another host, by way of here.
 
     Raises:
         ImageBeingUploaded: another operation is at it; ask again a little later.
@@ -90,23 +90,27 @@ def bring_base(
     image_id = image_of_base(name)
     if image_id is None:
         raise NotOnHost("What the disk lies over is no image.", detail=name)
-    to = pool_like(target, pool)
-    is_there = CachedImage.objects.filter(pool=to, volume=name, is_ready=True).exists()
+    is_there = CachedImage.objects.filter(pool=target, volume=name, is_ready=True).exists()
     with tempfile.TemporaryDirectory(prefix="base-") as folder:
         file = Path(folder) / "image"
         checksum, disk_format = name.rpartition("-")[2], "qcow2"
         if not is_there:
-            checksum, disk_format = _fetch(source, pool, name, file)
+            checksum, disk_format = _fetch(place, name, file)
         image = BaseImage(image_id, checksum, disk_format, file)
         if image.volume != name:
             raise ImageDamaged("The image on the server's host is damaged.", detail=name)
         ensure_base_image(
-            hypervisor=target, pool=to, image=image, operation_id=operation_id, now=now
+            hypervisor=target.hypervisor,
+            pool=target,
+            image=image,
+            operation_id=operation_id,
+            now=now,
         )
 
 
-def _fetch(source: Hypervisor, pool: str, name: str, file: Path) -> tuple[str, str]:
-    with connected(source) as host, file.open("wb") as sink:
+def _fetch(place: Place, name: str, file: Path) -> tuple[str, str]:
+    hypervisor, pool = place
+    with connected(hypervisor) as host, file.open("wb") as sink:
         infos = [each for each in host.list_volumes(pool, name) if each.name == name]
         if not infos:
             raise NotOnHost("What the disk lies over is not there.", detail=name)
@@ -135,9 +139,9 @@ class _Tap:
 
 
 def copy_disk(
-    disk: Disk, *, source: Hypervisor, target: Hypervisor, watch: Callable[[int], None]
+    disk: Disk, *, source: Hypervisor, target: StoragePool, watch: Callable[[int], None]
 ) -> None:
-    """Bring a disk to the default pool of another host, in place of what is there of it.
+    """Bring a disk to a pool of another host, in place of what is there of it.
 
     The bytes run through this process, a piece at a time. `watch` is told every second how many it
     were, and may raise to end it.
@@ -147,13 +151,12 @@ def copy_disk(
         PoolFull: it does not fit.
         ImageDamaged: it did not arrive as it was sent.
     """
-    pool = pool_like(target, disk.pool).name
     reading, writing = os.pipe()
     # Connected here: the threads are to need no database.
     with (
         os.fdopen(writing, "wb") as sink,
         connected(source) as here,
-        connected(target) as there,
+        connected(target.hypervisor) as there,
         ThreadPoolExecutor(2, thread_name_prefix="copy") as beside,
         # Closed first, so that a sender whom nobody hears any more ends too.
         os.fdopen(reading, "rb") as file,
@@ -165,8 +168,8 @@ def copy_disk(
                 here.send_volume(disk.pool, disk.volume, sink)
 
         def receive() -> None:
-            with translated(target):
-                there.receive_disk(pool, disk.volume, disk.size_bytes, disk.base, tap)
+            with translated(target.hypervisor):
+                there.receive_disk(target.name, disk.volume, disk.size_bytes, disk.base, tap)
 
         sending, receiving = beside.submit(send), beside.submit(receive)
         try:

@@ -150,6 +150,7 @@ def revert_resize(*, server: Server, actor: Actor, now: datetime) -> None:
 
     Raises:
         InvalidServerRequest: nothing waits to be reverted.
+        VolumesAttached: the server was given volumes since, on the host where it is.
         HostAway: one of the two hosts does not answer.
         InvalidState: it is not resized.
         ServerLocked: it is locked, and the actor is no administrator.
@@ -160,10 +161,13 @@ def revert_resize(*, server: Server, actor: Actor, now: datetime) -> None:
         raise InvalidServerRequest("The host that the server was on has been removed.")
     _check_up(migration.source)
     _check_up(server.hypervisor)
-    begin_action(
-        server, "revertResize", kind=REVERT, actor=actor, now=now,
-        params={"migration": migration.pk},
-    )  # fmt: skip
+    with transaction.atomic():
+        begin_action(
+            server, "revertResize", kind=REVERT, actor=actor, now=now,
+            params={"migration": migration.pk},
+        )  # fmt: skip
+        if migration.source_id != server.hypervisor_id:
+            refuse_if_attached(server)
 
 
 def confirm_old_resizes(now: datetime) -> int:
@@ -227,9 +231,11 @@ def _check_up(host: Hypervisor | None) -> None:
 def _check_disks(server: Server, flavor: Flavor) -> None:
     current = server.flavor
     refusal = "Server disk was unable to be resized because: {}"
-    if not flavor.disk_gib and current["disk_gib"]:
+    # A root disk that is a volume has its own size.
+    root_gib = current["disk_gib"] if server.image_id is not None else 0
+    if not flavor.disk_gib and root_gib:
         raise CannotResize(refusal.format("Resize to zero disk flavor is not allowed."))
-    if flavor.disk_gib < current["disk_gib"] or flavor.ephemeral_gib < current["ephemeral_gib"]:
+    if flavor.disk_gib < root_gib or flavor.ephemeral_gib < current["ephemeral_gib"]:
         raise CannotResize(refusal.format("Unable to resize disk down."))
 
 

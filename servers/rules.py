@@ -145,6 +145,7 @@ declare(
         "os_compute_api:os-console-auth-tokens": Mark.ADMIN,
         "os_compute_api:os-migrations:index": Mark.MANAGER,
         "os_compute_api:os-migrations:index:all_projects": Mark.ADMIN,
+        "os_compute_api:os-migrations:index:host": Mark.ADMIN,
         "os_compute_api:servers:migrations:index": Mark.MANAGER,
         "os_compute_api:servers:migrations:index:host": Mark.ADMIN,
         "os_compute_api:servers:migrations:show": Mark.ADMIN,

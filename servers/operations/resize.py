@@ -220,7 +220,9 @@ def start_again(context: Context) -> None:
 def look(context: Context) -> dict[str, Any]:
     """See what disks there are."""
     move = move_of(context)
-    found = cold_copy.disks_to_move(move.source, context.subject)
+    found = cold_copy.disks_to_move(
+        move.source, context.subject, has_root=move.server.image_id is not None
+    )
     return {"disks": [dataclasses.asdict(disk) for disk in found]}
 
 
@@ -243,15 +245,20 @@ def _bring_base(context: Context, move: Move, disk: Disk) -> None:
     image = Image.objects.filter(
         pk=cold_copy.image_of_base(disk.base), status=ImageStatus.ACTIVE
     ).first()
+    pool = pool_of(move.server, move.destination)
     if image is not None and disk.base.endswith(f"-{image.sha256[:16]}"):
-        bring_to_host(image=image, hypervisor=move.destination, operation_id=context.operation_id)
+        bring_to_host(
+            image=image,
+            hypervisor=move.destination,
+            operation_id=context.operation_id,
+            pool_name=pool.name,
+        )
         return
     try:
         cold_copy.bring_base(
             disk.base,
-            disk.pool,
-            source=move.source,
-            target=move.destination,
+            (move.source, disk.pool),
+            pool,
             operation_id=context.operation_id,
             now=timezone.now(),
         )
@@ -283,7 +290,8 @@ def _copy(context: Context, move: Move, disk: Disk, before: int, total: int) -> 
         Server.objects.filter(pk=context.subject).update(progress=share)
 
     watch(0)
-    cold_copy.copy_disk(disk, source=move.source, target=move.destination, watch=watch)
+    pool = pool_of(move.server, move.destination)
+    cold_copy.copy_disk(disk, source=move.source, target=pool, watch=watch)
 
 
 def put_back(context: Context) -> None:
@@ -401,6 +409,31 @@ def finish(context: Context) -> None:
         end_event(context, FINISH, move.destination.name)
 
 
+def unfinish(context: Context) -> None:
+    """The row says again what it said before."""
+    move = move_of(context)
+    if move.migration.status != MigrationStatus.FINISHED:
+        return
+    now = timezone.now()
+    back = as_before(move.server, move.migration)
+    with transaction.atomic():
+        Server.objects.alive().filter(pk=context.subject, vm_state=VmState.RESIZED).update(
+            vm_state=move.migration.before["vm_state"],
+            task_state=TaskState.RESIZE_FINISH,
+            power_state=move.migration.before["power_state"],
+            flavor=back.flavor,
+            request_spec=back.request_spec,
+            hypervisor=move.source,
+            availability_zone=back.availability_zone,
+            updated_at=now,
+        )
+        if move.is_to_run:
+            server_ports.mark_ports_active(
+                server_id=context.subject, host=move.source.name, now=now
+            )
+        _note(context, MigrationStatus.POST_MIGRATING)
+
+
 def on_failed(context: Context, error: dict[str, Any]) -> None:
     """The server is as it was; the action and the record say why."""
     now = timezone.now()
@@ -500,7 +533,7 @@ RESIZE_KIND = Kind(
         Step("define_guest", define_guest),
         Step("start_guest", start_guest, remove_moved_guest, on_host=True),
         # In one transaction; what follows is for the confirmation.
-        Step("finish", finish),
+        Step("finish", finish, unfinish),
     ],
     retries=5,
     deadline_s=DEADLINE_S,

@@ -13,7 +13,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from hypervisors import guests
-from hypervisors.guests import DiskSpec
 from networks import server_ports, wiring
 from operations.kinds import Context, Kind, Step
 from quotas.consume import hold_exactly
@@ -95,11 +94,7 @@ def define_guest(context: Context) -> None:
         restore_in_place(move)
         return
     server = as_before(move.server, move.migration)
-    define_at(server, move.source, _disks(server, move))
-
-
-def _disks(server: Server, move: Move) -> tuple[DiskSpec, ...]:
-    return server_disks(server, move.source)
+    define_at(server, move.source, server_disks(server, move.source))
 
 
 def start_guest(context: Context) -> None:
@@ -150,11 +145,11 @@ def on_failed(context: Context, error: dict[str, Any]) -> None:
     now = timezone.now()
     migration = migration_of(context)
     message, detail = str(error.get("message", "")), str(error.get("detail", ""))
-    if "go_back" in context.outputs:
+    if _is_back(context, migration):
         move = move_of(context)
         if _own(context).update(vm_state=VmState.ERROR, task_state=None, updated_at=now):
             _hold_as_before(move)
-        _note(context, MigrationStatus.ERROR)
+            _note(context, MigrationStatus.ERROR)
         end_event(context, FINISH, migration.source_name, error=message)
     else:
         _own(context).update(task_state=None, updated_at=now)
@@ -162,6 +157,16 @@ def on_failed(context: Context, error: dict[str, Any]) -> None:
         end_event(context, EVENT, migration.destination_name, error=message)
     history.mark_action_failed(server_id=context.subject, request_id=context.request_id, now=now)
     history.record_fault(server_id=context.subject, message=message, details=detail, now=now)
+
+
+def _is_back(context: Context, migration: Migration) -> bool:
+    """Whether the row says so."""
+    back = Server.objects.filter(
+        pk=context.subject,
+        hypervisor=migration.source,
+        flavor__flavorid=migration.before["flavor"]["flavorid"],
+    )
+    return back.exists()
 
 
 def _own(context: Context) -> Any:

@@ -36,7 +36,7 @@ from servers.power import (
 from servers.states import PowerState, VmState
 from tests.authorisation import actor_named
 from tests.matrix import images_of_servers as of_servers
-from tests.matrix import interfaces, migrate, precache, reimage, rescue
+from tests.matrix import interfaces, migrate, precache, reimage, rescue, resize, volumes
 from tests.matrix.world import World, operation_of
 
 
@@ -390,6 +390,26 @@ CASES = [
         rescue.keeps_password,
     ),
     Case(
+        "resize", "server.resize", resize.begin_resize, resize.is_resized, resize.stays_as_it_was,
+    ),
+    Case(
+        "resize in place", "server.resize", resize.begin_in_place, resize.is_resized,
+        resize.stays_as_it_was,
+    ),
+    Case("confirm", "server.confirm_resize", resize.begin_confirm, resize.is_confirmed),
+    Case(
+        "confirm in place", "server.confirm_resize", resize.begin_confirm_in_place,
+        resize.is_confirmed,
+    ),
+    Case(
+        "revert", "server.revert_resize", resize.begin_revert, resize.is_as_it_was,
+        resize.is_resized_or_back_in_error,
+    ),
+    Case(
+        "revert in place", "server.revert_resize", resize.begin_revert_in_place,
+        resize.is_as_it_was, resize.is_resized_or_back_in_error,
+    ),
+    Case(
         "repair", "integrity.repair", begin_repair, is_repaired, is_repaired_next_time, keeps=True,
     ),
     Case(
@@ -448,6 +468,43 @@ CASES = [
     Case(
         "precache", "image.precache", precache.begin, precache.image_is_there,
         precache.no_half_image, has_successor=False,
+    ),
+    Case(
+        "volume", "volume.create", volumes.begin_create, volumes.is_there, volumes.stays_in_error,
+        has_successor=False,
+    ),
+    Case(
+        "volume delete", "volume.delete", volumes.begin_delete, volumes.is_gone,
+        has_successor=False,
+    ),
+    Case(
+        "volume extend", "volume.extend", volumes.begin_extend, volumes.has_grown,
+        volumes.has_its_old_size, has_successor=False,
+    ),
+    Case(
+        "snapshot", "snapshot.create", volumes.begin_snapshot,
+        volumes.snapshot_is(True, "available"), volumes.snapshot_is(False, "error"),
+        has_successor=False,
+    ),
+    Case(
+        "snapshot delete", "snapshot.delete", volumes.begin_delete_snapshot,
+        volumes.snapshot_is(False, ""), has_successor=False,
+    ),
+    Case(
+        "attach", "volume.attach", volumes.begin_attach, volumes.is_attached, volumes.is_free,
+        has_successor=False,
+    ),
+    Case(
+        "attach from elsewhere", "volume.attach", volumes.begin_attach_from_elsewhere,
+        volumes.is_attached, volumes.is_free, has_successor=False,
+    ),
+    Case(
+        "detach", "volume.detach", volumes.begin_detach, volumes.is_free_and_done,
+        volumes.is_attached_still, has_successor=False,
+    ),
+    Case(
+        "release", "volume.release", volumes.begin_release, volumes.is_free_and_done,
+        has_successor=False,
     ),
     Case(
         "network", "network.remove", begin_remove_network, network_is_gone, has_successor=False,
