@@ -35,7 +35,8 @@ def test_a_server_moves_while_it_runs_and_what_is_broken_off_leaves_it_where_it_
     under_way = running_migration(empty_cloud, server)
     assert (under_way["source_compute"], under_way["status"]) == (first, "running")
     assert hosts.show(empty_cloud, server).status == "MIGRATING"
-    shown = openstack_json(empty_cloud, "server", "migration", "show", server, str(under_way["id"]))
+    # By its uuid: the command mixes up a number with the server.
+    shown = openstack_json(empty_cloud, "server", "migration", "show", server, under_way["uuid"])
     assert shown["Memory Total Bytes"] > shown["Memory Processed Bytes"] > 0
     openstack(empty_cloud, "server", "migration", "abort", server, str(under_way["id"]))
     settles(empty_cloud, server, on=first)
