@@ -13,7 +13,7 @@ VENV := .venv/bin
 # The simulated hosts are namespaces with bridges, which only root may make.
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help run stop check test test-long lab lab-down api-samples bench chaos format requirements environment
+.PHONY: help run stop check test test-long lab lab-down api-samples compatibility bench chaos format requirements environment
 
 help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -64,6 +64,12 @@ lab-down: ## forget the simulated hosts in the portal and end them
 
 api-samples: environment ## write the samples of the API and the counts of queries anew
 	$(VENV)/pytest -q -p no:randomly tests/samples tests/queries --rewrite
+
+compatibility: ## ask the portal whatever real clients ask, on simulated hosts, and write the table of it
+	@deploy/system.sh --dev
+	@deploy/environment.sh --dev
+	@deploy/libvirt.sh start
+	$(VENV)/pytest -q -p no:randomly tests/cloud/test_probes.py --rewrite
 
 bench: environment ## the measured work, one JSON line a figure
 	$(VENV)/python -m bench

@@ -1,9 +1,10 @@
 """Measure everything, on a portal and a simulated host of its own; at rest, or it says little."""
 
-from bench.api import measure_creates, measure_lists
+from bench.api import measure_creates
 from bench.cloud import bench_cloud
 from bench.figures import emit_machine
 from bench.first_line import measure_first_line
+from bench.lists import measure_lists
 from bench.queue import measure_queue
 from bench.rest import measure_rest
 
@@ -16,8 +17,7 @@ def main() -> None:
         measure_first_line(bench)
         measure_rest(bench)
         measure_creates(bench)
-        # Last, since its rows are of servers that no host has.
-        measure_lists(bench)
+    measure_lists()
 
 
 if __name__ == "__main__":

@@ -1,16 +1,14 @@
-"""How long the API takes: creating servers, and listing many."""
+"""How long the API takes to create servers."""
 
 from __future__ import annotations
 
 import time
 
 from bench.cloud import Bench
-from bench.figures import emit, emit_times, timed
+from bench.figures import emit_times, timed
 from tests.portal import eventually
 
 CREATES = 40
-LISTS = 15
-FEW, MANY = 10, 1000
 
 
 def measure_creates(bench: Bench) -> None:
@@ -40,25 +38,3 @@ def _create(bench: Bench, name: str) -> float:
 def _is_quiet(bench: Bench) -> bool:
     servers = bench.compute.get("/servers/detail")["servers"]
     return all(server["status"] != "BUILD" for server in servers)
-
-
-def measure_lists(bench: Bench) -> None:
-    """GET /servers/detail of few and of many; only the web process runs."""
-    bench.stop_workers()
-    counts = {}
-    for total in (FEW, MANY):
-        token = bench.compute.headers["X-Auth-Token"]
-        counts[total] = bench.ask(f"from bench.rows import grow_to; grow_to({total}, {token!r})")
-        found = bench.compute.get("/servers/detail?limit=1000")["servers"]
-        assert len(found) == total, f"{len(found)} servers instead of {total}"
-        times = [
-            timed(lambda: bench.compute.get("/servers/detail?limit=1000")) for _ in range(LISTS)
-        ]
-        emit_times(f"get_servers_detail_{total}", times, goal_ms=150)
-    emit(
-        "get_servers_detail_queries",
-        counts[MANY],
-        "queries",
-        goal=f"== {counts[FEW]} (with {FEW} servers)",
-        is_constant=counts[MANY] == counts[FEW],
-    )

@@ -26,20 +26,27 @@ T = TypeVar("T")
 COLD = {"backup", "restore", "setup"}
 
 
-def eventually(look: Callable[[], T], *, within_s: float = 120, what: str = "") -> T:
+def eventually(
+    look: Callable[[], T], *, within_s: float = 120, what: str = "", pause_s: float = 0.4
+) -> T:
     """Ask again until the answer is true; it is returned.
+
+    The pauses grow to `pause_s`: whoever asks all the time takes the processors from what is waited
+    for. A state that is soon over needs a shorter one.
 
     Raises:
         TimeoutError: it never was.
     """
     deadline = time.monotonic() + within_s
+    pause = 0.05
     while True:
         answer = look()
         if answer:
             return answer
         if time.monotonic() > deadline:
             raise TimeoutError(f"Not within {within_s} s: {what or look}; last answer {answer!r}")
-        time.sleep(0.05)
+        time.sleep(min(pause, pause_s))
+        pause *= 1.25
 
 
 def free_port() -> int:

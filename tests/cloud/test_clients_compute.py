@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from contextlib import suppress
 
-import novaclient.client
-import novaclient.exceptions
-import openstack.exceptions
 import pytest
 
+from tests.cloud import blink
 from tests.portal import eventually
 
 pytestmark = [pytest.mark.lab, pytest.mark.wire]
-# What novaclient's users set: the oldest, the last with ids of images, tags, and the newest.
-VERSIONS = ["2.1", "2.37", "2.60", "2.79", "2.96"]
 ADMIN = "cloudportal-admin"
 
 
@@ -23,64 +18,8 @@ def portal(cloud):
     return cloud.portal
 
 
-@pytest.fixture
-def too_large(cloud):
-    """A flavor that fits the limits and no host: its servers fail, and no guest is started."""
-    admin = cloud.portal.connection(ADMIN)
-    flavor = admin.compute.create_flavor(name="too-large", ram=128, vcpus=1, disk=500_000)
-    yield flavor
-    admin.compute.delete_flavor(flavor.id)
-
-
-@pytest.fixture(params=VERSIONS)
-def version(request):
-    return request.param
-
-
-def nova(portal, version, cloud="cloudportal"):
-    session = portal.connection(cloud).session
-    return novaclient.client.Client(version, session=session, region_name="RegionOne")
-
-
 def names(rows):
     return {row["Name"] for row in rows}
-
-
-def test_flavors_with_the_command(portal):
-    def run(*words):
-        return portal.openstack("flavor", *words, cloud=ADMIN)
-
-    def show():
-        return portal.openstack_json("flavor", "show", "f-cli", cloud=ADMIN)
-
-    run("create", "--ram", "128", "--disk", "2", "--swap", "64", "--property", "a:b=c", "f-cli")
-    created = show()
-    run("set", "--property", "hw:watchdog_action=reset", "--description", "Small.", "f-cli")
-    run("unset", "--property", "a:b", "f-cli")
-    changed = show()
-    listed = names(portal.openstack_json("flavor", "list", "--long"))
-    run("delete", "f-cli")
-
-    assert [created[key] for key in ("ram", "disk", "swap", "vcpus")] == [128, 2, 64, 1]
-    assert created["properties"] == {"a:b": "c"}
-    assert changed["properties"] == {"hw:watchdog_action": "reset"}
-    assert changed["description"] == "Small."
-    assert {"m1.tiny", "f-cli"} <= listed
-    assert "f-cli" not in names(portal.openstack_json("flavor", "list"))
-
-
-def test_a_private_flavor_is_for_whom_it_is_shared_with(portal):
-    def run(*words):
-        return portal.openstack("flavor", *words, cloud=ADMIN)
-
-    run("create", "--private", "--ram", "128", "f-private")
-    before = names(portal.openstack_json("flavor", "list"))
-    run("set", "--project", "demo", "f-private")
-    shared = names(portal.openstack_json("flavor", "list", "--all"))
-    run("delete", "f-private")
-
-    assert "f-private" not in before
-    assert "f-private" in shared
 
 
 def test_key_pairs_with_the_command(portal, tmp_path):
@@ -102,27 +41,6 @@ def test_key_pairs_with_the_command(portal, tmp_path):
     assert shown["type"] == "ssh"
     assert kept.split()[:2] == public.split()[:2]
     assert not {"made-cli", "own-cli"} & names(portal.openstack_json("keypair", "list"))
-
-
-def test_hosts_with_the_command(cloud):
-    def read(*words):
-        return cloud.portal.openstack_json(*words, cloud=ADMIN)
-
-    expected = {host["name"] for host in cloud.hosts}
-    one = cloud.hosts[0]["name"]
-
-    hypervisors = read("hypervisor", "list", "--long")
-    shown = read("hypervisor", "show", one)
-    services = read("compute", "service", "list", "--service", "nova-compute")
-    zones = read("availability", "zone", "list", "--long", "--compute")
-
-    assert {each["Hypervisor Hostname"] for each in hypervisors} == expected
-    assert {each["State"] for each in hypervisors} == {"up"}
-    assert (shown["hypervisor_hostname"], shown["status"]) == (one, "enabled")
-    assert {each["Host"] for each in services} == expected
-    assert {each["State"] for each in services} == {"up"}
-    assert {each["Host Name"] for each in zones if each["Zone Name"] == "nova"} == expected
-    assert [z["Zone Name"] for z in cloud.portal.openstack_json("availability", "zone", "list")]
 
 
 def test_a_host_is_disabled_and_enabled_with_the_command(cloud):
@@ -173,7 +91,7 @@ def test_servers_with_the_command(empty_cloud):
         return portal.openstack_json("server", "show", name)
 
     run(
-        *("create", "--image", "tiny", "--flavor", "m1.tiny", "--nic", "net-id=default"),
+        *("create", "--image", blink.NAME, "--flavor", "m1.tiny", "--nic", "net-id=default"),
         *("--availability-zone", "nova", "--property", "tier=web", "--description", "Two."),
         *("--min", "1", "--max", "2", "--wait", "cli"),
     )
@@ -188,7 +106,7 @@ def test_servers_with_the_command(empty_cloud):
     changed = show("renamed")
     found = portal.openstack_json(
         *("server", "list", "--name", "renamed", "--status", "ACTIVE", "--flavor", "m1.tiny"),
-        *("--image", "tiny", "--tags", "blue", "--long"),
+        *("--image", blink.NAME, "--tags", "blue", "--long"),
     )
     [action] = portal.openstack_json("server", "event", "list", "renamed")
     event = portal.openstack_json("server", "event", "show", "renamed", action["Request ID"])
@@ -234,7 +152,7 @@ def test_the_way_of_a_server_with_the_sdk_s_cloud_layer(empty_cloud):
     connection.create_keypair("ansible")
 
     server = connection.create_server(
-        *("ansible", "tiny", "m1.tiny"),
+        *("ansible", blink.NAME, "m1.tiny"),
         network="default",
         key_name="ansible",
         meta={"a": "b"},
@@ -258,101 +176,3 @@ def test_the_way_of_a_server_with_the_sdk_s_cloud_layer(empty_cloud):
     assert isinstance(log, str)
     assert gone
     assert connection.get_server("ansible-two") is None
-
-
-def test_the_sdk_reads_everything(portal):
-    admin = portal.connection(ADMIN)
-    demo = portal.connection()
-    project = admin.identity.find_project("demo")
-
-    assert {"m1.tiny", "m1.small"} <= {each.name for each in demo.compute.flavors()}
-    assert demo.compute.find_flavor("m1.tiny", get_extra_specs=True).ram == 256
-    assert [each.state for each in admin.compute.hypervisors(details=True)] == ["up"] * 3
-    assert {each.binary for each in admin.compute.services()} >= {"nova-compute"}
-    assert [zone.name for zone in demo.compute.availability_zones()] == ["nova"]
-    assert list(admin.compute.aggregates()) == []
-    assert demo.compute.get_limits().absolute.instances == 10
-    assert admin.compute.get_quota_set(project.id, usage=True).instances == 10
-    assert admin.compute.get_quota_set_defaults(project.id).instances == 10
-    with pytest.raises(openstack.exceptions.ForbiddenException):
-        list(demo.compute.hypervisors())
-
-
-def test_novaclient_reads_everything(portal, version):
-    demo = nova(portal, version)
-    admin = nova(portal, version, ADMIN)
-    project = portal.connection(ADMIN).identity.find_project("demo").id
-
-    flavor = next(each for each in demo.flavors.list() if each.name == "m1.tiny")
-    hypervisors = admin.hypervisors.list(detailed=True)
-
-    assert demo.flavors.get(flavor.id).ram == 256
-    assert [each.state for each in hypervisors] == ["up"] * 3
-    assert admin.hypervisors.get(hypervisors[0]).id == hypervisors[0].id
-    assert {each.state for each in admin.services.list(binary="nova-compute")} == {"up"}
-    assert [zone.zoneName for zone in demo.availability_zones.list(detailed=False)] == ["nova"]
-    absolute = {each.name: each.value for each in demo.limits.get().absolute}
-    assert absolute["maxTotalInstances"] == admin.quotas.get(project).instances == 10
-    assert admin.quotas.defaults(project).cores == 20
-    assert demo.versions.get_current().version
-
-
-def test_novaclient_changes_quotas_and_flavors(portal, version):
-    admin = nova(portal, version, ADMIN)
-    project = portal.connection(ADMIN).identity.find_project("demo").id
-
-    flavor = admin.flavors.create("f-nova", 128, 1, 1, swap=32)
-    flavor.set_keys({"a:b": "c"})
-    keys = admin.flavors.get(flavor.id).get_keys()
-    flavor.delete()
-    changed = admin.quotas.update(project, instances=12)
-    admin.quotas.delete(project)
-
-    assert keys == {"a:b": "c"}
-    assert changed.instances == 12
-    with pytest.raises(novaclient.exceptions.NotFound):
-        admin.flavors.get(flavor.id)
-
-
-def test_novaclient_keeps_key_pairs(portal, version, tmp_path):
-    subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "own"], check=True
-    )
-    public = (tmp_path / "own.pub").read_text()
-    demo = nova(portal, version)
-
-    demo.keypairs.create("nova-own", public_key=public)
-    listed = {each.name for each in demo.keypairs.list()}
-    shown = demo.keypairs.get("nova-own")
-    demo.keypairs.delete("nova-own")
-
-    assert "nova-own" in listed
-    assert shown.public_key.split()[:2] == public.split()[:2]
-    with pytest.raises(novaclient.exceptions.NotFound):
-        demo.keypairs.get("nova-own")
-
-
-def test_novaclient_makes_changes_and_deletes_servers(empty_cloud, version, too_large):
-    demo = nova(empty_cloud.portal, version)
-    image = empty_cloud.portal.connection().image.find_image("tiny")
-    # From 2.37 on a request must say which networks; before, "auto" is no word.
-    nics = None if version == "2.1" else "auto"
-
-    made = demo.servers.create("nova", image.id, too_large.id, nics=nics, meta={"a": "b"})
-    failed = eventually(
-        lambda: (got := demo.servers.get(made.id)).status == "ERROR" and got,
-        what="no host is found",
-    )
-    demo.servers.update(failed, name="nova-two")
-    [listed] = demo.servers.list()
-    made.delete()
-
-    def is_gone():
-        with suppress(novaclient.exceptions.NotFound):
-            return not demo.servers.get(made.id)
-        return True
-
-    eventually(is_gone, what="it is deleted")
-    assert "No valid host was found" in failed.fault["message"]
-    assert listed.name == "nova-two"
-    assert listed.metadata == {"a": "b"}

@@ -94,7 +94,7 @@ def test_a_delete_works_at_any_point_of_a_build(empty_cloud, state):
         return found.task_state == state or found.status != "BUILD"
 
     if state:
-        eventually(is_there, what=f"the build is at {state}")
+        eventually(is_there, what=f"the build is at {state}", pause_s=0.05)
 
     hosts.delete(empty_cloud, server)
 
@@ -109,6 +109,7 @@ def test_a_delete_works_while_a_build_waits_for_a_host_that_died(empty_cloud, vi
         eventually(
             lambda: hosts.show(empty_cloud, server).compute_host == victim,
             what="the build has chosen its host",
+            pause_s=0.05,
         )
         empty_cloud.lab.run("kill-host", victim)
 

@@ -60,6 +60,7 @@ def test_a_build_goes_on_elsewhere_when_its_host_dies_before_the_image_is_there(
             eventually(
                 lambda: hosts.show(empty_cloud, server).compute_host == victim,
                 what="the build has chosen its host",
+                pause_s=0.05,
             )
         empty_cloud.lab.run("kill-host", victim)
     finally:
@@ -81,6 +82,7 @@ def test_a_build_goes_on_elsewhere_when_its_host_dies_in_the_middle_of_a_step(em
         eventually(
             lambda: admin.compute.get_server(server).compute_host == victim,
             what="the build has chosen its host",
+            pause_s=0.05,
         )
         # It answers nothing any more, so the step under way cannot end before the host does.
         os.kill(libvirtd, signal.SIGSTOP)
