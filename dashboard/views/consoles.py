@@ -33,7 +33,10 @@ class TokenPage(View):
 
     def get(self, request: HttpRequest, kind: str) -> HttpResponse:
         """The page; the token in its address is for its script alone."""
-        return _page(request, kind, {})
+        answer = _page(request, kind, {})
+        # Its address has a token in it: it goes nowhere.
+        answer["Referrer-Policy"] = "no-referrer"
+        return answer
 
 
 class ConsolePage(MemberPage):
@@ -86,8 +89,6 @@ def _page(request: HttpRequest, kind: str, context: dict[str, Any]) -> HttpRespo
     }
     answer = render(request, "dashboard/console.html", {**frame, **context})
     answer["Cache-Control"] = "no-store"
-    # The address has a token in it: it goes nowhere.
-    answer["Referrer-Policy"] = "no-referrer"
     answer["Content-Security-Policy"] = console_policy(settings.LIVE_URL, kind)
     return answer
 

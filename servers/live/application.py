@@ -13,6 +13,7 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 from django.http.request import validate_host
 from django.utils import timezone
 
@@ -71,6 +72,9 @@ class Live:
         except CloudError as error:
             logger.warning("A console did not open: %s", error.detail or error.message)
             await socket.close(Ending.UNREACHABLE, error.message)
+        except DatabaseError:
+            logger.exception("A console did not open: the database does not answer.")
+            await socket.close(Ending.BUSY, "The portal is busy. Try again later.")
         except DisplayUnreachable:
             await socket.close(Ending.UNREACHABLE, "The server's display does not answer.")
         finally:
@@ -121,7 +125,11 @@ async def _watch(socket: Socket, token: ConsoleToken) -> None:
         if time.monotonic() - socket.heard_at > IDLE_S:
             await socket.close(Ending.IDLE, "The console was closed: nothing moved for long.")
             return
-        if not await in_thread(still_holds, token):
+        try:
+            holds = await in_thread(still_holds, token)
+        except DatabaseError:
+            continue  # a database that restarts closes nobody's console
+        if not holds:
             await socket.close(Ending.REFUSED, "You may not open this server's consoles any more.")
             return
 

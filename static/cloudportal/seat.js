@@ -26,12 +26,10 @@ const newToken = async () => {
     method: "POST",
     headers: { "X-CSRFToken": seat.dataset.csrf },
   });
-  if (answer.redirected) {
-    // Logged out meanwhile: the page itself leads to the login.
-    location.reload();
-  }
+  // Logged out meanwhile: the page itself leads to the login.
+  if (answer.redirected) location.reload();
   const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(body.message ?? seat.dataset.lost);
+  if (!answer.ok || !body.token) throw new Error(body.message ?? seat.dataset.lost);
   return body.token;
 };
 

@@ -129,6 +129,18 @@ def from_the_dashboard(page: Page, cloud: Cloud, server: str, artifacts) -> None
     page.keyboard.type("echo again-$((6 * 7))\n")
     expect(screen).to_contain_text("again-42")
 
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.screenshot(path=artifacts / "terminal-small-dark.png")
+    page.goto(f"/servers/{server}/console/vnc/")
+    expect(page.locator("#note")).to_have_text("Connected")
+    before = eventually(lambda: page.evaluate(LIT))
+    page.keyboard.type("root\n")  # at the login of the display, which then asks for a password
+    eventually(lambda: page.evaluate(LIT) > before + 100, what="the display shows what was typed")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.screenshot(path=artifacts / "display-small-dark.png")
+
     cloud.portal.openstack("server", "stop", server)
     expect(page.locator("#note")).to_contain_text("closed", timeout=60_000)
     expect(page.get_by_role("button", name="Connect again")).to_be_visible()

@@ -134,3 +134,18 @@ def test_host_keys_are_read_back_best_first_and_nothing_else():
 def test_scan_of_a_silent_host_says_so():
     with pytest.raises(HostUnreachable):
         ssh.scan_host_keys(SshAddress("127.0.0.1", 1), timeout_s=1)
+
+
+def test_a_port_of_the_host_is_reached_with_the_portals_own_configuration(db, ssh_dir):
+    address = SshAddress("host1", 2222, "root")
+
+    command = ssh.forward_command(address, "", ("127.0.0.1", 5901))
+
+    assert command == (
+        *(str(ssh_dir / "ssh"), "-p", "2222", "-l", "root"),
+        *("-W", "127.0.0.1:5901", "--", "host1"),
+    )
+    done = subprocess.run(
+        [command[0], "-G", *command[1:]], capture_output=True, text=True, check=True
+    )
+    assert "batchmode yes" in done.stdout

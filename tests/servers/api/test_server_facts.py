@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from servers.models import ConsoleToken, Server
 from servers.states import TaskState
 from tests.authorisation import ADMINS, MANAGERS, MEMBERS, READERS, Endpoint, client_as, matrix
 
@@ -31,7 +32,7 @@ def of_server(method, path, ok, allowed, body=None):
             of_server("GET", "/shares/x", 404, READERS),
             of_server("DELETE", "/shares/x", 404, MEMBERS),
             of_server("GET", "/os-security-groups", 200, READERS),
-            of_server("POST", "/remote-consoles", 400, MEMBERS, CONSOLE),
+            of_server("POST", "/remote-consoles", 200, MEMBERS, CONSOLE),
             of_server("GET", "/migrations", 200, MANAGERS),
             of_server("GET", "/migrations/1", 404, ADMINS),
             of_server("DELETE", "/migrations/1", 409, MANAGERS),
@@ -52,7 +53,7 @@ def test_who_may_do_what(endpoint, who, active):
         ("get", "/topology", "2.77", "2.78", None, 200),
         ("get", "/shares", "2.96", "2.97", None, 200),
         ("post", "/shares", "2.96", "2.97", SHARE, 403),
-        ("post", "/remote-consoles", "2.5", "2.6", CONSOLE, 400),
+        ("post", "/remote-consoles", "2.5", "2.6", CONSOLE, 200),
         ("get", "/migrations", "2.22", "2.23", None, 200),
         ("get", "/migrations/1", "2.22", "2.23", None, 404),
         ("delete", "/migrations/1", "2.23", "2.24", None, 409),
@@ -82,7 +83,7 @@ def test_there_is_no_password_no_node_and_no_share(active):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("version", "status"), [("2.30", 400), ("2.31", 404), ("2.99", 404)])
-def test_no_token_opens_a_console(version, status):
+def test_an_unknown_token_opens_no_console(version, status):
     path = "/compute/v2.1/os-console-auth-tokens/x"
 
     assert client_as("admin", version).get(path).status_code == status
@@ -94,14 +95,15 @@ def test_no_token_opens_a_console(version, status):
 @pytest.mark.parametrize(
     ("fields", "status"),
     [
-        ({}, 400),
+        ({}, 200),
         ({"hypervisor": None}, 409),
         ({"task_state": TaskState.DELETING}, 409),
-        ({"task_state": TaskState.REBOOTING}, 400),
+        ({"task_state": TaskState.MIGRATING}, 409),
+        ({"task_state": TaskState.REBOOTING}, 200),
     ],
 )
 @pytest.mark.parametrize("way", ["remote-consoles", "action"])
-def test_no_console_is_available(active, fields, status, way):
+def test_a_console_is_an_address_with_a_token(active, fields, status, way):
     server = active(**fields)
     body = CONSOLE if way == "remote-consoles" else {"os-getVNCConsole": {"type": "novnc"}}
     version = "2.6" if way == "remote-consoles" else "2.5"
@@ -109,8 +111,54 @@ def test_no_console_is_available(active, fields, status, way):
     answer = client_as("member", version).post(f"{ONE.format(server=server.pk)}/{way}", body)
 
     assert answer.status_code == status
-    if status == 400:
-        assert answer.json()["badRequest"]["message"] == "Unavailable console type novnc."
+    if status == 200:
+        shown = answer.json()["remote_console" if way == "remote-consoles" else "console"]
+        assert shown.pop("url").startswith("http://127.0.0.1:8000/console/vnc?token=")
+        protocol = {"protocol": "vnc"} if way == "remote-consoles" else {}
+        assert shown == {**protocol, "type": "novnc"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("name", "kind", "status"),
+    [
+        ("os-getVNCConsole", "xvpvnc", 400),
+        ("os-getSerialConsole", "serial", 200),
+        ("os-getSPICEConsole", "spice-html5", 400),
+        ("os-getRDPConsole", "rdp-html5", 400),
+    ],
+)
+def test_the_older_actions_open_what_there_is_until_2_5(active, name, kind, status):
+    address = f"{ONE.format(server=active().pk)}/action"
+
+    assert client_as("member", "2.1").post(address, {name: {"type": kind}}).status_code == status
+    assert client_as("member", "2.6").post(address, {name: {"type": kind}}).status_code == 404
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("kind", "port"), [("novnc", 5900), ("serial", None)])
+def test_an_administrator_sees_what_a_token_opens(active, monkeypatch, kind, port):
+    server = active()
+    monkeypatch.setattr("servers.remote_console.display_port", lambda *_: 5900)
+    body = {"remote_console": {"protocol": "vnc" if kind == "novnc" else kind, "type": kind}}
+    made = client_as("member", "2.6").post(f"{ONE.format(server=server.pk)}/remote-consoles", body)
+    token = made.json()["remote_console"]["url"].partition("token=")[2]
+    path = f"/compute/v2.1/os-console-auth-tokens/{token}"
+
+    console = {
+        "instance_uuid": str(server.pk),
+        "host": "alpha",
+        "port": port,
+        "internal_access_path": None,
+    }
+    assert client_as("admin", "2.31").get(path).json() == {"console": console}
+    assert client_as("admin", "2.99").get(path).json() == {"console": {**console, "tls_port": None}}
+    assert client_as("admin", "2.30").get(path).status_code == 400
+    ConsoleToken.objects.update(used_at=server.created_at)
+    assert client_as("admin", "2.31").get(path).status_code == 404
+    Server.objects.update(hypervisor=None)
+    ConsoleToken.objects.update(used_at=None)
+    assert client_as("admin", "2.31").get(path).status_code == 409
 
 
 @pytest.mark.django_db

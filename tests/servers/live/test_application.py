@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from identity.models import RoleAssignment
@@ -11,7 +12,7 @@ from servers.live import application
 from servers.live.application import Live, is_ours
 from servers.live.socket import Ending
 from servers.models import Server
-from tests.servers.live.browser import Browser, scope
+from tests.servers.live.browser import Browser, scope, until
 from tests.servers.live.test_terminals import line_of, seats
 
 
@@ -86,6 +87,37 @@ def test_a_console_where_nothing_moves_is_closed(token, server, hosts, monkeypat
 
     text = token()
     assert asyncio.run(play())[0] == Ending.IDLE
+
+
+def test_a_database_that_is_away_closes_no_console(token, server, hosts, monkeypatch):
+    looks = []
+
+    def look(_):
+        looks.append(1)
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(application, "LOOK_S", 0.01)
+    monkeypatch.setattr(application, "still_holds", look)
+
+    async def play():
+        async with seats() as room:
+            browser = room.sit(text)
+            line = await line_of(hosts, server)
+            await until(lambda: len(looks) > 3)
+            line.on_output(b"here")
+            await browser.hears(b"here")
+
+    text = token()
+    asyncio.run(play())
+
+
+def test_a_database_that_is_away_opens_no_console(monkeypatch):
+    def take(*_, **__):
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(application, "take_console_token", take)
+
+    assert refused("x") == Ending.BUSY
 
 
 def test_a_server_without_a_host_has_no_console(token, server):
