@@ -13,6 +13,7 @@ import logging
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from hypervisors import guests
@@ -147,6 +148,7 @@ def leave_source(context: Context) -> None:
             server.pk,
             hypervisor=host,
             availability_zone=build.zone_of(host),
+            generation=F("generation") + 1,
             power_state=PowerState.NOSTATE,
             task_state=TaskState.REBUILD_SPAWNING,
             updated_at=now,

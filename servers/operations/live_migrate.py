@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from cloudportal.errors import CloudError
@@ -20,7 +21,6 @@ from hypervisors import move
 from hypervisors.errors import GuestNotFound, HostUnreachable, MoveRefused
 from hypervisors.models import HostState, Hypervisor
 from hypervisors.move import MoveProgress
-from hypervisors.pools import default_pool
 from images.bring import bring_to_host
 from images.models import Image
 from networks import server_ports, wiring
@@ -89,7 +89,7 @@ def _move(context: Context) -> move.Move:
         server_id=server.pk,
         source=_source(server),
         destination=destination,
-        pool=default_pool(destination).name,
+        pool=pool_of(server, destination).name,
         is_paused=server.vm_state == VmState.PAUSED,
     )
 
@@ -297,6 +297,7 @@ def _arrive(context: Context, wanted: move.Move) -> None:
             context.subject,
             hypervisor=host,
             availability_zone=zone_of(host),
+            generation=F("generation") + 1,
             task_state=None,
             progress=0,
             updated_at=now,
