@@ -53,7 +53,8 @@ class BaseImage:
 class DiskPlan:
     """What disks a server has.
 
-    Without a base volume the root disk is blank; of 0 GiB it is as large as its image.
+    Without a base volume the root disk is blank; of 0 GiB it is as large as its image. Without
+    `has_root` it is a volume, which lives by itself.
     """
 
     root_gib: int
@@ -61,6 +62,7 @@ class DiskPlan:
     ephemeral_gib: tuple[int, ...] = ()
     swap_mib: int = 0
     config_drive: bytes | None = None
+    has_root: bool = True
 
 
 def is_cached(pool: StoragePool, image_id: UUID) -> bool:
@@ -167,7 +169,7 @@ def _make(host: Host, disk: DiskSpec, server_id: UUID, plan: DiskPlan) -> None:
 
 def disk_specs(pool: str, server_id: UUID, plan: DiskPlan) -> tuple[DiskSpec, ...]:
     """The disks that a server of this plan has; root, ephemeral, swap, config in this order."""
-    disks = [DiskSpec(pool, f"{server_id}-root", "root", boot_order=1)]
+    disks = [DiskSpec(pool, f"{server_id}-root", "root", boot_order=1)] if plan.has_root else []
     disks += [
         DiskSpec(pool, f"{server_id}-ephemeral{number}", "ephemeral")
         for number in range(len(plan.ephemeral_gib))

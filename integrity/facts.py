@@ -14,6 +14,7 @@ from hypervisors.disks import BASE_PREFIX, disk_specs
 from hypervisors.guests import DiskSpec, GuestMetadata
 from hypervisors.models import CachedImage, Hypervisor, StoragePool
 from hypervisors.survey import HostSurvey
+from hypervisors.volumes import named_volume
 from identity.models import Project
 from images.models import Image, ImageStatus
 from networks.models import Network, Port
@@ -24,6 +25,8 @@ from servers.guest_record import guest_records, record_digest
 from servers.guest_spec import disk_plan
 from servers.models import Server
 from servers.states import VmState
+from volumes.models import Snapshot, Volume
+from volumes.states import SnapshotStatus, VolumeStatus
 
 # An operation that ended so shortly before the host was looked at may have been seen half done:
 # the clocks of several machines differ.
@@ -45,6 +48,20 @@ class Busy:
     servers: frozenset[UUID] = frozenset()
     networks: frozenset[str] = frozenset()
     images_at_work: frozenset[UUID] = frozenset()
+
+
+@dataclass(frozen=True)
+class KeptVolumes:
+    """Volumes that outlive servers, and their snapshots, as the books have them.
+
+    `here` are those at rest on the host: pool and name by id. `may_be_here`: the ids of all that
+    may have a file there, since they are there, or just came, or are on their way. `known`: of what
+    was seen there, the ids that there is a row of.
+    """
+
+    here: Mapping[UUID, tuple[str, str]] = field(default_factory=dict)
+    may_be_here: frozenset[UUID] = frozenset()
+    known: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -73,6 +90,7 @@ class HostFacts:
     allocated: Mapping[UUID, frozenset[int]]
     busy: Busy
     records: Mapping[UUID, GuestMetadata] = field(default_factory=dict)
+    kept: KeptVolumes = field(default_factory=KeptVolumes)
 
     @property
     def default_pool(self) -> str:
@@ -172,6 +190,7 @@ def host_facts(
         projects=frozenset(Project.objects.filter(pk__in=owners).values_list("pk", flat=True)),
         allocated=_allocated(set(servers) | set(elsewhere)),
         records=_records(seen, servers),
+        kept=_kept_volumes(seen, hypervisor) if only is None else KeptVolumes(),
         # The last, so that whatever ended while the rest was read is among it.
         busy=busy_since(started_at, besides=besides),
     )
@@ -240,6 +259,30 @@ def _filter_owners(seen: HostSurvey) -> dict[str, UUID | None]:
     named = [port for port in (_uuid(name[-_ID_LENGTH:]) for name in seen.filters) if port]
     rows = Port.objects.filter(pk__in=named).values_list("pk", "device_id")
     return {str(key): _uuid(device) for key, device in rows}
+
+
+def _kept_volumes(seen: HostSurvey, hypervisor: Hypervisor) -> KeptVolumes:
+    named = [each for each in (named_volume(volume.name) for volume in seen.volumes) if each]
+    here: dict[UUID, tuple[str, str]] = {}
+    known: set[UUID] = set()
+    may_be: set[UUID] = set()
+    wanted = Q(pk__in=named) | Q(hypervisor=hypervisor)
+    for volume in Volume.objects.filter(wanted):
+        known.add(volume.pk)
+        at_work = volume.status not in {VolumeStatus.AVAILABLE, VolumeStatus.IN_USE}
+        places = {volume.hypervisor_id, volume.left_hypervisor_id}
+        if at_work or hypervisor.pk in places:
+            may_be.add(volume.pk)
+        if not at_work and volume.hypervisor_id == hypervisor.pk:
+            here[volume.pk] = (volume.pool, volume.storage_name)
+    for snapshot in Snapshot.objects.filter(wanted):
+        known.add(snapshot.pk)
+        at_rest = snapshot.status == SnapshotStatus.AVAILABLE
+        if not at_rest or snapshot.hypervisor_id == hypervisor.pk:
+            may_be.add(snapshot.pk)
+        if at_rest and snapshot.hypervisor_id == hypervisor.pk:
+            here[snapshot.pk] = (snapshot.pool, snapshot.storage_name)
+    return KeptVolumes(here, frozenset(may_be), frozenset(known))
 
 
 def _known_macs(seen: HostSurvey, hypervisor: Hypervisor) -> frozenset[str]:

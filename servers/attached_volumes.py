@@ -10,7 +10,7 @@ import re
 
 from hypervisors.errors import GuestPropertyRefused
 from hypervisors.guests import GuestFeatures, guest_features
-from servers.errors import DeviceTaken, InvalidServerRequest, VolumesAttached
+from servers.errors import DeviceTaken, InvalidServerRequest, VolumeBacked, VolumesAttached
 from servers.models import Server
 from volumes.models import Attachment
 
@@ -39,6 +39,18 @@ def refuse_if_attached(server: Server) -> None:
         )
 
 
+def refuse_volume_backed(server: Server) -> None:
+    """Refuse what is done with the disk of an image.
+
+    Raises:
+        VolumeBacked: the server runs from a volume.
+    """
+    if server.image_id is None:
+        raise VolumeBacked(
+            f"Instance {server.pk} runs from a volume, with which this is not offered."
+        )
+
+
 def free_device(server: Server, wanted: str | None) -> str:
     """The name for a further disk: the wanted one, or the first that is free.
 
@@ -47,11 +59,7 @@ def free_device(server: Server, wanted: str | None) -> str:
         DeviceTaken: another disk has it.
     """
     features = _features(server)
-    prefix = _PREFIXES.get(features.disk_bus)
-    if prefix is None:
-        raise InvalidServerRequest(
-            f"A disk on the bus {features.disk_bus} cannot be attached to a server."
-        )
+    prefix = name_prefix(features)
     taken = {each.device for each in attachments_of(server)}
     taken |= {f"/dev/{prefix}{chr(ord('a') + n)}" for n in range(_local_disks(server, features))}
     if wanted:
@@ -61,6 +69,20 @@ def free_device(server: Server, wanted: str | None) -> str:
     if found is None:
         raise InvalidServerRequest("The maximum allowed number of disk devices is exceeded.")
     return found
+
+
+def name_prefix(features: GuestFeatures) -> str:
+    """What the names of the guest's disks begin with.
+
+    Raises:
+        InvalidServerRequest: its bus takes no volumes.
+    """
+    prefix = _PREFIXES.get(features.disk_bus)
+    if prefix is None:
+        raise InvalidServerRequest(
+            f"A disk on the bus {features.disk_bus} cannot be attached to a server."
+        )
+    return prefix
 
 
 def _checked(wanted: str, prefix: str, taken: set[str]) -> str:

@@ -15,9 +15,15 @@ from identity.actors import Actor
 from operations.enqueue import enqueue, supersede
 from operations.models import UNFINISHED, Operation
 from servers.action_log import record_action
+from servers.attached_volumes import refuse_if_attached, refuse_volume_backed
 from servers.errors import InvalidState, ServerLocked
 from servers.legal import LEGAL, Rule
 from servers.models import Server
+
+# What takes a server off its host, where its volumes lie.
+_PARTS = frozenset({"os-migrateLive", "evacuate", "shelve", "shelveOffload"})
+# What is done with the disk of an image, which a server that runs from a volume does not have.
+_NEEDS_OWN_ROOT = frozenset({"rebuild", "createImage", "createBackup"})
 
 
 def begin_action(
@@ -35,6 +41,8 @@ def begin_action(
 
     Raises:
         InvalidState: the server's state does not allow it, or another task is under way.
+        VolumesAttached: its volumes cannot go with it.
+        VolumeBacked: it runs from a volume.
         ServerLocked: it is locked, and the actor is no administrator.
         Forbidden: the actor may not.
     """
@@ -48,6 +56,10 @@ def begin_action(
     }
     with transaction.atomic():
         Server.objects.begin_task(server, rule, passes_lock=actor.is_admin)
+        if name in _PARTS:
+            refuse_if_attached(server)
+        if name in _NEEDS_OWN_ROOT:
+            refuse_volume_backed(server)
         at_work = Operation.objects.filter(subject=server.pk, state__in=UNFINISHED)
         if rule.tasks and at_work.filter(kind=kind).exists():
             # It is being done already, and the row is that one's to change.

@@ -1,4 +1,4 @@
-"""Which block device mappings are honoured: the image's root disk, the flavor's blank disks."""
+"""Which disks of servers are honoured: the image's root disk, the flavor's blank ones, volumes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BOOT_SEQUENCE = (
 
 
 def check_mappings(wanted: CreateServers) -> None:
-    """Refuse mappings that need volumes or contradict each other.
+    """Refuse mappings that contradict each other or ask for what is not offered.
 
     Raises:
         InvalidServerRequest: in the words of the compute API.
@@ -26,12 +26,14 @@ def check_mappings(wanted: CreateServers) -> None:
         return
     for disk in wanted.disks:
         _check_offered(disk)
-    for disk in wanted.disks:
+    local = [disk for disk in wanted.disks if not disk.is_volume]
+    for disk in local:
         if disk.source == "image":
             _check_root(disk, wanted)
-    if [disk.boot_index for disk in wanted.disks if disk.boot_index is not None] != [0]:
+    indexes = sorted(disk.boot_index for disk in wanted.disks if disk.boot_index is not None)
+    if indexes != list(range(max(1, len(indexes)))):
         raise InvalidServerRequest(_BOOT_SEQUENCE)
-    if len(wanted.disks) > MAX_LOCAL_DISKS:
+    if len(local) > MAX_LOCAL_DISKS:
         raise InvalidServerRequest(
             "Block Device Mapping is Invalid: You specified more local devices than the limit "
             "allows"
@@ -44,7 +46,7 @@ def check_sizes(disks: Sequence[WantedDisk] | None, flavor: Flavor) -> None:
     Raises:
         InvalidServerRequest: larger than the flavor's, or another size than it.
     """
-    blank = [disk for disk in disks or () if disk.source == "blank"]
+    blank = [disk for disk in disks or () if disk.source == "blank" and not disk.is_volume]
     swaps = [disk for disk in blank if disk.guest_format == SWAP]
     ephemerals = [disk for disk in blank if disk.guest_format != SWAP]
     if len(swaps) > 1:
@@ -68,12 +70,13 @@ def _check_offered(disk: WantedDisk) -> None:
             f"block_device_mapping_v2: {disk.unoffered[0]} is not offered for local disks; image "
             "properties choose their bus and device."
         )
-    for key, value in (("source_type", disk.source), ("destination_type", disk.destination)):
-        if value in {"volume", "snapshot"}:
-            raise InvalidServerRequest(
-                f"block_device_mapping_v2: {key} '{value}' needs volumes, which this cloud does "
-                "not offer."
-            )
+    if disk.is_volume:
+        _check_volume(disk)
+        return
+    if disk.volume_type:
+        raise InvalidServerRequest("Specifying a volume_type is only for volumes, not local disks.")
+    if disk.tag:
+        raise InvalidServerRequest("block_device_mapping_v2: tag is offered for volumes only.")
     if disk.source == "blank" and disk.guest_format not in {"", SWAP}:
         raise InvalidServerRequest(
             f"block_device_mapping_v2: guest_format '{disk.guest_format}' is not offered; an "
@@ -81,10 +84,35 @@ def _check_offered(disk: WantedDisk) -> None:
         )
 
 
+def _check_volume(disk: WantedDisk) -> None:
+    if disk.destination == "local":
+        raise InvalidServerRequest(
+            f"Block Device Mapping is Invalid: a {disk.source} is no local disk."
+        )
+    if disk.source != "blank" and not disk.identifier:
+        raise InvalidServerRequest(
+            f"Block Device Mapping is Invalid: {disk.source}_id or uuid is missing."
+        )
+    if disk.source in {"image", "blank"} and disk.size is None:
+        what = "Images" if disk.source == "image" else "Blank volumes"
+        raise InvalidServerRequest(
+            f"Block Device Mapping is Invalid: {what} (source: '{disk.source}', dest: 'volume') "
+            "need to have non-zero size"
+        )
+    if disk.source == "volume" and disk.volume_type:
+        raise InvalidServerRequest(
+            "Specifying a volume_type is not for a volume that exists already."
+        )
+    if disk.guest_format:
+        raise InvalidServerRequest(
+            "block_device_mapping_v2: guest_format is offered for local disks only."
+        )
+
+
 def _check_root(disk: WantedDisk, wanted: CreateServers) -> None:
     if wanted.image_id is None or disk.boot_index != 0:
         raise InvalidServerRequest("Mapping image to local is not supported.")
-    if disk.image_id.replace("-", "").lower() != wanted.image_id.hex:
+    if disk.identifier.replace("-", "").lower() != wanted.image_id.hex:
         raise InvalidServerRequest(
             "block_device_mapping_v2: the uuid of the root disk's image is not that of imageRef."
         )

@@ -38,6 +38,13 @@ from servers.names import hostname_numbered, new_reservation_id, numbered
 from servers.options import Options, read_options
 from servers.secrets import new_password, seal
 from servers.states import TaskState, VmState
+from servers.volume_disks import (
+    PlannedDisk,
+    image_of,
+    plan_volume_disks,
+    root_volume,
+    write_volume_disks,
+)
 from servers.wanted import CreateServers
 
 MIB_PER_GIB = 1024
@@ -58,6 +65,7 @@ class _Checked:
     hints: Hints
     options: Options
     spec: RequestSpec
+    volumes: tuple[PlannedDisk, ...] = ()
 
 
 def create_servers(*, wanted: CreateServers, actor: Actor, now: datetime) -> list[Server]:
@@ -76,6 +84,7 @@ def create_servers(*, wanted: CreateServers, actor: Actor, now: datetime) -> lis
     with transaction.atomic():
         servers = _write_servers(checked, now)
         _write_ports(checked, servers, now)
+        write_volume_disks(servers, checked.volumes, actor=actor, now=now)
         record_action([server.pk for server in servers], "create", actor=actor, now=now)
         for server in servers:
             enqueue(
@@ -95,22 +104,28 @@ def _check(wanted: CreateServers, actor: Actor, now: datetime) -> _Checked:
     hints = read_hints(wanted.hints)
     options = read_options(wanted.options, wanted.hints)
     block_devices.check_mappings(wanted)
-    create_checks.check_image_given(wanted)
+    volumes = plan_volume_disks(wanted, actor)
+    root = root_volume(volumes)
+    if root is None:
+        create_checks.check_image_given(wanted)
     flavor = create_checks.find_flavor(wanted.flavor_id, actor)
     create_checks.check_counts(wanted)
     placement.check_zone(place)
-    image = options.applied_to(create_checks.find_image(wanted, actor))
+    found = create_checks.find_image(wanted, actor) if root is None else image_of(root)
+    image = options.applied_to(found)
     groups = resolve_security_groups(wanted.security_groups or (), project_id, now)
     ports = _plan_ports(wanted, actor)
     public_key = create_checks.find_public_key(wanted.key_name, actor)
     block_devices.check_sizes(wanted.disks, flavor)
     create_checks.check_limits(wanted, project_id, actor.user_id)
-    create_checks.check_image(image, flavor, actor)
+    create_checks.check_image(image, flavor, actor, has_root=root is None)
     check_group(hints, actor)
     spec = RequestSpec(
-        **host_needs(flavor, image.properties, disk_gib=_disk_gib(flavor, image)),
+        **host_needs(
+            flavor, image.properties, disk_gib=_disk_gib(flavor, image, has_root=root is None)
+        ),
         project_id=project_id,
-        image_id=str(image.pk),
+        image_id=str(image.pk) if root is None else "",
         zone=place.zone,
         host=placement.forced_host(place),
         wanted_host=placement.requested_host(wanted),
@@ -121,14 +136,17 @@ def _check(wanted: CreateServers, actor: Actor, now: datetime) -> _Checked:
         store=options.store_id,
     )
     return _Checked(
-        wanted, actor, project_id, flavor, image, public_key, ports, groups, hints, options, spec
-    )
+        wanted, actor, project_id, flavor, image, public_key, ports, groups, hints, options, spec,
+        volumes,
+    )  # fmt: skip
 
 
-def _disk_gib(flavor: Flavor, image: Image) -> int:
+def _disk_gib(flavor: Flavor, image: Image, *, has_root: bool) -> int:
     """Root, ephemeral and swap; a flavor without a root size takes the image's."""
     root = flavor.disk_gib or math.ceil(create_checks.image_bytes(image) / create_checks.GIB)
-    return root + flavor.ephemeral_gib + math.ceil(flavor.swap_mib / MIB_PER_GIB)
+    return (
+        (root if has_root else 0) + flavor.ephemeral_gib + math.ceil(flavor.swap_mib / MIB_PER_GIB)
+    )
 
 
 def _write_servers(checked: _Checked, now: datetime) -> list[Server]:

@@ -104,8 +104,10 @@ def find_image(wanted: CreateServers, actor: Actor) -> Image:
         raise InvalidServerRequest("Can not find requested image") from None
 
 
-def check_image(image: Image, flavor: Flavor, actor: Actor) -> None:
+def check_image(image: Image, flavor: Flavor, actor: Actor, *, has_root: bool = True) -> None:
     """Refuse an image that is not ready or does not fit into the flavor.
+
+    Without `has_root` the root disk is a volume, whose size no flavor says.
 
     Raises:
         InvalidServerRequest: in the words of the compute API.
@@ -114,7 +116,7 @@ def check_image(image: Image, flavor: Flavor, actor: Actor) -> None:
     if image.status != ImageStatus.ACTIVE:
         raise InvalidServerRequest(f"Image {image.pk} is not active.")
     check_image_fits(image, flavor)
-    if not flavor.disk_gib:
+    if not flavor.disk_gib and has_root:
         _check_zero_disk(actor)
     try:
         guest_features(flavor.extra_specs, image.properties)

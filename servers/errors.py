@@ -134,3 +134,7 @@ class DeviceTaken(Conflict):
 
 class HostAway(Conflict):
     """The server's host does not answer, so nothing can be changed there now."""
+
+
+class VolumeBacked(Invalid):
+    """The server runs from a volume, and what is asked for needs the disk of an image."""

@@ -77,7 +77,7 @@ def disk_records(server: Server, disks: Sequence[DiskSpec]) -> tuple[DiskRecord,
         DiskRecord(role=disk.role, pool=disk.pool, volume=disk.volume, size_gib=_size(server, disk))
         for disk in disks
         # Those that outlive it are told of by themselves.
-        if disk.role != "volume"
+        if disk.serial is None
     )
 
 

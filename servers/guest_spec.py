@@ -43,6 +43,7 @@ def disk_plan(
         ephemeral_gib=(ephemeral,) if ephemeral else (),
         swap_mib=flavor["swap_mib"],
         config_drive=config_drive,
+        has_root=server.image_id is not None,
     )
 
 
@@ -58,7 +59,9 @@ def volume_disk(volume: VolumeRecord) -> DiskSpec:
     return DiskSpec(
         pool=volume.pool,
         volume=volume_name(UUID(volume.id)),
-        role="volume",
+        # The order of disks is that of their places on the bus, by which guests count them.
+        role="root" if volume.boot_index == 0 else "volume",
+        boot_order=1 if volume.boot_index == 0 else None,
         serial=volume.id,
         target=volume.device.removeprefix("/dev/") or None,
     )

@@ -22,17 +22,27 @@ class WantedInterface:
 class WantedDisk:
     """One entry of a block device mapping; `size` is MiB for a swap disk, else GiB.
 
-    `boot_index` None means not bootable. `unoffered` names the fields with a value that has no
-    effect here, so that the request is refused.
+    `identifier` is of what it is made from. `boot_index` None means not bootable. `device` is a
+    hint. `unoffered` names the fields with a value that has no effect here, so that the request
+    is refused.
     """
 
     source: str
     destination: str
-    image_id: str = ""
+    identifier: str = ""
     boot_index: int | None = None
     size: int | None = None
     guest_format: str = ""
     unoffered: tuple[str, ...] = ()
+    device: str = ""
+    tag: str = ""
+    volume_type: str | None = None
+    delete_on_termination: bool = False
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether it is a volume, which may outlive its server."""
+        return self.destination == "volume" or self.source in {"volume", "snapshot"}
 
 
 @dataclass(frozen=True)

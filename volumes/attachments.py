@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Q
+
 from volumes.errors import InvalidVolume, VolumeNotFound
 from volumes.models import Attachment, Volume
 from volumes.states import AttachmentStatus, VolumeStatus
@@ -49,6 +51,17 @@ def attach(*, volume_id: UUID, server_id: UUID, wanted: NewAttachment, now: date
     """
     if not Volume.objects.become(volume_id, VolumeStatus.ATTACHING, of=[VolumeStatus.AVAILABLE]):
         raise _not_free(volume_id)
+    return _create(volume_id, server_id, wanted, now)
+
+
+def attach_new(
+    *, volume: Volume, server_id: UUID, wanted: NewAttachment, now: datetime
+) -> Attachment:
+    """Attach a volume that is being made for the server; it is the server's from its first day."""
+    return _create(volume.pk, server_id, wanted, now)
+
+
+def _create(volume_id: UUID, server_id: UUID, wanted: NewAttachment, now: datetime) -> Attachment:
     return Attachment.objects.create(
         volume_id=volume_id,
         server_id=server_id,
@@ -103,6 +116,11 @@ def detached(*, attachment_id: UUID) -> None:
     if volume_id is None:
         return
     rows.delete()
+    # One that was to be made for the server, and was not.
+    unmade = Q(hypervisor=None) & ~Q(image_id=None, snapshot_id=None)
+    new = Volume.objects.filter(pk=volume_id, status=VolumeStatus.CREATING)
+    new.filter(unmade).update(status=VolumeStatus.ERROR)
+    new.update(status=VolumeStatus.AVAILABLE)
     held = [VolumeStatus.ATTACHING, VolumeStatus.IN_USE, VolumeStatus.DETACHING]
     held += [VolumeStatus.RESERVED, VolumeStatus.EXTENDING]
     Volume.objects.become(volume_id, VolumeStatus.AVAILABLE, of=held)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from hypervisors.disks import BASE_PREFIX
 from hypervisors.guests import DiskSpec
+from hypervisors.volumes import named_volume
 from integrity.facts import base_image_of, disks_of, server_of_volume
 from integrity.found import Found
 from integrity.states import FindingKind, Policy
@@ -35,6 +36,23 @@ def check(view: HostView) -> Iterator[Found]:
             yield _missing(view, server, disk)
     for pool, names in view.volumes.items():
         yield from _stray_ones(view, pool, names)
+    yield from _lost_ones(view)
+
+
+def _lost_ones(view: HostView) -> Iterator[Found]:
+    """Volumes that outlive servers, and their snapshots: nobody can make their content again."""
+    busy = view.facts.busy.servers
+    for key, (pool, name) in sorted(view.facts.kept.here.items()):
+        if key in busy or pool not in view.volumes or name in view.volumes[pool]:
+            continue
+        yield Found(
+            kind=FindingKind.VOLUME_MISSING,
+            about=f"{pool} {name}",
+            subject=name,
+            summary=f"The file {name} is gone from the pool {pool} of {view.hypervisor.name}.",
+            policy=Policy.NEVER,
+            hypervisor_id=view.hypervisor.pk,
+        )
 
 
 def _missing_disks(view: HostView) -> Iterator[tuple[Server, DiskSpec]]:
@@ -96,10 +114,33 @@ def _stray_ones(view: HostView, pool: str, names: set[str]) -> Iterator[Found]:
         server_id = server_of_volume(name)
         if server_id is not None:
             yield from _of_server(view, pool, name, server_id)
+        elif (kept := named_volume(name)) is not None:
+            yield from _of_kept(view, pool, name, kept)
         elif base_image_of(name) is None and not name.startswith(BASE_PREFIX):
             foreign.append(name)
     if foreign:
         yield _foreign(view, pool, foreign)
+
+
+def _of_kept(view: HostView, pool: str, name: str, key: UUID) -> Iterator[Found]:
+    """What may be somebody's data goes on request only."""
+    if key in view.facts.kept.may_be_here or key in view.facts.busy.servers:
+        return
+    known = key in view.facts.kept.known
+    reason = "it is on another host" if known else "the database does not know a volume of this id"
+    yield Found(
+        kind=FindingKind.VOLUME_STRAY,
+        about=f"{pool} {name}",
+        subject=name,
+        summary=f"The volume {name} in the pool {pool} of {view.hypervisor.name} belongs to "
+        f"nobody: {reason}.",
+        repair="The volume is deleted.",
+        policy=Policy.ON_REQUEST,
+        action="volume.delete",
+        args={"pool": pool, "volume": name},
+        hypervisor_id=view.hypervisor.pk,
+        is_doubtful=True,
+    )
 
 
 def _of_server(view: HostView, pool: str, name: str, server_id: UUID) -> Iterator[Found]:

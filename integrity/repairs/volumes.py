@@ -5,12 +5,14 @@ from __future__ import annotations
 from hypervisors import disks
 from hypervisors.connections import connected
 from hypervisors.models import Hypervisor
+from hypervisors.volumes import named_volume
 from integrity.errors import CopyNeeded
 from integrity.facts import disks_of
 from integrity.repairs.work import Work
 from servers.config_drive import config_drive
 from servers.guest_spec import disk_plan, guest_facts
 from servers.models import Server
+from volumes.models import Snapshot, Volume
 
 _REMADE = ("ephemeral", "swap", "config")
 
@@ -26,6 +28,12 @@ def delete(work: Work) -> None:
     server = here.filter(pk=work.server_id).first() if work.server_id else None
     if server is not None and name in {disk.volume for disk in disks_of(server, pool)}:
         raise CopyNeeded("The server has this disk.")
+    kept = named_volume(name)
+    if kept is not None and any(
+        rows.filter(pk=kept, hypervisor=work.host).exists()
+        for rows in (Volume.objects.all(), Snapshot.objects.all())
+    ):
+        raise CopyNeeded("It is a volume.")
     with connected(work.host) as host:
         host.delete_volume(pool, name)
 

@@ -20,8 +20,6 @@ _UNOFFERED_OF_DISK = (
     "disk_bus",
     "no_device",
     "connection_info",
-    "tag",
-    "volume_type",
 )
 _UUID_OF = {"volume": "volume_id", "snapshot": "snapshot_id", "image": "image_id"}
 
@@ -60,7 +58,7 @@ def read_create(body: Mapping[str, Any], version: Microversion) -> CreateServers
         zone=server.get("availability_zone", ""),
         host=server.get("host", ""),
         hypervisor_hostname=server.get("hypervisor_hostname", ""),
-        disks=_disks(server.get("block_device_mapping_v2")),
+        disks=_disks(server.get("block_device_mapping_v2")) or _old_disks(server),
         hints=body.get("os:scheduler_hints", body.get("OS-SCH-HNT:scheduler_hints", {})),
         options={
             name.removeprefix(PREFIX): value
@@ -87,10 +85,9 @@ def canonical_ip(text: str | None) -> str | None:
 
 
 def _refuse_unoffered(server: Mapping[str, Any]) -> None:
-    if server.get("block_device_mapping"):
+    if server.get("block_device_mapping") and server.get("block_device_mapping_v2"):
         raise InvalidServerRequest(
-            "block_device_mapping needs volumes, which this cloud does not offer. "
-            "Boot from an image with imageRef."
+            "Using different block_device_mapping syntaxes is not allowed in the same request."
         )
     if server.get("trusted_image_certificates"):
         raise InvalidServerRequest(
@@ -164,9 +161,42 @@ def _disk(mapping: Mapping[str, Any]) -> WantedDisk:
     return WantedDisk(
         source=source,
         destination=mapping.get("destination_type", ""),
-        image_id=identifier,
+        identifier=identifier,
         boot_index=int(index) if index is not None and int(index) >= 0 else None,
         size=int(size) if size is not None else None,
         guest_format=mapping.get("guest_format", ""),
         unoffered=tuple(name for name in _UNOFFERED_OF_DISK if mapping.get(name)),
+        device=mapping.get("device_name") or "",
+        tag=mapping.get("tag") or "",
+        volume_type=mapping.get("volume_type"),
+        delete_on_termination=is_true(mapping.get("delete_on_termination", False)),
     )
+
+
+def _old_disks(server: Mapping[str, Any]) -> tuple[WantedDisk, ...] | None:
+    """The older form of mappings, of volumes only: without an image the first one boots."""
+    mappings = server.get("block_device_mapping")
+    if not mappings:
+        return None
+    image = server.get("imageRef")
+    disks = [WantedDisk("image", "local", str(UUID(image)), boot_index=0)] if image else []
+    for mapping in mappings:
+        volume, snapshot = mapping.get("volume_id"), mapping.get("snapshot_id")
+        given = volume or snapshot
+        if not isinstance(given, str) or (volume and snapshot):
+            raise InvalidServerRequest(
+                "Block Device Mapping is Invalid: one of volume_id and snapshot_id is needed."
+            )
+        size = str(mapping.get("volume_size") or "")
+        disks.append(
+            WantedDisk(
+                "volume" if volume else "snapshot",
+                "volume",
+                given,
+                boot_index=None if disks else 0,
+                size=int(size) if size.isascii() and size.isdigit() and len(size) < 10 else None,
+                device=str(mapping.get("device_name") or ""),
+                delete_on_termination=is_true(mapping.get("delete_on_termination", False)),
+            )
+        )
+    return tuple(disks)

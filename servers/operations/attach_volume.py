@@ -241,21 +241,26 @@ def see_guest_gone(context: Context) -> None:
     Raises:
         Wait: its host has still to remove it, or may have to when it is back.
     """
-    host = Hypervisor.objects.filter(pk=context.params["hypervisor"]).first()
-    if host is not None and on_hosts.has_disk(host, _server_id(context), str(context.subject)):
-        raise Wait("The guest is still there.", seconds=GUEST_PAUSE_S)
+    for host in _hosts(context):
+        if on_hosts.has_disk(host, _server_id(context), str(context.subject)):
+            raise Wait("The guest is still there.", seconds=GUEST_PAUSE_S)
+
+
+def _hosts(context: Context) -> list[Hypervisor]:
+    """Those on which something of the server may be."""
+    return list(Hypervisor.objects.filter(pk__in=context.params["hypervisors"]).order_by("pk"))
 
 
 def tidy(context: Context) -> None:
     """Delete what an attachment left half brought, and what is to go with the server."""
     clear_left(context.subject)
     volume = Volume.objects.select_related("hypervisor").filter(pk=context.subject).first()
-    host = Hypervisor.objects.filter(pk=context.params["hypervisor"]).first()
     if volume is None:
         return
-    if host is not None and volume.hypervisor_id != host.pk:
+    for host in _hosts(context):
         for pool in host.pools.all():
-            on_hosts.delete_volume(host, pool.name, volume.storage_name)
+            if volume.hypervisor_id != host.pk:
+                on_hosts.delete_volume(host, pool.name, volume.storage_name)
     if _goes_too(context) and volume.hypervisor is not None:
         on_hosts.delete_volume(volume.hypervisor, volume.pool, volume.storage_name)
 

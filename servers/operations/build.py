@@ -29,6 +29,12 @@ from servers import history
 from servers.config_drive import config_drive
 from servers.guest_spec import disk_plan, guest_facts, guest_spec
 from servers.models import Server
+from servers.operations.build_volumes import (
+    drop_halves,
+    let_volumes_go,
+    prepare_volumes,
+    volumes_queue,
+)
 from servers.operations.cleanup import enqueue_cleanup
 from servers.operations.facts import PLACE, chosen_host, server_of
 from servers.options import pool_of
@@ -103,7 +109,9 @@ def free_slot(context: Context) -> None:
 def bring_image(context: Context) -> dict[str, Any] | None:
     """Have the image in the host's pool; whoever comes second waits for the first."""
     server = server_of(context)
-    image = Image.objects.filter(pk=server.image_id).first() if server.image_id else None
+    if server.image_id is None:
+        return {"volume": None}  # its root disk is a volume
+    image = Image.objects.filter(pk=server.image_id).first()
     if image is None:
         raise NoValidHost(f"Image {server.image_id} was deleted before it was needed.")
     host = _host(context)
@@ -127,8 +135,9 @@ def _image_queue(context: Context) -> str:
     """An upload may take minutes: it must not hold up reboots and deletes."""
     server = server_of(context)
     host = _host(context)
-    cached = server.image_id is not None and disks.is_cached(pool_of(server, host), server.image_id)
-    return DEFAULT_QUEUE if cached else TRANSFER_QUEUE
+    if server.image_id is None or disks.is_cached(pool_of(server, host), server.image_id):
+        return DEFAULT_QUEUE
+    return TRANSFER_QUEUE
 
 
 def prepare_host(context: Context) -> dict[str, Any]:
@@ -294,6 +303,7 @@ def on_failed(context: Context, error: dict[str, Any]) -> None:
         )
     history.mark_action_failed(server_id=context.subject, request_id=context.request_id, now=now)
     server_ports.mark_ports_down(server_id=context.subject, now=now)
+    let_volumes_go(context, [str(each["host"]) for each in tries if each.get("host")])
 
 
 def _fault_message(context: Context, error: dict[str, Any]) -> str:
@@ -330,6 +340,7 @@ BUILD = Kind(
         Step(PLACE, place, unplace, on_host=True),
         Step("take_slot", take_slot, free_slot),
         Step("bring_image", bring_image, drop_half_image, on_host=True, queue=_image_queue),
+        Step("prepare_volumes", prepare_volumes, drop_halves, on_host=True, queue=volumes_queue),
         Step("prepare_host", prepare_host, clear_host, on_host=True),
         Step("define_guest", define_guest, remove_guest, on_host=True),
         Step("start_guest", start_guest, remove_guest, on_host=True),

@@ -59,6 +59,7 @@ def collect(context: Context) -> dict[str, Any]:
     )
     return {
         "hypervisor": host.pk if host else None,
+        "hypervisors": [each.pk for each in hosts],
         "host": host.name if host else "",
         "ports": ports,
     }
@@ -126,7 +127,7 @@ def release_volumes(context: Context) -> None:
             params={
                 "server": str(context.subject),
                 "attachment": str(attachment.pk),
-                "hypervisor": context.outputs["collect"]["hypervisor"],
+                "hypervisors": context.outputs["collect"].get("hypervisors", []),
                 "delete": attachment.delete_on_termination,
             },
             request_id=context.request_id,

@@ -156,8 +156,7 @@ REFUSALS: list[tuple[int, dict[str, Any], str]] = [
     (
         400,
         {"block_device_mapping": [{"volume_id": "x"}]},
-        "block_device_mapping needs volumes, which this cloud does not offer. Boot from an image "
-        "with imageRef.",
+        "Block Device Mapping is Invalid: failed to get volume x.",
     ),
     (
         400,
@@ -168,11 +167,15 @@ REFUSALS: list[tuple[int, dict[str, Any], str]] = [
         400,
         {
             "block_device_mapping_v2": [
-                {"source_type": "volume", "destination_type": "volume", "uuid": NOBODY}
+                {
+                    "source_type": "volume",
+                    "destination_type": "volume",
+                    "uuid": NOBODY,
+                    "boot_index": 0,
+                }
             ]
         },
-        "block_device_mapping_v2: source_type 'volume' needs volumes, which this cloud does not "
-        "offer.",
+        f"Block Device Mapping is Invalid: failed to get volume {NOBODY}.",
     ),
     (
         400,
