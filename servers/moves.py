@@ -16,11 +16,14 @@ from servers.models import Migration, Server, ServerQuerySet
 from servers.states import MigrationStatus, MigrationType, TaskState, VmState
 
 COLD = (MigrationType.RESIZE, MigrationType.MIGRATION)
-# While it is one of these, the server has something on both hosts.
-UNSETTLED = (
+UNDER_WAY = (
     MigrationStatus.PRE_MIGRATING,
     MigrationStatus.MIGRATING,
     MigrationStatus.POST_MIGRATING,
+)
+# While it is one of these, the server has something on both hosts.
+UNSETTLED = (
+    *UNDER_WAY,
     MigrationStatus.FINISHED,
     MigrationStatus.CONFIRMING,
     MigrationStatus.REVERTING,

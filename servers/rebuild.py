@@ -62,8 +62,14 @@ def rebuild(
     with _kept_if(not dry_run):
         may_unite = set_up_rows.is_unused()
         everything = [(read, found) for read in reads for found in read.found]
-        # Of two hosts with the same guest, the one where it runs is right.
-        everything.sort(key=lambda each: each[1].info.power_state == "shutdown")
+        # Of two hosts with the same guest, the one where it runs is right, or the newer one: where
+        # a resized server was it is off, and older.
+        everything.sort(
+            key=lambda each: (
+                each[1].info.power_state == "shutdown",
+                -each[1].metadata.generation,
+            )
+        )
         for read, found in everything:
             _restore(read.report, found, may_unite=may_unite, now=now)
         for read in reads:

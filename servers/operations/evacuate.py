@@ -42,6 +42,7 @@ from servers.operations.departure import (
     owe,
 )
 from servers.operations.facts import PLACE, chosen_host, server_of
+from servers.operations.resize import abandon
 from servers.states import MigrationStatus, PowerState, TaskState, VmState
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ def place(context: Context) -> dict[str, Any]:
     source = _source(server)
     check_is_down(source)
     begin_event(context, SCHEDULE)
+    abandon(server.pk, request_id=context.request_id, now=timezone.now())
     avoided = names_to_avoid(context, since=migration_of(context).created_at)
     allocation = place_server(
         server_id=server.pk,

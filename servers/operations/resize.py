@@ -12,7 +12,9 @@ from __future__ import annotations
 import dataclasses
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -40,7 +42,16 @@ from servers.destination import hosts_owing
 from servers.errors import InvalidState
 from servers.guest_spec import disk_plan, guest_facts, guest_spec
 from servers.models import Migration, Server
-from servers.moves import amounts_of, as_before, as_moved, goes_to, own
+from servers.moves import (
+    COLD,
+    UNDER_WAY,
+    amounts_of,
+    as_before,
+    as_moved,
+    end_cold_moves,
+    goes_to,
+    own,
+)
 from servers.operations.build import zone_of
 from servers.operations.cleanup import enqueue_cleanup
 from servers.operations.facts import server_of
@@ -189,6 +200,23 @@ def unplace(context: Context) -> None:
         spec=RequestSpec.from_json(migration.before["request_spec"]),
         now=timezone.now(),
     )
+
+
+def abandon(server_id: UUID, *, request_id: str, now: datetime) -> None:
+    """Book what a move that was cut short has at its destination as a debt there."""
+    cut_short = Migration.objects.select_related("destination").filter(
+        server_id=server_id, type__in=COLD, status__in=UNDER_WAY
+    )
+    for migration in cut_short:
+        host = migration.destination
+        if host is not None and host.pk != migration.source_id:
+            enqueue_cleanup(
+                server_id=server_id,
+                hypervisor=host,
+                ports=wiring.port_facts(server_id),
+                request_id=request_id,
+            )
+    end_cold_moves(server_id, now=now)
 
 
 def _noted_nowhere(context: Context, migration: Migration) -> Hypervisor | None:
