@@ -12,6 +12,7 @@ from hypervisors.errors import HypervisorNotFound
 from hypervisors.models import HostState, Hypervisor
 from identity.actors import Actor
 from operations.models import UNFINISHED, Operation
+from servers.attached_volumes import refuse_if_attached
 from servers.begin import begin_action, check_legal, require
 from servers.errors import HostInUse, InvalidServerRequest, InvalidState
 from servers.legal import LEGAL
@@ -48,6 +49,7 @@ def evacuate_server(*, server: Server, wanted: Evacuation, actor: Actor, now: da
         HypervisorNotFound: there is no such host.
         InvalidServerRequest: the host is the present one.
         InvalidState: the server's state does not allow it.
+        VolumesAttached: it has volumes, which nobody can have elsewhere.
         HostInUse: the server's host is not known to be down.
         Forbidden: the actor may not.
     """
@@ -65,6 +67,8 @@ def evacuate_server(*, server: Server, wanted: Evacuation, actor: Actor, now: da
     with transaction.atomic():
         # Who comes second waits here, and finds the first one at work.
         Server.objects.select_for_update().get(pk=server.pk)
+        # They are on the host that is down, and on it alone.
+        refuse_if_attached(server)
         if Operation.objects.filter(subject=server.pk, kind=KIND, state__in=UNFINISHED).exists():
             return password
         end_moves(server.pk, now=now)

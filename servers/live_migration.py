@@ -18,6 +18,7 @@ from scheduling.choose import choose_hosts
 from scheduling.groups import with_group
 from servers import history
 from servers.action_log import record_action
+from servers.attached_volumes import refuse_if_attached
 from servers.begin import begin_action, check_legal, require
 from servers.destination import spec_of_move
 from servers.errors import (
@@ -69,6 +70,7 @@ def live_migrate_server(*, server: Server, move: LiveMove, actor: Actor, now: da
     Raises:
         InvalidServerRequest: there is no such host, or one to check first cannot take it.
         InvalidState: the server does not run, or a task is under way.
+        VolumesAttached: it has volumes, which are on its host alone.
         ServerLocked: it is locked, and the actor is no administrator.
         Forbidden: the actor may not, or may not choose the host.
     """
@@ -97,6 +99,8 @@ def live_migrate_server(*, server: Server, move: LiveMove, actor: Actor, now: da
                 "may_overcommit": move.may_overcommit,
             },
         )
+        # Its row is held now: none comes to it any more.
+        refuse_if_attached(server)
 
 
 def _record(server: Server, move: LiveMove, actor: Actor, now: datetime) -> Migration:
