@@ -55,11 +55,6 @@ ABSENT = [
     ("removeSecurityGroup", "2.1", {"name": "x"}, "reader"),
     ("injectNetworkInfo", "2.1", None, "manager"),
     ("migrate", "2.56", {"host": "beta"}, "member"),
-    (
-        *("os-migrateLive", "2.1"),
-        *({"host": None, "block_migration": False, "disk_over_commit": "on"}, "member"),
-    ),
-    ("evacuate", "2.29", {"host": "beta", "force": True}, "manager"),
     ("addFixedIp", "2.43", {"networkId": NIL}, "reader"),
     ("removeFixedIp", "2.43", {"address": "10.0.0.1"}, "reader"),
     ("addFloatingIp", "2.43", {"address": "10.0.0.1"}, "reader"),
