@@ -75,7 +75,7 @@ def read_options(given: Mapping[str, Any], hints: Mapping[str, Any]) -> Options:
     Raises:
         InvalidServerRequest: one is unknown, malformed, not offered, or given twice in two ways.
     """
-    found = {name: _READERS[name](value) for name, value in given.items()}
+    found: dict[str, Any] = {name: _READERS[name](value) for name, value in given.items()}
     for hint, value in hints.items():
         if not hint.startswith(PREFIX):
             continue

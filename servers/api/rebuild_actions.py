@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.utils import timezone
@@ -83,7 +83,8 @@ def _changes(value: dict[str, Any]) -> RebuildChanges:
     for key, name in (("accessIPv4", "access_ip_v4"), ("accessIPv6", "access_ip_v6")):
         if key in value:
             changes[name] = canonical_ip(value[key])
-    return RebuildChanges(**changes)  # type: ignore[typeddict-item]  # the names are those of the table
+    # The names are those of the table.
+    return cast(RebuildChanges, changes)
 
 
 def _answer(request: WireRequest, server: Server) -> Response:

@@ -64,7 +64,7 @@ def check(context: Context) -> dict[str, Any]:
 def bring_image(context: Context) -> dict[str, Any]:
     """Have the image in the host's pool."""
     server = server_of(context)
-    image = Image.objects.filter(pk=server.image_id).first()
+    image = Image.objects.filter(pk=server.image_id).first() if server.image_id else None
     if image is None:
         raise NoValidHost(f"Image {server.image_id} was deleted before it was needed.")
     host = host_of(server)

@@ -101,7 +101,7 @@ def create(cloud: Cloud, host: str, user_data: str) -> str:
         "--hint",
         'cloudportal:extra={"colour": "blue"}',
         "--hint",
-        "cloudportal:os_type=linux",
+        f"cloudportal:store_id={POOL}",
     )
     # Only one of the hosts has such a pool.
     made = cloud.portal.openstack(
