@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from uuid import UUID
 
 from django.db.models import Q
 
+from cloudportal.errors import CloudError
 from hypervisors.connections import connected, translated
 from hypervisors.errors import (
     GuestNotFound,
@@ -192,9 +194,17 @@ def move_guest(move: Move, watch: Callable[[MoveProgress | None], None]) -> None
                 while not wait([moving], timeout=PROGRESS_EVERY_S).done:
                     watch(_progress(move))
             finally:
-                if not moving.done():
-                    abort_move(move)
+                _end(move, moving)
         moving.result()
+
+
+def _end(move: Move, moving: Future[None]) -> None:
+    """Abort again and again: what has not yet begun to send does not hear it."""
+    while not moving.done():
+        # A host that has fallen silent ends it by itself.
+        with suppress(CloudError):
+            abort_move(move)
+        wait([moving], timeout=_POLL_S)
 
 
 def _progress(move: Move) -> MoveProgress | None:

@@ -243,10 +243,12 @@ class _Watch:
         asked = migration_of(self._context).asked
         if asked == ABORT:
             raise MigrationAborted(ABORTED)
-        if asked == FORCE_COMPLETE and not self._is_hastened:
+        if asked == FORCE_COMPLETE:
+            # Again each time: before the first byte is sent it is not heard.
             move.hasten_move(self._move)
+            if not self._is_hastened:
+                _end_asked(self._context)
             self._is_hastened = True
-            _end_asked(self._context)
         if progress is not None:
             self._note(progress)
 
