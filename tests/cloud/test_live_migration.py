@@ -51,6 +51,8 @@ def test_a_server_moves_while_it_runs_and_what_is_broken_off_leaves_it_where_it_
     assert hosts.show(empty_cloud, server).addresses == address
     is_whole_after(empty_cloud, server)
     eventually(lambda: not domains(empty_cloud, first), what="nothing is on the source")
+    found = empty_cloud.portal.managed("integrity")
+    assert found.returncode == 0, found.stdout
 
     # The worker dies in the middle, and the next one sees to it.
     slow_down(empty_cloud, second, server, SLOW_MIB_S)
