@@ -13,7 +13,7 @@ from hypervisors.consoles import display_port
 from identity.actors import Actor
 from servers.begin import require
 from servers.console_tokens import issue_console_token
-from servers.errors import InvalidState
+from servers.errors import ConsoleTokenRefused, InvalidState
 from servers.legal import LEGAL
 from servers.models import ConsoleToken, Server
 from servers.states import ConsoleType
@@ -65,11 +65,11 @@ def place_of_console(token: ConsoleToken) -> ConsolePlace:
     """Where the console of a token is; asks the host for the port of a display.
 
     Raises:
-        InvalidState: the server is on no host any more.
+        ConsoleTokenRefused: the server is on no host any more: it opens nothing.
         HostUnreachable: the host does not answer.
     """
     host = token.server.hypervisor
     if host is None:
-        raise InvalidState(f"Instance {token.server_id} is not ready")
+        raise ConsoleTokenRefused("Token not found")
     is_display = token.type == ConsoleType.NOVNC
     return ConsolePlace(host.name, display_port(host, token.server_id) if is_display else None)
