@@ -22,7 +22,7 @@ from servers.models import Migration, Server
 from servers.moves import amounts_of
 from servers.operations.cleanup import enqueue_cleanup
 from servers.operations.facts import server_of
-from servers.operations.resize import begin_event, end_event, migration_of
+from servers.operations.moving import begin_event, end_event, migration_of
 from servers.resize import CONFIRM
 from servers.states import MigrationStatus, PowerState, VmState
 

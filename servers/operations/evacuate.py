@@ -42,7 +42,7 @@ from servers.operations.departure import (
     owe,
 )
 from servers.operations.facts import PLACE, chosen_host, server_of
-from servers.operations.resize import abandon
+from servers.operations.resize_place import abandon
 from servers.states import MigrationStatus, PowerState, TaskState, VmState
 
 logger = logging.getLogger(__name__)

@@ -23,16 +23,17 @@ from servers.guest_spec import server_disks
 from servers.models import Migration, Server
 from servers.moves import amounts_of, as_before
 from servers.operations.cleanup import enqueue_cleanup
-from servers.operations.resize import (
+from servers.operations.moving import (
     Move,
     begin_event,
     define_at,
     end_event,
     migration_of,
     move_of,
-    restore_in_place,
+    note,
     start_with_leases,
 )
+from servers.operations.resize_disks import restore_in_place
 from servers.resize import REVERT
 from servers.states import MigrationStatus, PowerState, TaskState, VmState
 
@@ -43,7 +44,7 @@ def begin(context: Context) -> dict[str, Any]:
     """Note what is where."""
     migration = migration_of(context)
     begin_event(context, EVENT, migration.destination_name)
-    _note(context, MigrationStatus.REVERTING)
+    note(context, MigrationStatus.REVERTING)
     return {"host": migration.destination_name, "back": migration.source_name}
 
 
@@ -118,7 +119,7 @@ def end(context: Context) -> None:
             server_ports.mark_ports_active(
                 server_id=context.subject, host=move.source.name, now=now
             )
-        _note(context, MigrationStatus.REVERTED)
+        note(context, MigrationStatus.REVERTED)
         end_event(context, FINISH, move.source.name)
 
 
@@ -149,11 +150,11 @@ def on_failed(context: Context, error: dict[str, Any]) -> None:
         move = move_of(context)
         if _own(context).update(vm_state=VmState.ERROR, task_state=None, updated_at=now):
             _hold_as_before(move)
-            _note(context, MigrationStatus.ERROR)
+            note(context, MigrationStatus.ERROR)
         end_event(context, FINISH, migration.source_name, error=message)
     else:
         _own(context).update(task_state=None, updated_at=now)
-        _note(context, MigrationStatus.FINISHED)
+        note(context, MigrationStatus.FINISHED)
         end_event(context, EVENT, migration.destination_name, error=message)
     history.mark_action_failed(server_id=context.subject, request_id=context.request_id, now=now)
     history.record_fault(server_id=context.subject, message=message, details=detail, now=now)
@@ -173,12 +174,6 @@ def _own(context: Context) -> Any:
     """The server's row while it is this operation's to change."""
     rows = Server.objects.alive().filter(pk=context.subject)
     return rows.filter(task_state=TaskState.RESIZE_REVERTING)
-
-
-def _note(context: Context, status: MigrationStatus) -> None:
-    Migration.objects.filter(pk=context.params["migration"]).update(
-        status=status, updated_at=timezone.now()
-    )
 
 
 REVERT_KIND = Kind(

@@ -1,0 +1,169 @@
+"""The disks of a server that moves while it is off: copied elsewhere, or kept beside, and grown."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from django.utils import timezone
+
+from hypervisors import cold_copy, disks, guests
+from hypervisors.cold_copy import Disk
+from hypervisors.errors import ImageBeingUploaded
+from images.bring import bring_to_host
+from images.models import Image, ImageStatus
+from operations.errors import Wait
+from operations.kinds import DEFAULT_QUEUE, TRANSFER_QUEUE, Context
+from servers.guest_spec import disk_plan
+from servers.models import Server
+from servers.moves import as_before
+from servers.operations.moving import (
+    FINISH,
+    SEND,
+    Move,
+    begin_event,
+    define_at,
+    drive,
+    end_event,
+    migration_of,
+    move_of,
+    note,
+    task,
+)
+from servers.options import pool_of
+from servers.states import MigrationStatus, TaskState
+
+# Made anew with the new flavor; the others are the guest's own.
+RENEWED = ("swap", "config")
+
+
+def look(context: Context) -> dict[str, Any]:
+    """See what disks there are."""
+    move = move_of(context)
+    found = cold_copy.disks_to_move(
+        move.source, context.subject, has_root=move.server.image_id is not None
+    )
+    return {"disks": [dataclasses.asdict(disk) for disk in found]}
+
+
+def _disks(context: Context) -> list[Disk]:
+    return [Disk(**each) for each in context.outputs["look"]["disks"]]
+
+
+def bring_bases(context: Context) -> None:
+    """Have on the other host what the disks lie over."""
+    move = move_of(context)
+    if move.stays:
+        return
+    for disk in _disks(context):
+        if disk.base:
+            _bring_base(context, move, disk)
+
+
+def _bring_base(context: Context, move: Move, disk: Disk) -> None:
+    """From the catalogue, or where the image was deleted, from the server's host."""
+    image = Image.objects.filter(
+        pk=cold_copy.image_of_base(disk.base), status=ImageStatus.ACTIVE
+    ).first()
+    pool = pool_of(move.server, move.destination)
+    if image is not None and disk.base.endswith(f"-{image.sha256[:16]}"):
+        bring_to_host(
+            image=image,
+            hypervisor=move.destination,
+            operation_id=context.operation_id,
+            pool_name=pool.name,
+        )
+        return
+    try:
+        cold_copy.bring_base(
+            disk.base,
+            (move.source, disk.pool),
+            pool,
+            operation_id=context.operation_id,
+            now=timezone.now(),
+        )
+    except ImageBeingUploaded as busy:
+        raise Wait(str(busy)) from busy
+
+
+def copy_disks(context: Context) -> None:
+    """Bring the disks to the other host, or keep them as they are beside."""
+    move, found = move_of(context), _disks(context)
+    if move.stays:
+        cold_copy.keep_disks(move.source, context.subject, found)
+    else:
+        total = sum(disk.allocation_bytes for disk in found)
+        before = 0
+        for disk in found:
+            _copy(context, move, disk, before, total)
+            before += disk.allocation_bytes
+    task(context, TaskState.RESIZE_MIGRATED)
+    note(context, MigrationStatus.POST_MIGRATING)
+    end_event(context, SEND, move.source.name)
+    begin_event(context, FINISH, move.destination.name)
+
+
+def _copy(context: Context, move: Move, disk: Disk, before: int, total: int) -> None:
+    def watch(done: int) -> None:
+        context.checkpoint()
+        share = min(99, 100 * (before + done) // total) if total else 0
+        Server.objects.filter(pk=context.subject).update(progress=share)
+
+    watch(0)
+    pool = pool_of(move.server, move.destination)
+    cold_copy.copy_disk(disk, source=move.source, target=pool, watch=watch)
+
+
+def put_back(context: Context) -> None:
+    """On the server's own host its disks and guest as they were; elsewhere there is a debt."""
+    move = move_of(context)
+    if not move.stays:
+        return
+    if move.server.task_state != TaskState.RESIZE_FINISH:
+        cold_copy.drop_kept(move.source, context.subject)
+        return
+    if guests.guest_info(move.source, context.subject) is not None:
+        guests.stop_guest(move.source, context.subject, 0)
+    restore_in_place(move)
+
+
+def restore_in_place(move: Move) -> None:
+    """Give the server, on its own host, the disks that were kept, and the guest that it had."""
+    server = as_before_move(move)
+    cold_copy.put_back(move.source, server.pk)
+    plan = disk_plan(server, base_volume=None, config_drive=drive(server))
+    pool = pool_of(server, move.source).name
+    wanted = [disk.volume for disk in disks.disk_specs(pool, server.pk, plan)]
+    kept = [f"{server.pk}_console.log"]
+    cold_copy.drop_others(move.source, server.pk, [*wanted, *kept])
+    made = disks.renew_disks(move.source, pool, server.pk, plan, RENEWED)
+    define_at(server, move.source, made)
+
+
+def as_before_move(move: Move) -> Server:
+    """The server, in memory alone, as it was."""
+    return as_before(move.server, move.migration)
+
+
+def prepare_disks(context: Context) -> dict[str, Any]:
+    """Let the disks grow to the new flavor, and make swap and config drive for it."""
+    task(context, TaskState.RESIZE_FINISH)
+    move = move_of(context)
+    server = move.moved()
+    plan = disk_plan(server, base_volume=None, config_drive=drive(server))
+    pool = pool_of(server, move.destination).name
+    made = disks.renew_disks(move.destination, pool, server.pk, plan, RENEWED)
+    return {"disks": [dataclasses.asdict(disk) for disk in made]}
+
+
+def base_queue(context: Context) -> str:
+    """To another host it may be minutes."""
+    migration = migration_of(context)
+    if migration.destination is None or migration.destination_id == migration.source_id:
+        return DEFAULT_QUEUE
+    return TRANSFER_QUEUE
+
+
+def copy_queue(context: Context) -> str:
+    """Minutes of copying must not hold up reboots and deletes."""
+    return TRANSFER_QUEUE
