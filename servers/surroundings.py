@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from cloudportal import any_of as any_of  # the lookup
 from hypervisors.models import Hypervisor
 from networks.models import FixedIP, Port
 from servers.models import Server, ServerFault
@@ -55,7 +56,7 @@ def surroundings_of(servers: Sequence[Server]) -> Surroundings:
 def _addresses(identifiers: list[str]) -> dict[str, list[Address]]:
     found: dict[str, list[Address]] = defaultdict(list)
     rows = (
-        FixedIP.objects.filter(port__device_id__in=identifiers)
+        FixedIP.objects.filter(port__device_id__any_of=identifiers)
         .order_by("port__device_index", "pk")
         .values_list(
             "port__device_id",
@@ -73,7 +74,7 @@ def _addresses(identifiers: list[str]) -> dict[str, list[Address]]:
 def _security_groups(identifiers: list[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     rows = (
-        Port.security_groups.through.objects.filter(port__device_id__in=identifiers)
+        Port.security_groups.through.objects.filter(port__device_id__any_of=identifiers)
         .order_by("port__device_index", "pk")
         .values_list("port__device_id", "securitygroup__name")
     )
@@ -86,7 +87,7 @@ def _security_groups(identifiers: list[str]) -> dict[str, list[str]]:
 
 def _volumes(identifiers: list[str]) -> dict[str, list[tuple[str, bool]]]:
     found: dict[str, list[tuple[str, bool]]] = defaultdict(list)
-    rows = Attachment.objects.filter(server_id__in=identifiers, by_compute=True)
+    rows = Attachment.objects.filter(server_id__any_of=identifiers, by_compute=True)
     columns = ("server_id", "volume_id", "delete_on_termination")
     for server_id, volume_id, goes_too in rows.order_by("created_at", "id").values_list(*columns):
         found[str(server_id)].append((str(volume_id), goes_too))

@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 import openstack
 
 from cloudportal.processes import processes
-from tests.warm import ROOT, Warm
+from tests.warm import Warm
 
+ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 T = TypeVar("T")
 # Commands that may change what others read when they are loaded: the settings, keys, programs.

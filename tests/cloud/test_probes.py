@@ -26,8 +26,7 @@ from tests.cloud.probes.nova import NovaColumn
 from tests.cloud.probes.page import page
 from tests.cloud.probes.sdk import SdkColumn
 from tests.cloud.probes.table import Column, Probes
-from tests.portal import BIN
-from tests.warm import ROOT
+from tests.portal import BIN, ROOT
 
 pytestmark = [pytest.mark.lab, pytest.mark.wire]
 PAGE = ROOT / "docs/compatibility.md"
