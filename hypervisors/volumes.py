@@ -11,6 +11,7 @@ from uuid import UUID
 
 from hypervisors.connections import connected
 from hypervisors.errors import GuestKeepsDevice, ImageDamaged, NotOnHost
+from hypervisors.libvirt.disk_copy import DiskCopy
 from hypervisors.libvirt.spec import GuestSpec
 from hypervisors.libvirt.storage import VERIFIED_SUFFIX
 from hypervisors.models import HostState, Hypervisor, StoragePool
@@ -85,6 +86,32 @@ def copy_in_pool(hypervisor: Hypervisor, pool: str, name: str, source: str, size
     """
     with connected(hypervisor) as host:
         host.copy_volume(pool, name, source, size_gib * _GIB)
+
+
+def copy_of_guest(hypervisor: Hypervisor, pool: str, name: str, source: str, guest: UUID) -> bool:
+    """Copy a volume that a guest has, as it is at one moment; False: not yet, ask again.
+
+    While the guest runs, the copy follows it until both are alike, and is cut off then.
+
+    Raises:
+        NotOnHost: the source is not there.
+        HostBusy: something else copies it.
+        PoolFull: it does not fit.
+    """
+    copy = DiskCopy(guest, pool, source, name)
+    with connected(hypervisor) as host:
+        state = host.start_copy(copy)
+        if state.is_alike and not state.is_whole:
+            host.finish_copy(copy, must_be_quiet=False)
+        return state.is_alike or state.is_whole
+
+
+def drop_copy_of_guest(
+    hypervisor: Hypervisor, pool: str, name: str, source: str, guest: UUID
+) -> None:
+    """End the copying and delete the copy. Absent is fine, also the guest."""
+    with connected(hypervisor) as host:
+        host.drop_copy(DiskCopy(guest, pool, source, name))
 
 
 def copy_to_host(name: str, source: tuple[Hypervisor, str], target: tuple[Hypervisor, str]) -> None:

@@ -14,7 +14,7 @@ from identity.actors import Actor
 from operations.enqueue import enqueue
 from quotas.consume import consume
 from volumes.errors import InvalidVolume, InvalidVolumeRequest
-from volumes.models import Snapshot, Volume
+from volumes.models import Attachment, Snapshot, Volume
 from volumes.states import SnapshotStatus, VolumeStatus
 
 CREATE_SNAPSHOT = "snapshot.create"
@@ -23,7 +23,10 @@ DELETE_SNAPSHOT = "snapshot.delete"
 
 @dataclass(frozen=True, kw_only=True)
 class NewSnapshot:
-    """What is wanted; with `force` also of a volume that a server has."""
+    """What is wanted; with `force` also of a volume that a server has.
+
+    Such a snapshot is as the disk of a server that lost its power at that moment.
+    """
 
     name: str | None = None
     description: str | None = None
@@ -72,11 +75,17 @@ def create_snapshot(
             enqueue(
                 CREATE_SNAPSHOT,
                 subject=snapshot.pk,
-                params={},
+                params={"guest": _guest_of(current)},
                 request_id=actor.request_id,
                 now=now,
             )
     return snapshot
+
+
+def _guest_of(volume: Volume) -> str | None:
+    held = Attachment.objects.filter(volume=volume, by_compute=True)
+    server_id = held.values_list("server_id", flat=True).first()
+    return None if server_id is None else str(server_id)
 
 
 def _check_status(volume: Volume, *, force: bool) -> None:

@@ -176,6 +176,12 @@ def pull_out(context: Context) -> None:
         on_hosts.pull_out(host, _server_id(context), str(context.subject))
 
 
+def pull_out_uncopied(context: Context) -> None:
+    """The same, once nobody copies the volume."""
+    wait_for_copies_of(context.subject)
+    pull_out(context)
+
+
 def note_attached(context: Context) -> None:
     """The server has it; its guest is told so as well."""
     now = timezone.now()
@@ -253,6 +259,7 @@ def _hosts(context: Context) -> list[Hypervisor]:
 
 def tidy(context: Context) -> None:
     """Delete what an attachment left half brought, and what is to go with the server."""
+    wait_for_copies_of(context.subject)
     clear_left(context.subject)
     volume = Volume.objects.select_related("hypervisor").filter(pk=context.subject).first()
     if volume is None:
@@ -301,7 +308,7 @@ DETACH = Kind(
     steps=[
         Step("begin", begin_detaching),
         # A disk that was pulled out is not put back: it was to go.
-        Step("pull_out", pull_out, on_host=True),
+        Step("pull_out", pull_out_uncopied, on_host=True),
         Step("note_detached", note_detached),
         Step("write_record", write_record),
     ],

@@ -84,6 +84,12 @@ def becomes(cloud: Cloud, name: str, status: str, within_s: float = 60) -> dict[
     return volume(cloud, name)
 
 
+def snapshot_status(cloud: Cloud, name: str) -> str:
+    """The status of a snapshot."""
+    words = ("volume", "snapshot", "show", "-f", "value", "-c", "status", name)
+    return cloud.portal.openstack(*words).strip()
+
+
 def files(cloud: Cloud, host: str) -> str:
     """The volumes and snapshots that lie on a host."""
     found = cloud.lab.run("exec", host, "--", "ls", "/var/lib/libvirt/images/cloudportal")
@@ -123,17 +129,17 @@ def test_a_volume_goes_from_server_to_server_with_what_is_on_it(empty_cloud, tmp
         said(empty_cloud, other, f"{device}/{serial}/{2 * GIB_SECTORS}/marker-{one}")
         assert files(empty_cloud, first) == ""
         assert files(empty_cloud, second) == f"volume-{made['id']}"
+
+        # While it is used, a snapshot is taken.
+        portal.openstack("volume", "snapshot", "create", "--force", "--volume", "data", "then")
+        eventually(
+            lambda: snapshot_status(empty_cloud, "then") == "available",
+            within_s=60,
+            what="the snapshot is there",
+        )
     # The server that had it was deleted; the volume outlives it.
     becomes(empty_cloud, "data", "available")
 
-    portal.openstack("volume", "snapshot", "create", "--volume", "data", "then")
-    eventually(
-        lambda: json.loads(
-            portal.openstack("volume", "snapshot", "show", "-f", "json", "then")
-        )["status"] == "available",
-        within_s=60,
-        what="the snapshot is there",
-    )  # fmt: skip
     portal.openstack("volume", "create", "--snapshot", "then", "copy")
     becomes(empty_cloud, "copy", "available")
     portal.openstack("volume", "delete", "copy")
@@ -149,5 +155,31 @@ def test_a_volume_goes_from_server_to_server_with_what_is_on_it(empty_cloud, tmp
     )
     assert [files(empty_cloud, host["name"]) for host in empty_cloud.hosts] == [""] * len(
         empty_cloud.hosts
+    )
+    empty_cloud.slate.assert_clean()
+
+
+def test_a_server_runs_from_a_volume_that_outlives_it(empty_cloud):
+    portal = empty_cloud.portal
+    common = ("--flavor", "m1.tiny", "--network", "default", "--wait")
+    portal.openstack(
+        *("server", "create", "--image", "tiny", "--boot-from-volume", "1", *common, "fromvolume")
+    )
+    said(empty_cloud, "fromvolume", "cloudportal-tiny: hostname")
+    shown = json.loads(portal.openstack("server", "show", "-f", "json", "fromvolume"))
+    [attached] = shown["volumes_attached"]
+    host = hosts.show(empty_cloud, shown["id"]).compute_host
+    assert files(empty_cloud, host) == f"volume-{attached['id']}"
+    portal.openstack("server", "delete", "--wait", "fromvolume")
+    becomes(empty_cloud, attached["id"], "available")
+
+    portal.openstack("server", "create", "--volume", attached["id"], *common, "again")
+    said(empty_cloud, "again", "cloudportal-tiny: hostname again")
+    portal.openstack("server", "delete", "--wait", "again")
+    becomes(empty_cloud, attached["id"], "available")
+    portal.openstack("volume", "delete", attached["id"])
+    eventually(
+        lambda: portal.openstack("volume", "list", "-f", "value") == "",
+        what="the volumes are gone",
     )
     empty_cloud.slate.assert_clean()

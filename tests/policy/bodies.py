@@ -64,6 +64,12 @@ BODIES: dict[str, Any] = {
     "POST servers/{server_id}/remote-consoles": {
         "remote_console": {"protocol": "vnc", "type": "novnc"}
     },
+    "POST servers/{server_id}/os-volume_attachments": {"volumeAttachment": {"volumeId": NOTHING}},
+    "PUT servers/{server_id}/os-volume_attachments/{volume_id}": {
+        "volumeAttachment": {"volumeId": NOTHING}
+    },
+    "POST os-volumes": {"volume": {"size": 1}},
+    "POST os-snapshots": {"snapshot": {"volume_id": NOTHING}},
     "POST servers/{server_id}/os-interface": {"interfaceAttachment": {"net_id": "$network_id"}},
     "POST servers/{server_id}/shares": {"share": {"share_id": NOTHING}},
     "POST servers": {"server": NEW_SERVER},

@@ -13,7 +13,7 @@ from servers.models import Server
 from tests.authorisation import OWN_PROJECT
 from tests.matrix.world import World
 from tests.volumes.conftest import ask, make, show, work
-from volumes.models import Attachment, Volume
+from volumes.models import Attachment, Snapshot, Volume
 
 COMPUTE = "/compute/v2.1/servers"
 
@@ -285,6 +285,25 @@ def test_snapshots_and_copies_have_the_content_and_stand_alone(world, client):
     assert held() == {}
 
 
+@pytest.mark.parametrize(("force", "version", "status"), [
+    (False, "3.65", 400), (True, "3.65", 202), (None, "3.66", 202), (False, "3.66", 400),
+])  # fmt: skip
+def test_a_volume_that_a_server_has_is_copied_under_it(world, client, force, version, status):
+    server, volume = world.make_active(), make(client)
+    attach(client, server, volume)
+    work()
+    wanted = {"volume_id": volume["id"], **({} if force is None else {"force": force})}
+
+    answer = ask(client, "post", "snapshots", {"snapshot": wanted}, version=version)
+
+    assert answer.status_code == status
+    for _ in range(4):
+        work()
+    if status == 202:
+        assert Snapshot.objects.get().status == "available"
+        assert f"snapshot-{answer.json()['snapshot']['id']}" in stored(world)
+
+
 def test_quota_bounds_volumes_in_the_services_own_words(world, client):
     QuotaLimit.objects.create(project_id=OWN_PROJECT, resource="gigabytes", limit=2)
 
@@ -361,3 +380,86 @@ def test_the_service_tells_its_versions_to_anybody(client, db):
     assert (root.status_code, three.status_code) == (300, 200)
     [version] = three.json()["versions"]
     assert (version["min_version"], version["version"]) == ("3.0", "3.71")
+
+
+def attachment_of(client, server, volume, version):
+    answer = client.get(
+        f"{COMPUTE}/{server.pk}/os-volume_attachments/{volume['id']}",
+        headers={"OpenStack-API-Version": f"compute {version}"},
+    )
+    assert answer.status_code == 200, answer.json()
+    return answer.json()["volumeAttachment"]
+
+
+@pytest.mark.parametrize(
+    ("version", "more"),
+    [
+        ("2.69", {"id"}),
+        ("2.70", {"id", "tag"}),
+        ("2.79", {"id", "tag", "delete_on_termination"}),
+        ("2.89", {"tag", "delete_on_termination", "attachment_id", "bdm_uuid"}),
+    ],
+)
+def test_an_attachment_shows_what_its_microversion_knows(world, client, version, more):
+    server, volume = world.make_active(), make(client)
+    attach(client, server, volume)
+    work()
+
+    shown = attachment_of(client, server, volume, version)
+
+    assert set(shown) == {"volumeId", "serverId", "device"} | more
+
+
+def test_whether_a_volume_goes_with_its_server_can_be_changed(world, client):
+    server, volume = world.make_active(), make(client)
+    attach(client, server, volume)
+    work()
+
+    def change(version, **fields):
+        return client.put(
+            f"{COMPUTE}/{server.pk}/os-volume_attachments/{volume['id']}",
+            {"volumeAttachment": {"volumeId": volume["id"], **fields}},
+            format="json",
+            headers={"OpenStack-API-Version": f"compute {version}"},
+        )
+
+    assert change("2.84", delete_on_termination=True).status_code == 400
+    assert change("2.85", device="/dev/vdx").status_code == 400
+    assert change("2.85", delete_on_termination=True).status_code == 202
+    assert attachment_of(client, server, volume, "2.79")["delete_on_termination"] is True
+
+
+def test_the_compute_service_shows_volumes_in_its_own_words_until_2_35(world, client):
+    base = "/compute/v2.1/os-volumes"
+    body = {"volume": {"size": 1, "display_name": "old"}}
+
+    made = client.post(base, body, format="json")
+
+    assert made.status_code == 200, made.json()
+    volume = made.json()["volume"]
+    assert (volume["displayName"], volume["size"], volume["attachments"]) == ("old", 1, [{}])
+    assert [each["id"] for each in client.get(base).json()["volumes"]] == [volume["id"]]
+    snapshot = client.post(
+        "/compute/v2.1/os-snapshots", {"snapshot": {"volume_id": volume["id"]}}, format="json"
+    )
+    assert snapshot.status_code == 200, snapshot.json()
+    assert client.delete(f"{base}/{volume['id']}").status_code == 400
+    late = client.get(base, headers={"OpenStack-API-Version": "compute 2.36"})
+    assert late.status_code == 404
+
+
+@pytest.mark.parametrize("name", ["os-migrateLive", "shelve"])
+def test_a_server_is_not_parted_from_its_volumes(world, client, name):
+    from servers.begin import begin_action
+    from servers.errors import VolumesAttached
+    from tests.authorisation import actor_named
+
+    server, volume = world.make_active(), make(client)
+    attach(client, server, volume)
+    work()
+
+    with pytest.raises(VolumesAttached):
+        begin_action(
+            server, name, kind="server.stop", actor=actor_named("admin"), now=server.created_at
+        )
+    assert Server.objects.get(pk=server.pk).task_state is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -27,11 +28,26 @@ def _snapshot(context: Context) -> Snapshot:
     return found
 
 
+def _guest(context: Context) -> UUID | None:
+    """The guest that had the volume when the snapshot was asked for."""
+    return UUID(context.params["guest"]) if context.params.get("guest") else None
+
+
 def copy(context: Context) -> None:
-    """Copy the volume beside itself."""
+    """Copy the volume beside itself, under the guest that has it.
+
+    Raises:
+        Wait: a running guest's disk and its copy are not alike yet.
+    """
     snapshot = _snapshot(context)
+    guest = _guest(context)
     if snapshot.hypervisor is None:
         raise NotOnHost("The volume is on no host.")
+    if guest is not None:
+        names = (snapshot.pool, snapshot.storage_name, snapshot.volume.storage_name)
+        if not on_hosts.copy_of_guest(snapshot.hypervisor, *names, guest):
+            raise Wait("The volume is being copied.", seconds=COPY_PAUSE_S)
+        return
     on_hosts.copy_in_pool(
         snapshot.hypervisor,
         snapshot.pool,
@@ -44,7 +60,13 @@ def copy(context: Context) -> None:
 def remove(context: Context) -> None:
     """Delete the copy."""
     snapshot = _snapshot(context)
-    if snapshot.hypervisor is not None:
+    guest = _guest(context)
+    if snapshot.hypervisor is None:
+        return
+    if guest is not None:
+        names = (snapshot.pool, snapshot.storage_name, snapshot.volume.storage_name)
+        on_hosts.drop_copy_of_guest(snapshot.hypervisor, *names, guest)
+    else:
         on_hosts.delete_volume(snapshot.hypervisor, snapshot.pool, snapshot.storage_name)
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from servers.api.proxies import groups, images, networks, volumes
+from servers.api.proxies import groups, images, networks, nodes, volumes
 
 _META = "images/<str:image_id>/metadata"
 urlpatterns = [
@@ -24,4 +24,5 @@ urlpatterns = [
     path("os-security-group-rules/<str:rule_id>", groups.OneSecurityGroupRule.as_view()),
     path("servers/<str:server_id>/os-security-groups", groups.ServerSecurityGroups.as_view()),
     *volumes.routes(),
+    *nodes.routes(),
 ]
