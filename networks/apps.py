@@ -13,11 +13,18 @@ class NetworksConfig(AppConfig):
         from identity.delete import keep_project_while
         from networks import rules  # noqa: F401 - registers the policy rules
         from networks.lookup import networks_held_by
-        from networks.operations.debts import describe_removals
+        from networks.operations.debts import describe_filters, describe_removals
+        from networks.operations.filters import APPLY_FILTERS, SPREAD_CHANGES
         from networks.operations.remove_network import REMOVE
+        from networks.spread import SPREAD_EVERY_S, sweep_changes
         from operations.debts import register_debt
         from operations.kinds import register
+        from operations.timers import register_timer
 
         register(REMOVE)
+        register(SPREAD_CHANGES)
+        register(APPLY_FILTERS)
         register_debt(REMOVE.name, describe_removals)
+        register_debt(APPLY_FILTERS.name, describe_filters)
+        register_timer("networks.filters", SPREAD_EVERY_S, sweep_changes)
         keep_project_while(networks_held_by)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, ip_address
@@ -22,10 +22,13 @@ from networks.errors import (
     InvalidInput,
     InvalidIpForNetwork,
     OverQuota,
+    PortSecurityAndIPRequiredForSecurityGroups,
 )
-from networks.groups import resolve_security_groups
+from networks.groups import default_group
 from networks.lookup import get_network, require
-from networks.models import Network, Port, Subnet
+from networks.models import Network, Port, SecurityGroup, Subnet
+from networks.security_groups import checked_groups
+from networks.spread import note_members
 from quotas.consume import consume, lock_ledger
 from quotas.errors import QuotaExceeded
 
@@ -70,7 +73,10 @@ class WantedAddress:
 
 @dataclass(frozen=True)
 class NewPort:
-    """A port as asked for; `fixed_ips` None is one address, groups None the default group."""
+    """A port as asked for; `fixed_ips` None is one address, groups None the default group.
+
+    Without port security its filter lets everything pass, and it may follow no group.
+    """
 
     network_id: str
     name: str = ""
@@ -79,6 +85,7 @@ class NewPort:
     mac_address: str | None = None
     fixed_ips: Sequence[WantedAddress] | None = None
     security_groups: Sequence[str] | None = field(default=None)
+    has_port_security: bool = True
 
 
 def create_network(*, wanted: NewNetwork, actor: Actor, now: datetime) -> Network:
@@ -164,16 +171,38 @@ def create_port(*, wanted: NewPort, actor: Actor, now: datetime) -> Port:
         project_id=project_id,
         name=wanted.name,
         description=wanted.description,
+        has_port_security=wanted.has_port_security,
         created_at=now,
         updated_at=now,
     )
     with transaction.atomic():
         _consume(project_id, port.pk, "ports", now)
-        groups = resolve_security_groups(wanted.security_groups or [], project_id, now)
+        groups = _groups(wanted, project_id, now)
         save_with_mac(port, _mac(wanted.mac_address))
         port.security_groups.set(groups)
         _give_addresses(port, network, wanted.fixed_ips)
+        note_members([group.pk for group in groups], now=now)
     return port
+
+
+def _groups(wanted: NewPort, project_id: str, now: datetime) -> list[SecurityGroup]:
+    check_port_security(wanted.security_groups or (), has_port_security=wanted.has_port_security)
+    if wanted.security_groups is None:
+        return [default_group(project_id, now=now)] if wanted.has_port_security else []
+    return checked_groups(wanted.security_groups, project_id)
+
+
+def check_port_security(groups: Collection[str], *, has_port_security: bool) -> None:
+    """Groups without port security would have no effect.
+
+    Raises:
+        PortSecurityAndIPRequiredForSecurityGroups: that is asked for.
+    """
+    if groups and not has_port_security:
+        raise PortSecurityAndIPRequiredForSecurityGroups(
+            "Port security must be enabled and port must have an IP address in order to use "
+            "security groups."
+        )
 
 
 def _give_addresses(port: Port, network: Network, wanted: Sequence[WantedAddress] | None) -> None:

@@ -13,6 +13,7 @@ from identity.actors import Actor
 from networks.errors import NetworkInUse, PortInUse, SubnetInUse
 from networks.lookup import require
 from networks.models import Network, Port, Subnet
+from networks.spread import note_members
 from operations.enqueue import enqueue
 from quotas.consume import release
 
@@ -69,7 +70,7 @@ def delete_subnet(*, subnet: Subnet, actor: Actor) -> None:
         release(subject=subject)
 
 
-def delete_port(*, port: Port, actor: Actor) -> None:
+def delete_port(*, port: Port, actor: Actor, now: datetime) -> None:
     """Delete a port that no server has.
 
     Raises:
@@ -86,5 +87,7 @@ def delete_port(*, port: Port, actor: Actor) -> None:
                 f"Port {subject} cannot be deleted directly via the port API: "
                 "it belongs to a server."
             )
+        groups = set(port.security_groups.values_list("pk", flat=True))
         rows.delete()
+        note_members(groups, now=now)
         release(subject=subject)

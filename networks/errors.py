@@ -24,6 +24,30 @@ class SecurityGroupRuleNotFound(NotFound):
     """No such rule, or none that the caller may see."""
 
 
+class SecurityGroupInUse(Conflict):
+    """Ports follow the group."""
+
+
+class SecurityGroupRuleExists(Conflict):
+    """The group has such a rule."""
+
+
+class SecurityGroupDefaultAlreadyExists(Conflict):
+    """Each project has one default group."""
+
+
+class SecurityGroupCannotUpdateDefault(Conflict):
+    """The default group keeps its name."""
+
+
+class SecurityGroupCannotRemoveDefault(Conflict):
+    """Only administrators remove a default group."""
+
+
+class PortSecurityAndIPRequiredForSecurityGroups(Invalid):
+    """A port without port security follows no group."""
+
+
 class InvalidInput(Invalid):
     """A value makes no sense, alone or beside the others."""
 

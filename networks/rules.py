@@ -18,6 +18,11 @@ declare(
         "update_port": Mark.MEMBER,
         "delete_port": Mark.MEMBER,
         "get_security_group": Mark.READER,
+        "create_security_group": Mark.MEMBER,
+        "update_security_group": Mark.MEMBER,
+        "delete_security_group": Mark.MEMBER,
+        "create_security_group_rule": Mark.MEMBER,
+        "delete_security_group_rule": Mark.MEMBER,
         "get_network_quota": Mark.READER,
     }
 )

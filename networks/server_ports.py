@@ -13,7 +13,7 @@ from typing import Literal
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Case, F, QuerySet, When
 
 from identity.actors import Actor
 from networks.addresses import allocate, allocate_fixed, check_address, save_with_mac
@@ -28,6 +28,7 @@ from networks.errors import (
 from networks.groups import resolve_security_groups as resolve_security_groups
 from networks.lookup import find, visible_networks, visible_ports
 from networks.models import FixedIP, Network, Port, PortStatus, SecurityGroup
+from networks.spread import note_members
 from quotas.consume import consume_many, release
 from quotas.errors import QuotaExceeded
 
@@ -206,6 +207,8 @@ def create_server_ports(
             port = _make(ids[index], planned, owner, place, now)
             port.security_groups.set(security_groups)
         ports.append(port)
+    if ids:
+        note_members([group.pk for group in security_groups], now=now)
     return ports
 
 
@@ -265,9 +268,13 @@ def release_server_port(*, server_id: UUID, port_id: UUID, now: datetime) -> Non
 
 def _release(ports: QuerySet[Port], now: datetime) -> None:
     with transaction.atomic():
-        for port in ports.filter(made_for_server=True):
+        made = ports.filter(made_for_server=True)
+        through = Port.security_groups.through.objects.filter(port__in=made)
+        groups = set(through.values_list("securitygroup_id", flat=True))
+        for port in made:
             release(subject=port.pk)
             port.delete()
+        note_members(groups, now=now)
         ports.update(
             device_id="",
             device_owner="",
@@ -281,9 +288,18 @@ def _release(ports: QuerySet[Port], now: datetime) -> None:
 
 
 def mark_ports_active(*, server_id: UUID, host: str, now: datetime) -> None:
-    """The server runs on that host with its ports plugged."""
+    """The server runs on that host with its ports plugged.
+
+    Of one that came from another host nobody knows whether a change of its filters meanwhile
+    reached the new one or the old one: it is brought there once more.
+    """
+    again = Case(When(host__in=["", host], then=F("filter_wanted")), default=F("filter_wanted") + 1)
     ports_of(server_id).update(
-        status=PortStatus.ACTIVE, host=host, revision=F("revision") + 1, updated_at=now
+        status=PortStatus.ACTIVE,
+        filter_wanted=again,
+        host=host,
+        revision=F("revision") + 1,
+        updated_at=now,
     )
 
 

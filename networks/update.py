@@ -11,10 +11,12 @@ from django.db import transaction
 from django.db.models import F, Model
 
 from identity.actors import Actor
-from networks.create import checked_pools
+from networks.create import check_port_security, checked_pools
 from networks.errors import InvalidSharedSetting
 from networks.lookup import require
 from networks.models import Network, Port, Subnet
+from networks.security_groups import checked_groups
+from networks.spread import mark_ports, note_members
 
 
 def update_network(
@@ -58,14 +60,35 @@ def update_subnet(
     return subnet
 
 
-def update_port(*, port: Port, changes: Mapping[str, Any], actor: Actor, now: datetime) -> Port:
-    """Change name or description.
+def update_port(
+    *,
+    port: Port,
+    changes: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+    security_groups: Sequence[str] | None = None,
+) -> Port:
+    """Change name, description, port security, or the groups that it follows; None leaves those.
 
     Raises:
         PolicyNotAuthorized: the actor may not change it.
+        SecurityGroupNotFound: its project has no such group.
+        PortSecurityAndIPRequiredForSecurityGroups: it would follow groups without port security.
     """
     require(actor, "update_port", port.project_id)
-    _change(port, changes, now)
+    is_secure = changes.get("has_port_security", port.has_port_security)
+    groups = None if security_groups is None else checked_groups(security_groups, port.project_id)
+    with transaction.atomic():
+        before = set(port.security_groups.values_list("pk", flat=True))
+        after = before if groups is None else {group.pk for group in groups}
+        check_port_security([str(pk) for pk in after], has_port_security=is_secure)
+        if groups is not None:
+            port.security_groups.set(groups)
+        if after != before or is_secure != port.has_port_security:
+            note_members(before ^ after, now=now)
+            rows = Port.objects.filter(pk=port.pk)
+            mark_ports(rows, now=now, request_id=actor.request_id)
+        _change(port, changes, now)
     return port
 
 

@@ -9,6 +9,7 @@ from cloudportal.api.validation import BOOLEAN, BodySchema, closed, is_true
 from cloudportal.errors import Invalid
 from networks.create import NewNetwork, NewPort, NewSubnet, WantedAddress
 from networks.errors import InvalidInput
+from networks.security_groups import NewRule
 
 _TEXT: dict[str, Any] = {"type": "string", "maxLength": 255}
 _PROJECT: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 64}
@@ -17,6 +18,11 @@ _ADDRESS: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 64}
 _EMPTY: dict[str, Any] = {"type": "array", "maxItems": 0}
 _ON: dict[str, Any] = {"enum": [True, "true", "True", "1"]}
 _OFF: dict[str, Any] = {"enum": [False, "false", "False", "0"]}
+_GROUPS: dict[str, Any] = {
+    "type": ["array", "null"],
+    "maxItems": 16,
+    "items": {"type": "string", "maxLength": 255},
+}
 _OWN: dict[str, Any] = {"project_id": _PROJECT, "tenant_id": _PROJECT}
 _POOLS: dict[str, Any] = {
     "type": "array",
@@ -70,14 +76,9 @@ CREATE_PORT = closed(
             "maxItems": 16,
             "items": closed({"subnet_id": _ID, "ip_address": _ADDRESS}, minProperties=1),
         },
-        "security_groups": {
-            "type": "array",
-            "minItems": 1,
-            "maxItems": 16,
-            "items": {"type": "string", "maxLength": 255},
-        },
+        "security_groups": _GROUPS,
         "admin_state_up": _ON,
-        "port_security_enabled": _ON,
+        "port_security_enabled": BOOLEAN,
         "allowed_address_pairs": _EMPTY,
         "extra_dhcp_opts": _EMPTY,
         "binding:vnic_type": {"enum": ["normal"]},
@@ -86,7 +87,38 @@ CREATE_PORT = closed(
     },
     ["network_id"],
 )
-UPDATE_PORT = closed({"name": _TEXT, "description": _TEXT, "admin_state_up": _ON})
+UPDATE_PORT = closed(
+    {
+        "name": _TEXT,
+        "description": _TEXT,
+        "admin_state_up": _ON,
+        "port_security_enabled": BOOLEAN,
+        "security_groups": _GROUPS,
+    }
+)
+CREATE_GROUP = closed(
+    {**_OWN, "name": _TEXT, "description": _TEXT, "stateful": _ON},
+    ["name"],
+)
+UPDATE_GROUP = closed({"name": _TEXT, "description": _TEXT, "stateful": _ON})
+_PORT_NUMBER: dict[str, Any] = {"type": ["integer", "string", "null"], "pattern": r"\A\d{1,5}\Z"}
+_ABSENT: dict[str, Any] = {"type": "null"}
+CREATE_RULE = closed(
+    {
+        **_OWN,
+        "security_group_id": _ID,
+        "direction": {"enum": ["ingress", "egress"]},
+        "ethertype": {"enum": ["IPv4", "IPv6"]},
+        "protocol": {"type": ["string", "integer", "null"], "maxLength": 40},
+        "port_range_min": _PORT_NUMBER,
+        "port_range_max": _PORT_NUMBER,
+        "remote_ip_prefix": {"type": ["string", "null"], "maxLength": 64},
+        "remote_group_id": {"type": ["string", "null"], "maxLength": 64},
+        "remote_address_group_id": _ABSENT,
+        "description": {"type": ["string", "null"], "maxLength": 255},
+    },
+    ["security_group_id", "direction"],
+)
 
 _COLUMNS = {"name": "name", "description": "description", "shared": "is_shared"}
 
@@ -174,7 +206,37 @@ def new_port(fields: Mapping[str, Any]) -> NewPort:
         if wanted is None
         else [WantedAddress(each.get("subnet_id"), each.get("ip_address")) for each in wanted],
         security_groups=fields.get("security_groups"),
+        has_port_security=is_true(fields.get("port_security_enabled", True)),
     )
+
+
+def new_rule(fields: Mapping[str, Any]) -> NewRule:
+    """From a checked body; its project is its group's."""
+    protocol = fields.get("protocol")
+    return NewRule(
+        group_id=fields["security_group_id"],
+        direction=fields["direction"],
+        ethertype=fields.get("ethertype", "IPv4"),
+        protocol="" if protocol is None else str(protocol),
+        port_range_min=_number(fields.get("port_range_min")),
+        port_range_max=_number(fields.get("port_range_max")),
+        remote_ip_prefix=fields.get("remote_ip_prefix") or "",
+        remote_group_id=fields.get("remote_group_id") or "",
+        description=fields.get("description") or "",
+    )
+
+
+def _number(value: int | str | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def project_of(fields: Mapping[str, Any]) -> str | None:
+    """The project that a body names; None when it names none.
+
+    Raises:
+        Invalid: it names two.
+    """
+    return _project(fields)
 
 
 def changes(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,6 +244,8 @@ def changes(fields: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
         column: fields[name] for name, column in _COLUMNS.items() if name in fields
     }
+    if "port_security_enabled" in fields:
+        found["has_port_security"] = is_true(fields["port_security_enabled"])
     if "is_shared" in found:
         found["is_shared"] = is_true(found["is_shared"])
     if "allocation_pools" in fields:

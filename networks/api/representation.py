@@ -129,7 +129,7 @@ def rule_body(rule: SecurityGroupRule, actor: Actor) -> dict[str, Any]:
         "port_range_max": rule.port_range_max,
         "remote_ip_prefix": rule.remote_ip_prefix or None,
         "normalized_cidr": rule.remote_ip_prefix or None,
-        "remote_group_id": None,
+        "remote_group_id": str(rule.remote_group_id) if rule.remote_group_id else None,
         "remote_address_group_id": None,
         "belongs_to_default_sg": rule.group.name == "default",
         "description": rule.description,

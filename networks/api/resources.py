@@ -86,10 +86,11 @@ PORT = Resource(
         "device_id": ("device_id", text),
         "device_owner": ("device_owner", text),
         "status": ("status", text),
+        "port_security_enabled": ("has_port_security", boolean),
         "admin_state_up": ("is_up", boolean),
         "binding:host_id": ("host", text),
     },
-    constants={"port_security_enabled": "True", "binding:vnic_type": "normal"},
+    constants={"binding:vnic_type": "normal"},
     conditions={**_TAGS, "fixed_ips": _by_fixed_ip, "security_groups": _by_group},
 )
 GROUP = Resource("security_group", "security_groups", group_body, _COMMON, conditions=_TAGS)
@@ -100,6 +101,10 @@ RULE = Resource(
     {
         "id": ("id", identifier),
         "security_group_id": ("group_id", identifier),
+        "remote_group_id": ("remote_group_id", identifier),
+        "remote_ip_prefix": ("remote_ip_prefix", text),
+        "port_range_min": ("port_range_min", number),
+        "port_range_max": ("port_range_max", number),
         "direction": ("direction", text),
         "ethertype": ("ethertype", text),
         "protocol": ("protocol", text),

@@ -13,9 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cloudportal.api.views import WireRequest, WireView
-from cloudportal.errors import NotFound, NotOffered
+from cloudportal.errors import NotFound
 from identity.actors import Actor
-from networks import create, delete, lookup, update
+from networks import create, delete, lookup, security_groups, update
 from networks.api import bodies
 from networks.api.bodies import Body
 from networks.api.listing import Resource
@@ -256,8 +256,65 @@ class OnePort(ItemView):
 
     def put(self, request: Request, pk: str) -> Response:
         """Change it."""
+        fields = self.change.read(request.data)
         row = update.update_port(
             port=self.row(request, pk),
+            changes=bodies.changes(fields),
+            actor=actor_of(request),
+            now=timezone.now(),
+            security_groups=(fields["security_groups"] or [])
+            if "security_groups" in fields
+            else None,
+        )
+        return self.shown(request, row)
+
+    def delete(self, request: Request, pk: str) -> Response:
+        """Delete it."""
+        delete.delete_port(port=self.row(request, pk), actor=actor_of(request), now=timezone.now())
+        return Response(status=204)
+
+
+class SecurityGroups(ListView):
+    """Security groups."""
+
+    resource = GROUP
+    create = Body("security_group", "security_groups", bodies.CREATE_GROUP)
+
+    def rows(self, actor: Actor) -> QuerySet[SecurityGroup]:
+        """The project's."""
+        return _groups(actor)
+
+    def post(self, request: Request) -> Response:
+        """Make groups."""
+
+        def make(fields: dict[str, Any]) -> SecurityGroup:
+            return security_groups.create_group(
+                name=fields["name"],
+                description=fields.get("description", ""),
+                project_id=bodies.project_of(fields),
+                actor=actor_of(request),
+                now=timezone.now(),
+            )
+
+        return create_from(self, request, self.create, make)
+
+
+class OneSecurityGroup(ItemView):
+    """A security group."""
+
+    resource = GROUP
+    not_found = SecurityGroupNotFound
+    label = "Security group"
+    change = Body("security_group", "security_groups", bodies.UPDATE_GROUP)
+
+    def rows(self, actor: Actor) -> QuerySet[SecurityGroup]:
+        """The project's."""
+        return _groups(actor)
+
+    def put(self, request: Request, pk: str) -> Response:
+        """Change it."""
+        row = security_groups.update_group(
+            group=self.row(request, pk),
             changes=bodies.changes(self.change.read(request.data)),
             actor=actor_of(request),
             now=timezone.now(),
@@ -266,52 +323,33 @@ class OnePort(ItemView):
 
     def delete(self, request: Request, pk: str) -> Response:
         """Delete it."""
-        delete.delete_port(port=self.row(request, pk), actor=actor_of(request))
+        security_groups.delete_group(group=self.row(request, pk), actor=actor_of(request))
         return Response(status=204)
 
 
-class ReadOnly:
-    """Refuses to change groups and rules in words; every port has what the rules say."""
-
-    def _refuse(self, request: Request, **_: str) -> Response:
-        raise NotOffered("Security groups cannot be changed in this cloud.")
-
-    post = put = delete = _refuse
-
-
-class SecurityGroups(ReadOnly, ListView):
-    """Security groups."""
-
-    resource = GROUP
-
-    def rows(self, actor: Actor) -> QuerySet[SecurityGroup]:
-        """The project's."""
-        return _groups(actor)
-
-
-class OneSecurityGroup(ReadOnly, ItemView):
-    """A security group."""
-
-    resource = GROUP
-    not_found = SecurityGroupNotFound
-    label = "Security group"
-
-    def rows(self, actor: Actor) -> QuerySet[SecurityGroup]:
-        """The project's."""
-        return _groups(actor)
-
-
-class SecurityGroupRules(ReadOnly, ListView):
+class SecurityGroupRules(ListView):
     """Rules of security groups."""
 
     resource = RULE
+    create = Body("security_group_rule", "security_group_rules", bodies.CREATE_RULE)
 
     def rows(self, actor: Actor) -> QuerySet[SecurityGroupRule]:
         """Those of the project's groups."""
         return _rules(actor)
 
+    def post(self, request: Request) -> Response:
+        """Make rules."""
 
-class OneSecurityGroupRule(ReadOnly, ItemView):
+        def make(fields: dict[str, Any]) -> SecurityGroupRule:
+            wanted = bodies.new_rule(fields)
+            return security_groups.create_rule(
+                wanted=wanted, actor=actor_of(request), now=timezone.now()
+            )
+
+        return create_from(self, request, self.create, make)
+
+
+class OneSecurityGroupRule(ItemView):
     """A rule."""
 
     resource = RULE
@@ -321,3 +359,10 @@ class OneSecurityGroupRule(ReadOnly, ItemView):
     def rows(self, actor: Actor) -> QuerySet[SecurityGroupRule]:
         """Those of the project's groups."""
         return _rules(actor)
+
+    def delete(self, request: Request, pk: str) -> Response:
+        """Delete it."""
+        security_groups.delete_rule(
+            rule=self.row(request, pk), actor=actor_of(request), now=timezone.now()
+        )
+        return Response(status=204)

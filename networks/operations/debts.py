@@ -19,3 +19,15 @@ def describe_removals(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
         )
         for each in params
     ]
+
+
+def describe_filters(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
+    """Which hosts have filters that are not up to date; one query however many."""
+    hosts = Hypervisor.objects.in_bulk([each["hypervisor"] for each in params])
+    return [
+        DebtFacts(
+            what="Bring changed rules of security groups to the host",
+            host=hosts[each["hypervisor"]].name if each["hypervisor"] in hosts else "",
+        )
+        for each in params
+    ]

@@ -112,9 +112,12 @@ def test_several_ports_are_made_at_once_or_none(client_for, network, member):
         ({"mac_address": "fa:16:3e:00:00:77"}, 409, "MacAddressInUse"),
         ({"network_id": NOBODY}, 404, "NetworkNotFound"),
         ({"network_id": 3}, 400, "Invalid"),
-        ({"security_groups": []}, 400, "Invalid"),
-        ({"security_groups": ["no such"]}, 400, "BadNetworkRequest"),
-        ({"port_security_enabled": False}, 400, "Invalid"),
+        ({"security_groups": ["no such"]}, 404, "SecurityGroupNotFound"),
+        (
+            {"port_security_enabled": False, "security_groups": [NOBODY]},
+            400,
+            "PortSecurityAndIPRequiredForSecurityGroups",
+        ),
         ({"admin_state_up": False}, 400, "Invalid"),
         ({"device_id": "x"}, 400, "Invalid"),
         ({"binding:host_id": "x"}, 400, "InvalidInput"),
@@ -220,21 +223,15 @@ def test_who_sees_the_security_groups_of_a_project(client_for, member, who):
         assert client.get(f"{V2}/{path}").status_code == (200 if sees else refused)
 
 
-def test_default_group_says_what_every_port_has(client_for, member):
+def test_default_group_lets_everything_out_and_its_own_members_in(client_for, member):
     (group,) = client_for(member).get(f"{V2}/security-groups").json()["security_groups"]
 
     rules = {(rule["direction"], rule["ethertype"]) for rule in group["security_group_rules"]}
     assert group["name"] == "default"
     assert rules == {(way, ip) for way in ("ingress", "egress") for ip in ("IPv4", "IPv6")}
     assert all(rule["protocol"] is None for rule in group["security_group_rules"])
-
-
-@pytest.mark.parametrize("path", ["security-groups", "security-group-rules"])
-def test_groups_are_not_changed_but_said_so(client_for, member, path):
-    response = client_for(member).post(f"{V2}/{path}", {}, format="json")
-
-    assert response.status_code == 501
-    assert error_of(response) == "NotOffered"
+    remotes = {rule["remote_group_id"] for rule in group["security_group_rules"]}
+    assert remotes == {None, group["id"]}
 
 
 @pytest.mark.parametrize(
