@@ -55,8 +55,8 @@ def test_a_server_is_resized_confirmed_reverted_and_migrated(empty_cloud, flavor
     second = waits(cloud, server)
     assert second != first
     says(cloud, server, "marker: boot 2")
-    # The size of its one partition, which ends with the disk.
-    says(cloud, server, "root disk is 2047 MiB")
+    # Of the 2 GiB, what its boot files leave.
+    says(cloud, server, "root disk is 2023 MiB")
     says(cloud, server, "swap on")
     assert domain(cloud, first, server) == "shut off"
     portal.openstack("server", "resize", "confirm", server)

@@ -225,7 +225,7 @@ def test_a_cold_migration_without_a_host_to_go_to_changes_nothing(hosts, server,
     assert "No valid host was found." in action.events.last().details
 
 
-@pytest.mark.parametrize("call", ["receive_disk", "define_guest", "start_guest", "ensure_filter"])
+@pytest.mark.parametrize("call", ["take_disk", "define_guest", "start_guest", "ensure_filter"])
 def test_a_resize_that_fails_runs_on_where_it_was(hosts, server, two_hosts, ask, big, pay, call):
     hosts["host2"].refuse(call, DriverError("odd"), after=True)
 
