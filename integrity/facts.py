@@ -17,7 +17,7 @@ from hypervisors.survey import HostSurvey
 from hypervisors.volumes import named_volume
 from identity.models import Project
 from images.models import Image, ImageStatus
-from networks.models import Network, Port
+from networks.models import GroupChange, Network, Port
 from networks.wiring import libvirt_network_name
 from operations.models import UNFINISHED, Operation
 from scheduling.models import Allocation
@@ -72,7 +72,8 @@ class HostFacts:
     `ports` are by server, `allocated` the hosts (keys) where a server holds an allocation.
     `filter_owners`: of ports whose filters were seen, the server's id, or None for no server;
     a port that is not in it does not exist. `records`: what guests should keep, of those that keep
-    something else than was written last.
+    something else than was written last. `filters_in_flux`: groups changed, and the ports whose
+    filters follow are not known yet.
     """
 
     hypervisor: Hypervisor
@@ -89,6 +90,7 @@ class HostFacts:
     projects: frozenset[str]
     allocated: Mapping[UUID, frozenset[int]]
     busy: Busy
+    filters_in_flux: bool = False
     records: Mapping[UUID, GuestMetadata] = field(default_factory=dict)
     kept: KeptVolumes = field(default_factory=KeptVolumes)
 
@@ -190,6 +192,7 @@ def host_facts(
         projects=frozenset(Project.objects.filter(pk__in=owners).values_list("pk", flat=True)),
         allocated=_allocated(set(servers) | set(elsewhere)),
         records=_records(seen, servers),
+        filters_in_flux=GroupChange.objects.exists(),
         kept=_kept_volumes(seen, hypervisor) if only is None else KeptVolumes(),
         # The last, so that whatever ended while the rest was read is among it.
         busy=busy_since(started_at, besides=besides),

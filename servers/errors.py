@@ -138,3 +138,7 @@ class HostAway(Conflict):
 
 class VolumeBacked(Invalid):
     """The server runs from a volume, and what is asked for needs the disk of an image."""
+
+
+class SecurityGroupNotOnServer(NotFound):
+    """No port of the server follows the security group."""

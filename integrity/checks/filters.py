@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
-from hypervisors.links import filter_name
+from hypervisors.links import FilterSpec, filter_name
 from hypervisors.survey import difference_of_filter
+from integrity.facts import CLOCK_MARGIN
 from integrity.found import Found
 from integrity.states import FindingKind
 from integrity.view import HostView
 from networks.models import Port
-from networks.wiring import port_filter
+from networks.packet_rules import port_filters
 from servers.models import Server
 
 _ID_LENGTH = 36
@@ -19,16 +21,18 @@ _ID_LENGTH = 36
 
 def check(view: HostView) -> Iterator[Found]:
     """Missing, altered and stale filters."""
+    ports = [port for server in view.settled for port in view.facts.ports.get(server.pk, ())]
+    wanted = port_filters(ports)
     for server in view.settled:
         for port in view.facts.ports.get(server.pk, ()):
-            yield from _of_port(view, server, port)
+            yield from _of_port(view, server, port, wanted[port.pk])
     used = {name for domain in view.seen.domains for name in domain.filters}
     for name in view.seen.filters:
         if name.lower() not in used:
             yield from _unused(view, name)
 
 
-def _of_port(view: HostView, server: Server, port: Port) -> Iterator[Found]:
+def _of_port(view: HostView, server: Server, port: Port, wanted: FilterSpec) -> Iterator[Found]:
     name = filter_name(str(port.pk))
     host = view.hypervisor.name
     common: dict[str, Any] = {
@@ -48,7 +52,9 @@ def _of_port(view: HostView, server: Server, port: Port) -> Iterator[Found]:
         )
         return
     rules = view.seen.filters[name]
-    difference = "" if rules is None else difference_of_filter(port_filter(port), rules)
+    if rules is None or view.facts.filters_in_flux or _is_changing(port, view.facts.started_at):
+        return
+    difference = difference_of_filter(wanted, rules)
     if difference:
         yield Found(
             kind=FindingKind.FILTER_CHANGED,
@@ -58,6 +64,13 @@ def _of_port(view: HostView, server: Server, port: Port) -> Iterator[Found]:
             difference=difference,
             **common,
         )
+
+
+def _is_changing(port: Port, started_at: datetime) -> bool:
+    """Whether changed rules are on their way to the host, or arrived while it was looked at."""
+    if port.filter_wanted != port.filter_applied:
+        return True
+    return port.filter_applied_at is not None and port.filter_applied_at > started_at - CLOCK_MARGIN
 
 
 def _unused(view: HostView, name: str) -> Iterator[Found]:

@@ -18,7 +18,6 @@ from servers.api.action_bodies import (
     ADD_FLOATING_IP,
     REMOVE_FIXED_IP,
     REMOVE_FLOATING_IP,
-    SECURITY_GROUP,
 )
 from servers.api.gone import GONE
 from servers.begin import check_legal
@@ -67,8 +66,6 @@ ABSENT_ACTIONS = {
     "resetNetwork": Action(_gone, LEGAL["resetState"].policy, _PLAIN),
     **dict(
         [
-            _absent("addSecurityGroup", SECURITY_GROUP),
-            _absent("removeSecurityGroup", SECURITY_GROUP),
             _absent("injectNetworkInfo"),
             _absent("addFixedIp", ADD_FIXED_IP, until="2.43"),
             _absent("removeFixedIp", REMOVE_FIXED_IP, until="2.43"),

@@ -13,6 +13,7 @@ from servers.api.action import Action, ActionBodies
 from servers.api.console_actions import CONSOLE_ACTIONS, CONSOLE_OPENED
 from servers.api.image_actions import IMAGE_ACTIONS, MADE
 from servers.api.migrate_actions import MIGRATE_ACTIONS
+from servers.api.network_actions import NETWORK_ACTIONS
 from servers.api.power_actions import POWER_ACTIONS
 from servers.api.rebuild_actions import REBUILD_ACTIONS, REBUILT
 from servers.api.rescue_actions import RESCUE_ACTIONS, RESCUED
@@ -29,6 +30,7 @@ ACTIONS: dict[str, Action] = {
     **RESCUE_ACTIONS,
     **MIGRATE_ACTIONS,
     **RESIZE_ACTIONS,
+    **NETWORK_ACTIONS,
     **ABSENT_ACTIONS,
 }
 BODIES = ActionBodies(ACTIONS)

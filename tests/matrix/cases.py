@@ -35,8 +35,8 @@ from servers.power import (
 )
 from servers.states import PowerState, VmState
 from tests.authorisation import actor_named
+from tests.matrix import groups, interfaces, migrate, precache, reimage, rescue, resize, volumes
 from tests.matrix import images_of_servers as of_servers
-from tests.matrix import interfaces, migrate, precache, reimage, rescue, resize, volumes
 from tests.matrix.world import World, operation_of
 
 
@@ -464,6 +464,14 @@ CASES = [
     Case(
         "unshelve where it is", "server.unshelve_start", of_servers.begin_start,
         of_servers.is_back, of_servers.stays_shelved,
+    ),
+    Case(
+        "spread groups", "network.spread_changes", groups.begin_spread, groups.filters_follow,
+        has_successor=False,
+    ),
+    Case(
+        "apply filters", "network.apply_filters", groups.begin_apply, groups.filters_follow,
+        has_successor=False,
     ),
     Case(
         "precache", "image.precache", precache.begin, precache.image_is_there,
