@@ -138,6 +138,7 @@ def test_lost_jobs_are_swept_up(world: World, case: Case):
 
 @pytest.mark.parametrize("is_after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("case", "step"), STEPS)
+@pytest.mark.once
 def test_a_job_that_takes_too_long_is_taken_over(
     world: World, case: Case, step: str, is_after: bool
 ):
