@@ -164,7 +164,6 @@ def remove_hypervisor(*, hypervisor: Hypervisor) -> None:
             hypervisor.delete()
     except ProtectedError as error:
         raise HypervisorInUse(
-            f"Servers are on {hypervisor.name}, or deleted ones are still to be taken off."
         ) from error
     hypervisor.host_keys = ""
     connections.forget(hypervisor)

@@ -31,6 +31,7 @@ from servers.power_sync import POWER
 from servers.restore_image import FoundImage, find_image, restore_image
 from servers.restore_networks import restore_ports
 from servers.restore_owners import restore_flavor, restore_owners
+from servers.restore_volumes import restore_volumes
 from servers.states import PowerState, VmState
 
 ACTION = "restore"
@@ -160,6 +161,7 @@ def _restore_around(
     notes += restore_flavor(record.flavor, project_id=record.project_id, now=now)
     if image is not None:
         notes += restore_image(image, now=now)
+    notes += restore_volumes(record, host=found.hypervisor, now=now)
     return notes + restore_ports(record, host=found.hypervisor.name, now=now)
 
 

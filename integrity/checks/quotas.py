@@ -17,6 +17,7 @@ from networks.models import Network, Port, Subnet
 from quotas.models import Reservation
 from servers.models import Server, ServerGroup
 from servers.states import VmState
+from volumes.models import Snapshot, Volume
 
 # Where a server's copy of its flavor says how much of it is counted.
 _OF_FLAVOR = {"cores": "flavor__vcpus", "ram": "flavor__ram_mib"}
@@ -31,6 +32,7 @@ def check(facts: BooksFacts) -> Iterator[Found]:
     for resource, rows in _single().items():
         yield from _leaked((resource,), rows)
         yield from _uncounted(resource, rows.filter(created_at__lt=before))
+    yield from _leaked(("gigabytes",), Volume.objects.all(), Snapshot.objects.all())
     for resource in _OF_SERVERS:
         yield from _of_servers(facts, resource, alive.filter(created_at__lt=before))
 
@@ -43,13 +45,17 @@ def _single() -> dict[str, QuerySet[Any]]:
         "subnets": Subnet.objects.all(),
         "server_groups": ServerGroup.objects.all(),
         "images": Image.objects.exclude(status=ImageStatus.DELETED),
+        "volumes": Volume.objects.all(),
+        "snapshots": Snapshot.objects.all(),
     }
 
 
-def _leaked(resources: Collection[str], owners: QuerySet[Any]) -> Iterator[Found]:
+def _leaked(resources: Collection[str], *owners: QuerySet[Any]) -> Iterator[Found]:
     # One statement, so that both are of one moment.
     rows = Reservation.objects.filter(resource__in=resources)
-    gone = rows.exclude(subject__in=owners.order_by().values("pk"))
+    gone = rows
+    for each in owners:
+        gone = gone.exclude(subject__in=each.order_by().values("pk"))
     for subject, project, resource, amount in gone.values_list(
         "subject", "project_id", "resource", "amount"
     ):

@@ -448,6 +448,33 @@ def test_the_compute_service_shows_volumes_in_its_own_words_until_2_35(world, cl
     assert late.status_code == 404
 
 
+def test_a_lost_database_gets_volumes_back_from_the_guests_that_have_them(world, client):
+    from django.utils import timezone
+
+    from servers.restore import restore_server
+
+    server, volume = world.make_active(), make(client, name="data", metadata={"a": "b"})
+    attach(client, server, volume, delete_on_termination=True)
+    work()
+    before = show(client, volume)
+    guest = world.hosts["host1"].guests[server.pk]
+    info = world.hosts["host1"].guest_info(server.pk)
+    Attachment.objects.all().delete()
+    Volume.objects.all().delete()
+    Reservation.objects.all().delete()
+    host = server.hypervisor
+    Server.objects.filter(pk=server.pk).delete()
+
+    restore_server(hypervisor=host, metadata=guest.spec.metadata, info=info, now=timezone.now())
+
+    after = show(client, volume)
+    later = ("updated_at", "created_at")
+    assert {key: after[key] for key in after if key not in later} == {
+        key: before[key] for key in before if key not in later
+    }
+    assert held() == {"volumes": 1, "gigabytes": 1}
+
+
 @pytest.mark.parametrize("name", ["os-migrateLive", "shelve"])
 def test_a_server_is_not_parted_from_its_volumes(world, client, name):
     from servers.begin import begin_action

@@ -6,18 +6,25 @@ from django.db import transaction
 
 from hypervisors import volumes as on_hosts
 from hypervisors.models import HostState
+from operations.errors import Wait
 from operations.kinds import Context, Kind, Step
 from quotas.consume import release
 from volumes.delete import DELETE_NAME
-from volumes.models import Volume
-from volumes.operations.facts import clear_left, wait_for_copies_of
+from volumes.models import Snapshot, Volume
+from volumes.operations.facts import COPY_PAUSE_S, clear_left, wait_for_copies_of
 
 
 def delete_storage(context: Context) -> None:
-    """Delete its file, once nobody copies it; of a lost host only who insists lets it be."""
+    """Delete its file, once nobody copies it; of a lost host only who insists lets it be.
+
+    Raises:
+        Wait: its snapshots go first.
+    """
     volume = Volume.objects.select_related("hypervisor").filter(pk=context.subject).first()
     if volume is None:
         return
+    if Snapshot.objects.filter(volume=volume).exists():
+        raise Wait("Its snapshots are still being deleted.", seconds=COPY_PAUSE_S)
     wait_for_copies_of(volume.pk)
     clear_left(volume.pk)
     host = volume.hypervisor
