@@ -19,12 +19,12 @@ from flavors.models import Flavor
 from hypervisors.models import Aggregate, Hypervisor
 from identity.models import Domain, Project
 from images.models import Image, ImageStatus, Visibility
-from networks.models import Network, Port, SecurityGroup, Subnet
+from networks.models import Network, Port, SecurityGroup, SecurityGroupRule, Subnet
 from operations.models import Operation
 from quotas.set_limits import set_project_limits
 from servers.create import create_servers
-from servers.models import KeyPair, Server, ServerAction, ServerEvent, ServerGroup
-from servers.states import VmState
+from servers.models import KeyPair, Migration, Server, ServerAction, ServerEvent, ServerGroup
+from servers.states import MigrationStatus, MigrationType, VmState
 from servers.wanted import CreateServers
 from tests.authorisation import FOREIGN_PROJECT, OWN_PROJECT, OWNER, actor_named
 from tests.flavors.factories import make_flavor
@@ -107,6 +107,8 @@ def make_world(count: int = 1) -> World:
     image, network = _image(), _network()
     servers = [_server(n, image, hosts[n - 1], groups[n - 1]) for n in range(1, count + 1)]
     _history(servers[0], count)
+    for server in servers:
+        _migration(server)
     return World(
         flavors,
         image,
@@ -123,8 +125,33 @@ def make_world(count: int = 1) -> World:
             "image_id": str(image.pk),
             "network_id": str(network.pk),
             "port_id": str(Port.objects.get(device_id=str(servers[0].pk)).pk),
+            "rule_id": str(SecurityGroupRule.objects.filter(direction="ingress").earliest("pk").pk),
             "security_group_id": str(SecurityGroup.objects.get(project_id=OWN_PROJECT).pk),
         },
+    )
+
+
+def _migration(server: Server) -> None:
+    """A resize that was confirmed."""
+    Migration.objects.create(
+        uuid=f"{NOTHING[:-12]}{int(server.name[6:]):012}",
+        server_id=server.pk,
+        type=MigrationType.RESIZE,
+        status=MigrationStatus.CONFIRMED,
+        source=server.hypervisor,
+        source_name="host1",
+        source_node="host1.lab",
+        destination=server.hypervisor,
+        destination_name="host2",
+        destination_node="host2.lab",
+        destination_address="192.0.2.2",
+        old_flavor_id=1,
+        new_flavor_id=2,
+        user_id=OWNER,
+        project_id=OWN_PROJECT,
+        request_id=REQUEST_ID,
+        created_at=NOW,
+        updated_at=NOW,
     )
 
 

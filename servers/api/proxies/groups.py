@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
 from rest_framework.response import Response
 
 from cloudportal.api.microversions import available
@@ -13,15 +15,50 @@ from cloudportal.api.openapi import documented, listed, wrapped
 from cloudportal.api.paging import MAX_LIMIT
 from cloudportal.api.query import IGNORED
 from cloudportal.api.representation import INTEGER, STRING, array, nullable, record
+from cloudportal.api.validation import NAME, BodySchema, closed
 from cloudportal.api.views import ComputeView, WireRequest
-from cloudportal.errors import Invalid, NotFound, NotOffered
+from cloudportal.errors import Conflict, Invalid, NotFound
 from identity import policy
 from networks.lookup import find, visible_groups
 from networks.models import SecurityGroup, SecurityGroupRule
+from networks.security_groups import (
+    NewRule,
+    create_group,
+    create_rule,
+    delete_group,
+    delete_rule,
+    update_group,
+)
 from servers import rules as rules
 from servers.find import find_server
 
 LAST = "2.35"
+_TEXT: dict[str, Any] = {"type": ["string", "null"], "maxLength": 255}
+_NUMBER: dict[str, Any] = {"type": ["integer", "string", "null"], "pattern": r"\A-?\d{1,5}\Z"}
+GROUP_BODY = BodySchema(
+    closed(
+        {"security_group": closed({"name": NAME, "description": _TEXT}, ["name"])},
+        ["security_group"],
+    )
+)
+RULE_BODY = BodySchema(
+    closed(
+        {
+            "security_group_rule": closed(
+                {
+                    "parent_group_id": {"type": "string", "maxLength": 255},
+                    "ip_protocol": {**_TEXT, "type": ["string", "integer", "null"]},
+                    "from_port": _NUMBER,
+                    "to_port": _NUMBER,
+                    "cidr": _TEXT,
+                    "group_id": _TEXT,
+                },
+                ["parent_group_id"],
+            )
+        },
+        ["security_group_rule"],
+    )
+)
 _RULE = "os_compute_api:os-security-groups"
 _ANYWHERE = {"IPv4": "0.0.0.0/0", "IPv6": "::/0"}
 _WITH_PORTS = {"tcp", "udp"}
@@ -43,7 +80,11 @@ GROUP = record(
 
 def with_rules(groups: QuerySet[SecurityGroup]) -> QuerySet[SecurityGroup]:
     """The groups by project and name, with what comes in; two queries, however many there are."""
-    ingress = SecurityGroupRule.objects.filter(direction="ingress").order_by("created_at", "pk")
+    ingress = (
+        SecurityGroupRule.objects.filter(direction="ingress")
+        .select_related("remote_group")
+        .order_by("created_at", "pk")
+    )
     return groups.order_by("project_id", "name", "pk").prefetch_related(
         Prefetch("rules", ingress, to_attr="ingress")
     )
@@ -65,14 +106,17 @@ def group_bodies(groups: Iterable[Any]) -> list[dict[str, Any]]:
 
 def _rule(rule: SecurityGroupRule) -> dict[str, Any]:
     first, last = _ports(rule)
+    remote = rule.remote_group
     return {
         "id": str(rule.pk),
         "parent_group_id": str(rule.group_id),
         "ip_protocol": rule.protocol or None,
         "from_port": first,
         "to_port": last,
-        "group": {},
-        "ip_range": {"cidr": rule.remote_ip_prefix or _ANYWHERE[rule.ethertype]},
+        "group": {} if remote is None else {"name": remote.name, "tenant_id": remote.project_id},
+        "ip_range": {}
+        if remote is not None
+        else {"cidr": rule.remote_ip_prefix or _ANYWHERE[rule.ethertype]},
     }
 
 
@@ -119,11 +163,23 @@ class SecurityGroups(ComputeView):
 
     @available(until=LAST)
     @documented(
-        "Make a security group.", responses={200: wrapped("security_group", GROUP)}, faults=[501]
+        "Make a security group.",
+        request=GROUP_BODY,
+        responses={200: wrapped("security_group", GROUP)},
     )
     def post(self, request: WireRequest) -> Response:
-        """Refuse."""
-        raise _not_yet(request, "create")
+        """It lets nothing in."""
+        wanted = GROUP_BODY.check(request.data)["security_group"]
+        _require(request, "create")
+        with _in_own_words():
+            made = create_group(
+                name=wanted["name"].strip(),
+                description=wanted.get("description") or "",
+                project_id=None,
+                actor=request.actor,
+                now=timezone.now(),
+            )
+        return _shown(made)
 
 
 class OneSecurityGroup(ComputeView):
@@ -147,38 +203,112 @@ class OneSecurityGroup(ComputeView):
     @available(until=LAST)
     @documented(
         "Change a security group.",
+        request=GROUP_BODY,
         responses={200: wrapped("security_group", GROUP)},
-        faults=[501],
     )
     def put(self, request: WireRequest, group_id: str) -> Response:
-        """Refuse."""
-        raise _not_yet(request, "update")
+        """Its name and description."""
+        wanted = GROUP_BODY.check(request.data)["security_group"]
+        _require(request, "update")
+        changes = {"name": wanted["name"].strip(), "description": wanted.get("description") or ""}
+        with _in_own_words():
+            changed = update_group(
+                group=_found(request, group_id),
+                changes=changes,
+                actor=request.actor,
+                now=timezone.now(),
+            )
+        return _shown(changed)
 
     @available(until=LAST)
-    @documented("Delete a security group.", responses={202: None}, faults=[501])
+    @documented("Delete a security group.", responses={202: None})
     def delete(self, request: WireRequest, group_id: str) -> Response:
-        """Refuse."""
-        raise _not_yet(request, "delete")
+        """Unless a server follows it."""
+        _require(request, "delete")
+        with _in_own_words():
+            delete_group(group=_found(request, group_id), actor=request.actor)
+        return Response(status=202)
 
 
 class SecurityGroupRules(ComputeView):
     """Rules of groups."""
 
     @available(until=LAST)
-    @documented("Make a rule.", responses={200: wrapped("security_group_rule", RULE)}, faults=[501])
+    @documented(
+        "Make a rule.",
+        request=RULE_BODY,
+        responses={200: wrapped("security_group_rule", RULE)},
+    )
     def post(self, request: WireRequest) -> Response:
-        """Refuse."""
-        raise _not_yet(request, "rule:create")
+        """Let something in."""
+        wanted = RULE_BODY.check(request.data)["security_group_rule"]
+        _require(request, "rule:create")
+        with _in_own_words():
+            made = create_rule(
+                wanted=_wanted(wanted, _found(request, wanted["parent_group_id"])),
+                actor=request.actor,
+                now=timezone.now(),
+            )
+        return Response({"security_group_rule": _rule(made)})
 
 
 class OneSecurityGroupRule(ComputeView):
     """One rule."""
 
     @available(until=LAST)
-    @documented("Delete a rule.", responses={202: None}, faults=[501])
+    @documented("Delete a rule.", responses={202: None})
     def delete(self, request: WireRequest, rule_id: str) -> Response:
-        """Refuse."""
-        raise _not_yet(request, "rule:delete")
+        """Let it in no more."""
+        _require(request, "rule:delete")
+        rules = SecurityGroupRule.objects.filter(group__in=visible_groups(request.actor))
+        rule = find(rules.select_related("group"), rule_id)
+        if rule is None:
+            raise NotFound(f"Security group rule {rule_id} not found.")
+        with _in_own_words():
+            delete_rule(rule=rule, actor=request.actor, now=timezone.now())
+        return Response(status=202)
+
+
+def _found(request: WireRequest, group_id: str) -> SecurityGroup:
+    found = find(visible_groups(request.actor), group_id)
+    if found is None:
+        raise NotFound(f"Security group {group_id} not found.")
+    return found
+
+
+def _shown(group: SecurityGroup) -> Response:
+    rows = with_rules(SecurityGroup.objects.filter(pk=group.pk))
+    return Response({"security_group": group_bodies(rows)[0]})
+
+
+def _wanted(fields: dict[str, Any], group: SecurityGroup) -> NewRule:
+    first, last = _bound(fields.get("from_port")), _bound(fields.get("to_port"))
+    protocol = fields.get("ip_protocol")
+    cidr = fields.get("cidr") or ""
+    return NewRule(
+        group_id=str(group.pk),
+        direction="ingress",
+        ethertype="IPv6" if ":" in cidr else "IPv4",
+        protocol="" if protocol is None else str(protocol),
+        port_range_min=first,
+        port_range_max=last,
+        remote_ip_prefix="" if fields.get("group_id") else cidr,
+        remote_group_id=fields.get("group_id") or "",
+    )
+
+
+def _bound(value: int | str | None) -> int | None:
+    """-1 is any."""
+    return None if value is None or int(value) < 0 else int(value)
+
+
+@contextmanager
+def _in_own_words() -> Iterator[None]:
+    """What the network service calls a conflict is a bad request here."""
+    try:
+        yield
+    except Conflict as error:
+        raise Invalid(str(error)) from error
 
 
 def _number(text: str | None, default: int) -> int:
@@ -189,7 +319,6 @@ def _number(text: str | None, default: int) -> int:
     return int(text[:9])
 
 
-def _not_yet(request: WireRequest, verb: str) -> NotOffered:
+def _require(request: WireRequest, verb: str) -> None:
     actor = request.actor
     policy.require(actor, f"{_RULE}:{verb}", project_id=actor.project_id)
-    return NotOffered("Security groups cannot be changed in this release.")

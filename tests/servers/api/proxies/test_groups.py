@@ -96,3 +96,69 @@ def test_a_foreign_group_is_not_found():
 
     assert client_as("member").get(f"{GROUPS}/{group.pk}").status_code == 404
     assert client_as("member").get(f"{GROUPS}/no-uuid").status_code == 404
+
+
+RULES = "/compute/v2.1/os-security-group-rules"
+
+
+@pytest.mark.django_db
+def test_groups_and_rules_are_made_changed_and_deleted():
+    client = client_as("member")
+    body = {"security_group": {"name": " web ", "description": None}}
+
+    made = client.post(GROUPS, body, format="json").json()["security_group"]
+    path = f"{GROUPS}/{made['id']}"
+    assert (made["name"], made["rules"]) == ("web", [])
+    again = {"security_group": {"name": "www", "description": "Web"}}
+    assert client.put(path, again, format="json").json()["security_group"]["name"] == "www"
+    wanted = {
+        "parent_group_id": made["id"],
+        "ip_protocol": "tcp",
+        "from_port": "22",
+        "to_port": 22,
+        "cidr": "10.0.0.0/8",
+    }
+    sent = {"security_group_rule": wanted}
+    rule = client.post(RULES, sent, format="json").json()["security_group_rule"]
+    assert (rule["from_port"], rule["to_port"], rule["group"]) == (22, 22, {})
+    assert client.post(RULES, sent, format="json").status_code == 400
+    assert client.delete(f"{RULES}/{rule['id']}").status_code == 202
+    assert client.delete(f"{RULES}/{rule['id']}").status_code == 404
+    assert client.delete(path).status_code == 202
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.django_db
+def test_a_rule_may_name_a_group_as_the_other_side():
+    client = client_as("member")
+    group = SecurityGroup.objects.create(project_id=OWN_PROJECT, name="web")
+    wanted = {"parent_group_id": str(group.pk), "ip_protocol": "icmp", "group_id": str(group.pk)}
+    wanted |= {"from_port": -1, "to_port": -1}
+
+    answer = client.post(RULES, {"security_group_rule": wanted}, format="json")
+
+    rule = answer.json()["security_group_rule"]
+    assert rule["group"] == {"name": "web", "tenant_id": OWN_PROJECT}
+    assert rule["ip_range"] == {}
+
+
+@pytest.mark.django_db
+def test_servers_follow_groups_and_leave_them(active):
+    server = active()
+    SecurityGroup.objects.create(project_id=OWN_PROJECT, name="web")
+    twins = [SecurityGroup(project_id=OWN_PROJECT, name="twin") for _ in range(2)]
+    SecurityGroup.objects.bulk_create(twins)
+
+    def act(action, name):
+        path = f"/compute/v2.1/servers/{server.pk}/action"
+        return client_as("member").post(path, {action: {"name": name}}, format="json").status_code
+
+    assert act("addSecurityGroup", "web") == 202
+    assert act("addSecurityGroup", "web") == 202
+    shown = client_as("member").get(path_of(server)).json()["security_groups"]
+    assert [group["name"] for group in shown] == ["default", "web"]
+    assert act("addSecurityGroup", "no such") == 404
+    assert act("addSecurityGroup", "twin") == 409
+    assert act("removeSecurityGroup", "web") == 202
+    assert act("removeSecurityGroup", "web") == 404
+    assert Port.objects.get().filter_wanted == 2
