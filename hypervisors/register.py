@@ -164,8 +164,8 @@ def remove_hypervisor(*, hypervisor: Hypervisor) -> None:
             hypervisor.delete()
     except ProtectedError as error:
         raise HypervisorInUse(
-            f"Servers or volumes are on {hypervisor.name}, or deleted servers are still to be taken "
-            "off."
+            f"Servers or volumes are on {hypervisor.name}, or deleted servers are still to be "
+            "taken off."
         ) from error
     hypervisor.host_keys = ""
     connections.forget(hypervisor)
