@@ -156,10 +156,9 @@ def on_failed(context: Context, error: dict[str, Any]) -> None:
     """The server is as it was; the action and the record say why."""
     now = timezone.now()
     migration = migration_of(context)
+    own(context.subject).update(task_state=None, progress=0, updated_at=now)
     server = Server.objects.alive().filter(pk=context.subject).first()
-    if server is not None and own(context.subject).update(
-        task_state=None, progress=0, updated_at=now
-    ):
+    if server is not None:
         hold_exactly(
             project_id=server.project_id,
             subject=server.pk,

@@ -92,7 +92,7 @@ def _stay(
 ) -> None:
     with transaction.atomic():
         rows = Migration.objects.select_for_update().filter(pk=migration.pk, destination=None)
-        if not rows.exists():
+        if rows.first() is None:
             return
         try:
             stay_on_host(hypervisor=source, spec=spec, **asked)
