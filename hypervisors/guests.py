@@ -21,6 +21,7 @@ from hypervisors.libvirt.spec import (
     DomainType,
     FixedIpRecord,
     FlavorRecord,
+    GroupRuleRecord,
     GuestInfo,
     GuestMetadata,
     GuestSpec,
@@ -37,8 +38,8 @@ from hypervisors.libvirt.spec import (
 from hypervisors.models import Hypervisor, StoragePool
 
 __all__ = [
-    "DiskRecord", "DiskSpec", "FixedIpRecord", "FlavorRecord", "GuestDiagnosis",
-    "GuestFeatures", "GuestInfo",
+    "DiskRecord", "DiskSpec", "FixedIpRecord", "FlavorRecord",
+    "GroupRuleRecord", "GuestDiagnosis", "GuestFeatures", "GuestInfo",
     "GuestMetadata", "GuestSpec", "GuestUsage", "ImageRecord", "InterfaceSpec", "NetworkRecord",
     "Platform", "PortRecord", "ProjectRecord", "SecurityGroupRecord", "SubnetRecord",
     "VolumeRecord",

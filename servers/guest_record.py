@@ -22,6 +22,7 @@ from hypervisors.guests import (
     DiskSpec,
     FixedIpRecord,
     FlavorRecord,
+    GroupRuleRecord,
     GuestMetadata,
     ImageRecord,
     NetworkRecord,
@@ -33,7 +34,7 @@ from hypervisors.guests import (
 )
 from identity.models import Project, User
 from images.models import Image
-from networks.models import Network, Port, Subnet
+from networks.models import Network, Port, SecurityGroupRule, Subnet
 from servers.models import Server
 from volumes.attachments import held_by
 from volumes.models import Attachment
@@ -97,7 +98,9 @@ def _around(servers: Collection[Server]) -> _Around:
     rows = (
         Port.objects.filter(device_id__in=[str(server.pk) for server in servers])
         .select_related("network")
-        .prefetch_related("fixed_ips", "security_groups", "network__subnets")
+        .prefetch_related(
+            "fixed_ips", "network__subnets", "security_groups__rules__remote_group__rules"
+        )
         .order_by("device_index", "created_at", "id")
     )
     for port in rows:
@@ -312,13 +315,35 @@ def _subnet(subnet: Subnet) -> SubnetRecord:
 
 
 def _groups(ports: Iterable[Port]) -> tuple[SecurityGroupRecord, ...]:
+    """Those that the ports follow, and those that their rules name."""
     groups = {group.pk: group for port in ports for group in port.security_groups.all()}
+    for group in list(groups.values()):
+        for rule in group.rules.all():
+            if rule.remote_group is not None:
+                groups.setdefault(rule.remote_group.pk, rule.remote_group)
     return tuple(
         SecurityGroupRecord(
             id=str(group.pk),
             project_id=group.project_id,
             name=group.name,
             description=group.description,
+            rules=tuple(
+                _group_rule(rule) for rule in sorted(group.rules.all(), key=lambda each: each.pk)
+            ),
         )
         for _, group in sorted(groups.items())
+    )
+
+
+def _group_rule(rule: SecurityGroupRule) -> GroupRuleRecord:
+    return GroupRuleRecord(
+        id=str(rule.pk),
+        direction=rule.direction,
+        ethertype=rule.ethertype,
+        protocol=rule.protocol,
+        port_range_min=rule.port_range_min,
+        port_range_max=rule.port_range_max,
+        remote_ip_prefix=rule.remote_ip_prefix,
+        remote_group_id=str(rule.remote_group_id) if rule.remote_group_id else "",
+        description=rule.description,
     )

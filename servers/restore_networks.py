@@ -5,7 +5,7 @@ Nothing that is there changes, and no address is taken from a port that has it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from ipaddress import ip_network
 from uuid import UUID
@@ -15,6 +15,7 @@ from django.db.models import F
 
 from hypervisors.guests import (
     FixedIpRecord,
+    GroupRuleRecord,
     GuestMetadata,
     NetworkRecord,
     PortRecord,
@@ -23,7 +24,15 @@ from hypervisors.guests import (
 )
 from hypervisors.models import DEFAULT_ZONE
 from networks.groups import DEFAULT_GROUP, default_group
-from networks.models import FixedIP, Network, Port, PortStatus, SecurityGroup, Subnet
+from networks.models import (
+    FixedIP,
+    Network,
+    Port,
+    PortStatus,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+)
 from networks.server_ports import OWNER_PREFIX
 from quotas.consume import record_use
 from servers.restore_owners import restore_project
@@ -34,8 +43,7 @@ def restore_ports(record: GuestMetadata, *, host: str, now: datetime) -> list[st
     notes = []
     for network in record.networks:
         notes += _restore_network(network, now)
-    for group in record.security_groups:
-        _restore_group(group, now)
+    _restore_groups(record.security_groups, now)
     for port in record.ports:
         notes += _restore_port(port, record, host, now)
     return notes
@@ -100,11 +108,54 @@ def _count(project_id: str, subject: UUID, resource: str, now: datetime) -> None
     record_use(project_id=project_id, subject=subject, amounts={resource: 1}, now=now)
 
 
-def _restore_group(record: SecurityGroupRecord, now: datetime) -> None:
-    """In this release there are default groups only, all with the same rules."""
-    is_there = SecurityGroup.objects.filter(pk=record.id).exists()
-    if record.name == DEFAULT_GROUP and not is_there:
-        default_group(record.project_id, now=now, group_id=UUID(record.id))
+def _restore_groups(records: Sequence[SecurityGroupRecord], now: datetime) -> None:
+    """All of them first, for their rules name each other."""
+    made = [record for record in records if _restore_group(record, now)]
+    known = {str(pk) for pk in SecurityGroup.objects.values_list("pk", flat=True)}
+    for record in made:
+        for rule in record.rules:
+            if not rule.remote_group_id or rule.remote_group_id in known:
+                _restore_rule(rule, record, now)
+
+
+def _restore_group(record: SecurityGroupRecord, now: datetime) -> bool:
+    """Whether it had to be made, and lacks its rules."""
+    if SecurityGroup.objects.filter(pk=record.id).exists():
+        return False
+    if record.name == DEFAULT_GROUP:
+        made = default_group(record.project_id, now=now, group_id=UUID(record.id))
+        if str(made.pk) == record.id and record.rules:
+            made.rules.all().delete()
+            return True
+        return False
+    group = SecurityGroup.objects.create(
+        id=UUID(record.id),
+        project_id=record.project_id,
+        name=record.name,
+        description=record.description,
+        created_at=now,
+        updated_at=now,
+    )
+    _count(record.project_id, group.pk, "security_groups", now)
+    return True
+
+
+def _restore_rule(record: GroupRuleRecord, group: SecurityGroupRecord, now: datetime) -> None:
+    SecurityGroupRule.objects.get_or_create(
+        id=UUID(record.id),
+        defaults={
+            "group_id": UUID(group.id),
+            "direction": record.direction,
+            "ethertype": record.ethertype,
+            "protocol": record.protocol,
+            "port_range_min": record.port_range_min,
+            "port_range_max": record.port_range_max,
+            "remote_ip_prefix": record.remote_ip_prefix,
+            "remote_group_id": UUID(record.remote_group_id) if record.remote_group_id else None,
+            "description": record.description,
+            "created_at": now,
+        },
+    )
 
 
 def _restore_port(record: PortRecord, guest: GuestMetadata, host: str, now: datetime) -> list[str]:

@@ -158,13 +158,29 @@ class NetworkRecord:
 
 
 @dataclass(frozen=True)
+class GroupRuleRecord:
+    """Traffic that a security group lets through; "" and None are any."""
+
+    id: str
+    direction: str
+    ethertype: str
+    protocol: str = ""
+    port_range_min: int | None = None
+    port_range_max: int | None = None
+    remote_ip_prefix: str = ""
+    remote_group_id: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
 class SecurityGroupRecord:
-    """A security group that the server's ports follow."""
+    """A security group that the server's ports follow, or that a rule of such a one names."""
 
     id: str
     project_id: str
     name: str
     description: str = ""
+    rules: tuple[GroupRuleRecord, ...] = ()
 
 
 @dataclass(frozen=True)
