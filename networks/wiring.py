@@ -120,9 +120,14 @@ def _leases(ports: Iterable[Port]) -> list[Lease]:
     return [
         Lease(libvirt_network_name(port.network_id), port.mac_address, fixed_ip.address)
         for port in ports
-        for fixed_ip in port.fixed_ips.all()
-        if fixed_ip.subnet.has_dhcp
+        if (fixed_ip := dhcp_address(port)) is not None
     ]
+
+
+def dhcp_address(port: Port) -> FixedIP | None:
+    """The one address that a card is given by DHCP: its first; others a guest sets by itself."""
+    fixed_ips = sorted(port.fixed_ips.all(), key=lambda each: each.pk)
+    return next((each for each in fixed_ips if each.subnet.has_dhcp), None)
 
 
 def lease_addresses(*, hypervisor: Hypervisor, leases: Iterable[Lease], hostname: str) -> None:

@@ -40,6 +40,7 @@ class ServersConfig(AppConfig):
             rescue,
             resize,
             revert_resize,
+            rewire,
             shelve,
             snapshot,
             suspend,
@@ -85,6 +86,7 @@ class ServersConfig(AppConfig):
             interfaces.ATTACH_INTERFACE,
             interfaces.DETACH_INTERFACE,
             interfaces.UNPLUG_INTERFACE,
+            rewire.REWIRE_PORTS,
         ):
             register(kind)
         register_debt(cleanup.CLEANUP_NAME, describe_cleanups)

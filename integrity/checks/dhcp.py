@@ -10,7 +10,7 @@ from integrity.facts import HostFacts
 from integrity.found import Found
 from integrity.states import FindingKind
 from integrity.view import HostView
-from networks.wiring import libvirt_network_name
+from networks.wiring import dhcp_address, libvirt_network_name
 from servers.models import Server
 
 
@@ -40,11 +40,9 @@ def _wanted(view: HostView) -> dict[str, list[_Wanted]]:
     for server in view.settled:
         for port in view.facts.ports.get(server.pk, ()):
             entries = found.setdefault(libvirt_network_name(port.network_id), [])
-            entries.extend(
-                _Wanted(server, port.mac_address.lower(), each.address)
-                for each in port.fixed_ips.all()
-                if each.subnet.has_dhcp
-            )
+            given = dhcp_address(port)
+            if given is not None:
+                entries.append(_Wanted(server, port.mac_address.lower(), given.address))
     return found
 
 

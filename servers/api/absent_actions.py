@@ -14,9 +14,7 @@ from cloudportal.api.views import WireRequest
 from cloudportal.errors import Gone, NotOffered
 from servers.api.action import FREE, Action, Schema
 from servers.api.action_bodies import (
-    ADD_FIXED_IP,
     ADD_FLOATING_IP,
-    REMOVE_FIXED_IP,
     REMOVE_FLOATING_IP,
 )
 from servers.api.gone import GONE
@@ -66,9 +64,6 @@ ABSENT_ACTIONS = {
     "resetNetwork": Action(_gone, LEGAL["resetState"].policy, _PLAIN),
     **dict(
         [
-            _absent("injectNetworkInfo"),
-            _absent("addFixedIp", ADD_FIXED_IP, until="2.43"),
-            _absent("removeFixedIp", REMOVE_FIXED_IP, until="2.43"),
             _absent("addFloatingIp", ADD_FLOATING_IP, until="2.43"),
             _absent("removeFloatingIp", REMOVE_FLOATING_IP, until="2.43"),
         ]

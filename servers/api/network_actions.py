@@ -8,11 +8,14 @@ from django.utils import timezone
 from rest_framework.response import Response
 
 from cloudportal.api.views import WireRequest
-from servers.api.action import Action
-from servers.api.action_bodies import SECURITY_GROUP
+from servers.api.action import FREE, Action
+from servers.api.action_bodies import ADD_FIXED_IP, REMOVE_FIXED_IP, SECURITY_GROUP
 from servers.legal import LEGAL
 from servers.models import Server
+from servers.rewire import add_fixed_ip, inject_network_info, remove_fixed_ip
 from servers.security_groups import add_security_group, remove_security_group
+
+_LAST_OF_ADDRESSES = "2.43"
 
 
 def _add_group(request: WireRequest, server: Server, value: Any) -> Response:
@@ -27,7 +30,33 @@ def _remove_group(request: WireRequest, server: Server, value: Any) -> Response:
     return Response(status=202)
 
 
+def _inject(request: WireRequest, server: Server, value: Any) -> Response:
+    inject_network_info(server=server, actor=request.actor, now=timezone.now())
+    return Response(status=202)
+
+
+def _add_fixed_ip(request: WireRequest, server: Server, value: Any) -> Response:
+    add_fixed_ip(
+        server=server, network_id=value["networkId"], actor=request.actor, now=timezone.now()
+    )
+    return Response(status=202)
+
+
+def _remove_fixed_ip(request: WireRequest, server: Server, value: Any) -> Response:
+    remove_fixed_ip(
+        server=server, address=value["address"], actor=request.actor, now=timezone.now()
+    )
+    return Response(status=202)
+
+
 NETWORK_ACTIONS = {
+    "injectNetworkInfo": Action(_inject, LEGAL["injectNetworkInfo"].policy, {"2.1": FREE}),
+    "addFixedIp": Action(
+        _add_fixed_ip, LEGAL["addFixedIp"].policy, ADD_FIXED_IP, until=_LAST_OF_ADDRESSES
+    ),
+    "removeFixedIp": Action(
+        _remove_fixed_ip, LEGAL["removeFixedIp"].policy, REMOVE_FIXED_IP, until=_LAST_OF_ADDRESSES
+    ),
     "addSecurityGroup": Action(_add_group, LEGAL["addSecurityGroup"].policy, SECURITY_GROUP),
     "removeSecurityGroup": Action(
         _remove_group, LEGAL["removeSecurityGroup"].policy, SECURITY_GROUP

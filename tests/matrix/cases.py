@@ -466,6 +466,10 @@ CASES = [
         of_servers.is_back, of_servers.stays_shelved,
     ),
     Case(
+        "rewire", "server.rewire", interfaces.begin_rewire, interfaces.has_its_addresses,
+        interfaces.addresses_stay,
+    ),
+    Case(
         "spread groups", "network.spread_changes", groups.begin_spread, groups.filters_follow,
         has_successor=False,
     ),

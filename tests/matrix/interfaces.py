@@ -14,6 +14,7 @@ from operations.models import Operation, OperationState
 from servers.interfaces import attach_interface, detach_interface
 from servers.models import Server, ServerAction
 from servers.operations.interfaces import enqueue_unplug
+from servers.rewire import add_fixed_ip
 from tests.matrix.world import World, operation_of
 
 
@@ -114,3 +115,33 @@ def _assert_action(operation: Operation, message: str) -> None:
     action = ServerAction.objects.get(server_id=operation.subject, request_id=operation.request_id)
     assert action.message == message
     assert [each.result for each in action.events.all()] == ["Error" if message else "Success"]
+
+
+def begin_rewire(world: World) -> Operation:
+    """Another address for the server's first interface."""
+    server = _server(world)
+    add_fixed_ip(
+        server=server,
+        network_id=str(world.network.pk),
+        actor=world.actor,
+        now=timezone.now(),
+    )
+    return operation_of(server)
+
+
+def has_its_addresses(world: World, operation: Operation) -> None:
+    """The filter lets all of them through, and DHCP gives the first."""
+    assert operation.state == OperationState.DONE, operation.error
+    _assert_agreed(world, operation.subject)
+    _assert_action(operation, "")
+    for port in Port.objects.filter(device_id=str(operation.subject)):
+        with world.hosts.opened():
+            known = world.hosts["host1"].filters[str(port.pk)].addresses
+        assert set(known) == set(port.fixed_ips.values_list("address", flat=True))
+
+
+def addresses_stay(world: World, operation: Operation) -> None:
+    """The rows are what is wanted; the next try brings the host there."""
+    assert operation.state == OperationState.FAILED
+    action = ServerAction.objects.get(server_id=operation.subject, request_id=operation.request_id)
+    assert action.message == "Error"
