@@ -29,6 +29,7 @@ declare(
         "volume_extension:volume_host_attribute": Mark.ADMIN,
         "volume_extension:volume_admin_actions:reset_status": Mark.ADMIN,
         "volume_extension:snapshot_admin_actions:reset_status": Mark.ADMIN,
+        "volume_extension:snapshot_admin_actions:force_delete": Mark.ADMIN,
         "volume_extension:volume_actions:attach": Mark.MEMBER,
         "volume_extension:type_get_all": Mark.ANY,
         "volume_extension:type_get": Mark.ANY,

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from identity import policy
 from identity.actors import Actor
-from operations.enqueue import enqueue
+from operations.enqueue import enqueue, supersede
 from quotas.consume import consume
 from volumes.errors import InvalidVolume, InvalidVolumeRequest
 from volumes.models import Attachment, Snapshot, Volume
@@ -141,6 +141,26 @@ def delete_snapshot(*, snapshot: Snapshot, actor: Actor, now: datetime) -> None:
                 "Invalid snapshot: Snapshot status must be available or error."
             )
         enqueue(
+            DELETE_SNAPSHOT,
+            subject=snapshot.pk,
+            params={},
+            request_id=actor.request_id,
+            now=now,
+        )
+
+
+def force_delete_snapshot(*, snapshot: Snapshot, actor: Actor, now: datetime) -> None:
+    """Delete a snapshot whatever its status.
+
+    Raises:
+        Forbidden: the actor is no administrator.
+    """
+    rule = "volume_extension:snapshot_admin_actions:force_delete"
+    policy.require(actor, rule, project_id=snapshot.project_id)
+    with transaction.atomic():
+        rows = Snapshot.objects.filter(pk=snapshot.pk)
+        rows.update(status=SnapshotStatus.DELETING, updated_at=now)
+        supersede(
             DELETE_SNAPSHOT,
             subject=snapshot.pk,
             params={},

@@ -28,6 +28,7 @@ from volumes.snapshots import (
     NewSnapshot,
     create_snapshot,
     delete_snapshot,
+    force_delete_snapshot,
     reset_snapshot,
     set_snapshot_metadata,
     update_snapshot,
@@ -58,9 +59,11 @@ ACTION = BodySchema(
             "os-reset_status": closed(
                 {"status": {"enum": [SnapshotStatus.AVAILABLE.value, SnapshotStatus.ERROR.value]}},
                 ["status"],
-            )
+            ),
+            "os-force_delete": {"type": ["object", "null"], "maxProperties": 0},
         },
-        ["os-reset_status"],
+        minProperties=1,
+        maxProperties=1,
     )
 )
 LISTING = Listing(
@@ -93,17 +96,18 @@ class Snapshots(VolumeView):
         return Response(LISTING.body(self, request, rows, show))
 
     def post(self, request: Request) -> Response:
-        """Make one.
+        """Make one; a volume in use is copied unless the body says not to force.
+
+        Before 3.66 the field's service needs `force: true` for that. But clients that see 3.66 on
+        offer leave the field out, and may still ask at 3.65, so its absence is no refusal here.
 
         Raises:
             Invalid: from 3.66 on nobody may ask not to force.
         """
         body = CREATE.check(request.data)["snapshot"]
-        force = is_true(body.get("force"))
-        if is_at(request, "3.66"):
-            if body.get("force") is not None and not force:
-                raise Invalid("Invalid input received: force may not be false from 3.66 on.")
-            force = True
+        force = body.get("force") is None or is_true(body["force"])
+        if is_at(request, "3.66") and not force:
+            raise Invalid("Invalid input received: force may not be false from 3.66 on.")
         snapshot = create_snapshot(
             volume=find_volume(actor=actor_of(request), volume_id=body["volume_id"]),
             wanted=NewSnapshot(
@@ -206,12 +210,15 @@ class SnapshotActions(VolumeView):
     """Actions on a snapshot."""
 
     def post(self, request: Request, snapshot_id: str) -> Response:
-        """Set the status by hand."""
-        snapshot = find_snapshot(actor=actor_of(request), snapshot_id=snapshot_id)
-        status = ACTION.check(request.data)["os-reset_status"]["status"]
-        reset_snapshot(
-            snapshot=snapshot, status=status, actor=actor_of(request), now=timezone.now()
-        )
+        """Set the status by hand, or delete it whatever its status."""
+        actor, now = actor_of(request), timezone.now()
+        snapshot = find_snapshot(actor=actor, snapshot_id=snapshot_id)
+        body = ACTION.check(request.data)
+        if "os-force_delete" in body:
+            force_delete_snapshot(snapshot=snapshot, actor=actor, now=now)
+        else:
+            status = body["os-reset_status"]["status"]
+            reset_snapshot(snapshot=snapshot, status=status, actor=actor, now=now)
         return Response(status=202)
 
 
