@@ -163,7 +163,8 @@ def force_delete_snapshot(*, snapshot: Snapshot, actor: Actor, now: datetime) ->
         supersede(
             DELETE_SNAPSHOT,
             subject=snapshot.pk,
-            params={},
+            # A copy that goes on under a guest is ended, too.
+            params={"guest": _guest_of(snapshot.volume)},
             request_id=actor.request_id,
             now=now,
         )
