@@ -202,7 +202,7 @@ SAMPLES = [
     ),
     Sample("server-facts", "shares", "GET servers/{server_id}/shares", "2.97"),
     Sample("server-facts", "security-groups", "GET servers/{server_id}/os-security-groups", "2.1"),
-    Sample("migrations", "list", "GET os-migrations", "2.1 2.59"),
+    Sample("migrations", "list", "GET os-migrations", "2.1 2.23 2.59 2.80"),
     Sample("extensions", "show", "GET extensions/{alias}", "2.1"),
     Sample("hosts", "list", "GET os-hosts", "2.1"),
     Sample("images", "detail", "GET images/detail", "2.1"),
