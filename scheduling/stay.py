@@ -41,12 +41,14 @@ def stay_on_host(
     held = _locked(server_id, hypervisor.pk)
     if held is None:
         raise NoValidHost("The server holds nothing of its own host.")
-    more = {
-        "vcpus": max(0, spec.vcpus - held.vcpus),
-        "ram_mib": max(0, spec.ram_mib - held.ram_mib),
-        "disk_gib": spec.disk_gib,
-    }
-    asked = replace(spec, **more, host="", wanted_host=hypervisor.name)
+    asked = replace(
+        spec,
+        vcpus=max(0, spec.vcpus - held.vcpus),
+        ram_mib=max(0, spec.ram_mib - held.ram_mib),
+        host="",
+        wanted_host=hypervisor.name,
+    )
+    more = {"vcpus": asked.vcpus, "ram_mib": asked.ram_mib, "disk_gib": asked.disk_gib}
     choice = choose_hosts(with_group(asked, server_id, lock=True), without=[])
     if not choice.candidates or not claim(hypervisor.pk, **more):
         raise NoValidHost(f"The server's own host does not have it either: {choice.refusal()}")

@@ -148,7 +148,9 @@ def _filtered(query: Any) -> QuerySet[Migration]:
         host = query["host"]
         rows = rows.filter(Q(source_name=host) | Q(destination_name=host))
     if query.get("instance_uuid"):
-        rows = rows.filter(server_id=_uuid(query["instance_uuid"]))
+        server_id = _uuid(query["instance_uuid"])
+        # What is no id is the id of no server.
+        rows = rows.none() if server_id is None else rows.filter(server_id=server_id)
     return rows
 
 
@@ -164,7 +166,6 @@ def _between(rows: QuerySet[Migration], query: Any) -> QuerySet[Migration]:
 
 
 def _uuid(text: str) -> UUID | None:
-    """What is no id is the id of no server."""
     try:
         return UUID(text)
     except ValueError:

@@ -62,9 +62,9 @@ def bring_bases(context: Context) -> None:
 
 def _bring_base(context: Context, move: Move, disk: Disk) -> None:
     """From the catalogue, or where the image was deleted, from the server's host."""
-    image = Image.objects.filter(
-        pk=cold_copy.image_of_base(disk.base), status=ImageStatus.ACTIVE
-    ).first()
+    image_id = cold_copy.image_of_base(disk.base)
+    images = Image.objects.filter(status=ImageStatus.ACTIVE)
+    image = None if image_id is None else images.filter(pk=image_id).first()
     pool = pool_of(move.server, move.destination)
     if image is not None and disk.base.endswith(f"-{image.sha256[:16]}"):
         bring_to_host(

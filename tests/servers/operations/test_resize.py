@@ -222,7 +222,7 @@ def test_a_cold_migration_without_a_host_to_go_to_changes_nothing(hosts, server,
     assert held(server) == {"host1": (1, 256, 1)}
     action = ServerAction.objects.get(server_id=server.pk, action="migrate")
     assert action.message == "Error"
-    assert "No valid host was found." in action.events.last().details
+    assert "No valid host was found." in action.events.latest("id").details
 
 
 @pytest.mark.parametrize("call", ["take_disk", "define_guest", "start_guest", "ensure_filter"])
