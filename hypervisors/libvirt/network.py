@@ -131,21 +131,26 @@ def list_networks(raw: Any) -> list[str]:
 def ensure_dhcp_host(raw: Any, name: str, mac: str, ip: str, hostname: str | None) -> None:
     """Give the card this address; an entry of the same card with another address goes.
 
+    The name is told to the card too, unless another card of the network has it already.
+
     Raises:
         NotThere: no such network.
         AlreadyThere: the address is given to another card.
     """
     network = raw.networkLookupByName(name)
-    wanted = DhcpHost(mac.lower(), ip, hostname)
     for flags, entries in _entries(network):
-        if wanted in entries:
-            continue
-        for entry in entries:
-            if entry.ip == ip and entry.mac != wanted.mac:
+        own = [entry for entry in entries if entry.mac == mac.lower()]
+        others = [entry for entry in entries if entry.mac != mac.lower()]
+        for entry in others:
+            if entry.ip == ip:
                 raise AlreadyThere(f"The address {ip} is given to {entry.mac}.")
-        for entry in entries:
-            if entry.mac == wanted.mac:
-                network.update(_DELETE, _SECTION, -1, _host_xml(entry), flags)
+        # libvirt takes a name once a network: of two cards called alike, the second has none.
+        is_taken = hostname in {entry.hostname for entry in others}
+        wanted = DhcpHost(mac.lower(), ip, None if is_taken else hostname)
+        if own == [wanted]:
+            continue
+        for entry in own:
+            network.update(_DELETE, _SECTION, -1, _host_xml(entry), flags)
         network.update(_ADD, _SECTION, -1, _host_xml(wanted), flags)
 
 
