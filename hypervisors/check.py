@@ -113,9 +113,23 @@ def _examine_connected(host: Host, virt_type: str) -> Examination:
         remedy = f"Let libvirt make a directory pool {POOL.name} at {POOL.path}."
         checks["pool"] = HostCheck("pool", False, pool_failure, remedy)
     checks["network"] = _guarded("network", lambda: _trial_network(host))
+    passes = host.passes_bridged_packets()
+    if passes is not None:
+        checks["packet filter"] = _packet_filter(passes=passes)
     if checks["qemu"].ok:
         inventory = host.inventory()
     return Examination(list(checks.values()), inventory, pool)
+
+
+def _packet_filter(*, passes: bool) -> HostCheck:
+    if passes:
+        return HostCheck("packet filter", True, "Packets between guests go through iptables.")
+    return HostCheck(
+        "packet filter",
+        False,
+        "Guests on one network reach each other there whatever their security groups say.",
+        "Load br_netfilter, and set net.bridge.bridge-nf-call-iptables to 1.",
+    )
 
 
 def _trial_network(host: Host) -> HostCheck:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Protocol
 from uuid import UUID
 
-from hypervisors.libvirt import filters, interfaces
+from hypervisors.libvirt import filters, interfaces, kernel
 from hypervisors.libvirt.connection import Connection
 from hypervisors.libvirt.filters import FilterSpec
 from hypervisors.libvirt.spec import GuestSpec, InterfaceSpec
@@ -28,6 +28,9 @@ class InterfacesOfHost(Protocol):
     def change_filter(self, spec: FilterSpec) -> bool:
         """Change a port's filter, if there is one; whether there is."""
 
+    def passes_bridged_packets(self) -> bool | None:
+        """Whether packets between guests are seen by packet rules; None: nobody can tell."""
+
 
 class LibvirtInterfaces:
     """Each method is the driver's function of that name."""
@@ -45,3 +48,6 @@ class LibvirtInterfaces:
 
     def change_filter(self, spec: FilterSpec) -> bool:
         return filters.change_filter(self.connection, spec)
+
+    def passes_bridged_packets(self) -> bool | None:
+        return kernel.passes_bridged_packets(self.connection)

@@ -17,6 +17,7 @@ class FakeInterfaces(FakeGuests):
     def __init__(self) -> None:
         super().__init__()
         self.keeps_cards = False
+        self.bridge_filtering: bool | None = None
         self.networks: dict[str, Any] = {}
         self.filters: dict[str, FilterSpec] = {}
 
@@ -53,6 +54,10 @@ class FakeInterfaces(FakeGuests):
             return False
         self.filters[spec.port_id] = spec
         return True
+
+    @counted_call
+    def passes_bridged_packets(self) -> bool | None:
+        return self.bridge_filtering
 
     def _macs(self, uuid: UUID) -> list[str]:
         return [card.mac for card in self._guest(uuid).spec.interfaces]

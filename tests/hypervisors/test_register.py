@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from hypervisors import ssh
-from hypervisors.check import check_hypervisor, is_fit
+from hypervisors.check import check_hypervisor, examine, is_fit
 from hypervisors.errors import (
     HostKeyUnknown,
     HostUnreachable,
@@ -180,3 +180,15 @@ def test_host_in_use_is_kept_and_an_empty_one_forgotten(hypervisor, ssh_dir):
 
     assert not Hypervisor.objects.exists()
     assert not list((ssh_dir / "known_hosts.d").iterdir())
+
+
+@pytest.mark.parametrize("passes", [True, False])
+def test_a_host_that_does_not_filter_between_guests_is_told_how_to(hosts, hypervisor, passes):
+    hosts["host1"].bridge_filtering = passes
+    Hypervisor.objects.update(uri="qemu:///system")
+
+    checks = {each.name: each for each in examine(Hypervisor.objects.get()).checks}
+
+    assert checks["packet filter"].ok is passes
+    assert ("br_netfilter" in checks["packet filter"].remedy) is not passes
+    assert is_fit(list(checks.values()))
