@@ -45,7 +45,7 @@ class ServerActions(ComputeView):
         "Do something to a server.",
         request=BODIES,
         responses={
-            200: either(record({"output": STRING}), CONSOLE_OPENED, RESCUED),
+            200: either(NOTHING, record({"output": STRING}), CONSOLE_OPENED, RESCUED),
             202: either(NOTHING, REBUILT, MADE),
             204: None,
         },
