@@ -28,7 +28,8 @@ from tests.cloud.probes.sdk import SdkColumn
 from tests.cloud.probes.table import Column, Probes
 from tests.portal import BIN, ROOT
 
-pytestmark = [pytest.mark.lab, pytest.mark.wire]
+# The first test waits for the whole table.
+pytestmark = [pytest.mark.lab, pytest.mark.wire, pytest.mark.timeout(1200)]
 PAGE = ROOT / "docs/compatibility.md"
 # What novaclient's users set: the oldest, the last with ids of images, tags, and the newest.
 VERSIONS = ("2.1", "2.37", "2.60", "2.79", "2.96")

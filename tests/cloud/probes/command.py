@@ -127,11 +127,13 @@ def _security_groups(c: CommandColumn) -> None:
 def _interfaces(c: CommandColumn) -> None:
     port = c.read("port", "create", "--network", "default", c.own)["id"]
     try:
-        c.run_it("server", "add", "port", c.server, port)
-        assert len(c.read("port", "list", "--server", c.server)) == 2
-        c.run_it("server", "remove", "port", c.server, port)
-        eventually(lambda: len(c.read("port", "list", "--server", c.server)) == 1, what="it is out")
-        c.is_at_rest()
+        with c.off():
+            c.run_it("server", "add", "port", c.server, port)
+            assert len(c.read("port", "list", "--server", c.server)) == 2
+            c.run_it("server", "remove", "port", c.server, port)
+            eventually(
+                lambda: len(c.read("port", "list", "--server", c.server)) == 1, what="it is out"
+            )
     finally:
         with contextlib.suppress(ConflictException):
             c.demo.network.delete_port(port)

@@ -133,14 +133,14 @@ def _interfaces(n: NovaColumn) -> None:
     [first] = n.nova.servers.interface_list(n.server)
     network = n.demo.network.find_network("default").id
     tag = {"tag": "second"} if n.at("2.49") else {}
-    made = n.nova.servers.interface_attach(n.server, None, network, None, **tag)
-    assert len(n.nova.servers.interface_list(n.server)) == 2
-    n.nova.servers.interface_detach(n.server, made.port_id)
-    eventually(
-        lambda: [each.id for each in n.nova.servers.interface_list(n.server)] == [first.id],
-        what=f"{n.name}: the second is gone",
-    )
-    n.is_at_rest()
+    with n.off():
+        made = n.nova.servers.interface_attach(n.server, None, network, None, **tag)
+        assert len(n.nova.servers.interface_list(n.server)) == 2
+        n.nova.servers.interface_detach(n.server, made.port_id)
+        eventually(
+            lambda: [each.id for each in n.nova.servers.interface_list(n.server)] == [first.id],
+            what=f"{n.name}: the second is gone",
+        )
 
 
 @PROBES.of("volume attachments")

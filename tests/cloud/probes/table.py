@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -137,6 +138,16 @@ class Column:
         found: dict[str, Any] = answer.json().get("server", {})
         return found
 
+    @contextlib.contextmanager
+    def off(self) -> Iterator[None]:
+        """The server is off meanwhile: a guest of one sector gives no card back while it runs."""
+        self.demo.compute.stop_server(self.server)
+        self.becomes("SHUTOFF")
+        yield
+        self.is_at_rest()
+        self.demo.compute.start_server(self.server)
+        self.becomes("ACTIVE")
+
     def is_at_rest(self) -> None:
         """Wait until nothing is done to the server, of which a detached thing says nothing."""
         program = IS_AT_REST.format(self.server)
@@ -145,7 +156,7 @@ class Column:
             what=f"{self.name}: nothing is under way",
         )
 
-    def becomes(self, *statuses: str, within_s: float = 120) -> None:
+    def becomes(self, *statuses: str, within_s: float = 60) -> None:
         """Wait until the server has one of these, and no task."""
 
         def look() -> bool:
