@@ -115,12 +115,13 @@ def define_at(server: Server, host: Hypervisor, made: Sequence[DiskSpec]) -> Non
     guests.define_guest(host, guest_spec(server, host, disks=made, wired=wired))
 
 
-def start_with_leases(server: Server, host: Hypervisor) -> None:
-    """Start a server's guest and have its addresses given by DHCP."""
+def start_with_leases(server: Server, host: Hypervisor, *, is_to_run: bool) -> None:
+    """Have a server's addresses given by DHCP, also for a start later on, and start its guest."""
     leases = wiring.leases_of(server.pk)
     with ThreadPoolExecutor(1) as beside:
         leasing = beside.submit(
             wiring.lease_addresses, hypervisor=host, leases=leases, hostname=server.hostname
         )
-        guests.start_guest(host, server.pk)
+        if is_to_run:
+            guests.start_guest(host, server.pk)
         leasing.result()

@@ -83,10 +83,9 @@ def define_guest(context: Context) -> None:
 
 
 def start_guest(context: Context) -> None:
-    """Start the guest if it ran before, with its addresses given by DHCP."""
+    """Have its addresses given by DHCP there, and start the guest if it ran before."""
     move = move_of(context)
-    if move.is_to_run:
-        start_with_leases(move.server, move.destination)
+    start_with_leases(move.server, move.destination, is_to_run=move.is_to_run)
 
 
 def remove_moved_guest(context: Context) -> None:
@@ -120,10 +119,9 @@ def finish(context: Context) -> None:
         if not changed:
             raise InvalidState(f"Instance {context.subject} was changed while it was resized.")
         note(context, MigrationStatus.FINISHED)
-        if move.is_to_run:
-            server_ports.mark_ports_active(
-                server_id=context.subject, host=move.destination.name, now=now
-            )
+        server_ports.mark_ports_active(
+            server_id=context.subject, host=move.destination.name, now=now
+        )
         end_event(context, FINISH, move.destination.name)
 
 
@@ -145,10 +143,7 @@ def unfinish(context: Context) -> None:
             availability_zone=back.availability_zone,
             updated_at=now,
         )
-        if move.is_to_run:
-            server_ports.mark_ports_active(
-                server_id=context.subject, host=move.source.name, now=now
-            )
+        server_ports.mark_ports_active(server_id=context.subject, host=move.source.name, now=now)
         note(context, MigrationStatus.POST_MIGRATING)
 
 

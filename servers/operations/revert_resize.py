@@ -101,8 +101,7 @@ def define_guest(context: Context) -> None:
 def start_guest(context: Context) -> None:
     """Start the guest, if it ran before."""
     move = move_of(context)
-    if move.is_to_run:
-        start_with_leases(move.server, move.source)
+    start_with_leases(move.server, move.source, is_to_run=move.is_to_run)
 
 
 def end(context: Context) -> None:
@@ -115,10 +114,7 @@ def end(context: Context) -> None:
     with transaction.atomic():
         _own(context).update(**fields, task_state=None, progress=0, updated_at=now)
         _hold_as_before(move)
-        if move.is_to_run:
-            server_ports.mark_ports_active(
-                server_id=context.subject, host=move.source.name, now=now
-            )
+        server_ports.mark_ports_active(server_id=context.subject, host=move.source.name, now=now)
         note(context, MigrationStatus.REVERTED)
         end_event(context, FINISH, move.source.name)
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from flavors.models import Flavor
 from hypervisors.libvirt.errors import DriverError
 from hypervisors.models import Hypervisor
+from networks.models import Port
 from operations.models import UNFINISHED, Operation, OperationState
 from quotas.models import Reservation
 from scheduling.models import Allocation
@@ -202,6 +203,10 @@ def test_a_stopped_server_stays_off_through_it_all(hosts, server, two_hosts, ask
 
     assert server.vm_state == VmState.STOPPED
     assert hosts["host2"].guests[server.pk].power_state == "shutdown"
+    # It may be started later on.
+    [network] = hosts["host2"].networks.values()
+    assert len(network.entries) == 1
+    assert [port.host for port in Port.objects.all()] == ["host2"]
 
 
 def test_a_cold_migration_goes_to_the_host_that_is_named(hosts, server, two_hosts, ask):
