@@ -127,6 +127,6 @@ def test_every_action_of_the_field_is_known():
         *("unlock", "trigger_crash_dump", "forceDelete", "restore", "os-resetState"),
         *("os-getConsoleOutput", "resetNetwork", "rebuild", "rescue", "unrescue", "changePassword"),
         *("addSecurityGroup", "removeSecurityGroup", "injectNetworkInfo", "addFixedIp"),
-        "removeFixedIp",
+        *("removeFixedIp", "os-migrateLive", "evacuate"),
         *(f"os-get{kind}Console" for kind in ("VNC", "SPICE", "Serial", "RDP")),
     } == set(ACTIONS)
