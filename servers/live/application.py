@@ -136,7 +136,7 @@ async def _watch(socket: Socket, token: ConsoleToken) -> None:
 
 def _origin(scope: Message) -> str | None:
     values = [value for name, value in scope["headers"] if name == b"origin"]
-    return values[0].decode("latin-1") if values else None
+    return str(values[0], "latin-1") if values else None
 
 
 def _token(scope: Message) -> str:

@@ -7,6 +7,7 @@ const ROWS = 24;
 const NARROW_PX = 640;
 const encoder = new TextEncoder();
 
+const fontPx = () => (innerWidth < NARROW_PX ? 11 : 14);
 const isDark = () => document.documentElement.dataset.bsTheme === "dark";
 const theme = () =>
   isDark()
@@ -17,7 +18,7 @@ const terminal = new Terminal({
   cols: COLUMNS,
   rows: ROWS,
   cursorBlink: true,
-  fontSize: innerWidth < NARROW_PX ? 11 : 14,
+  fontSize: fontPx(),
   fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--mono"),
   minimumContrastRatio: 4.5,
   scrollback: 5000,
@@ -32,6 +33,7 @@ terminal.open(stage);
 
 // Never smaller than the guest believes it is; what is too wide can be scrolled.
 const adjust = () => {
+  if (terminal.options.fontSize !== fontPx()) terminal.options.fontSize = fontPx();
   const room = fit.proposeDimensions();
   if (room === undefined || Number.isNaN(room.cols)) return;
   terminal.resize(Math.max(COLUMNS, room.cols), Math.max(ROWS, room.rows));

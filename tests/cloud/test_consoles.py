@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from tests.cloud import hosts
 from tests.cloud.conftest import Cloud
@@ -158,7 +159,7 @@ def socket_of(cloud: Cloud, token: str, origin: str | None = None) -> tuple[byte
     """The first bytes behind a token, or none and the code of the end."""
     port = cloud.portal.environment["CLOUDPORTAL_LIVE_PORT"]
     address = f"ws://127.0.0.1:{port}/live/console?token={token}"
-    with connect(address, origin=origin or cloud.portal.url) as socket:
+    with connect(address, origin=Origin(origin or cloud.portal.url)) as socket:
         try:
             return bytes(socket.recv(timeout=30)), 0
         except ConnectionClosed as ended:

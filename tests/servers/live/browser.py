@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+
+from servers.live.socket import Message
 
 PATIENCE_S = 20
 
 
 class Browser:
-    """An ASGI client. `heard` is all it was sent; `is_slow`: it takes nothing for now."""
+    """An ASGI client. `heard` is all it was sent."""
 
     def __init__(self) -> None:
-        self._sends: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._sends: asyncio.Queue[Message] = asyncio.Queue()
         self._sends.put_nowait({"type": "websocket.connect"})
         self._change = asyncio.Condition()
         self._takes = asyncio.Event()
@@ -21,10 +22,10 @@ class Browser:
         self.heard = b""
         self.ending: tuple[int, str] | None = None
 
-    async def receive(self) -> dict[str, Any]:
+    async def receive(self) -> Message:
         return await self._sends.get()
 
-    async def send(self, message: dict[str, Any]) -> None:
+    async def send(self, message: Message) -> None:
         await self._takes.wait()
         async with self._change:
             if message["type"] == "websocket.accept":

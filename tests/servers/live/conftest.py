@@ -3,11 +3,12 @@
 import pytest
 from django.utils import timezone
 
+from hypervisors.pools import POOL
 from identity.sessions import actor_for
 from servers.remote_console import open_console
 from tests.dashboard.world import make_world
 from tests.hypervisors.fake_host import installed, make_hypervisor
-from tests.hypervisors.test_guests import POOL, guest_spec
+from tests.hypervisors.test_guests import guest_spec
 
 
 @pytest.fixture
