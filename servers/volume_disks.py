@@ -130,7 +130,7 @@ def image_of(root: PlannedDisk) -> Image:
         min_ram_mib=int(kept["min_ram"]) if kept.get("min_ram", "").isdigit() else 0,
         properties={key: value for key, value in kept.items() if key not in _FACTS},
     )
-    image.id = None  # type: ignore[assignment]  # there is no such image
+    image.id = None
     return image
 
 

@@ -242,7 +242,9 @@ def _size(
     wanted: NewVolume, image: Image | None, snapshot: Snapshot | None, source: Volume | None
 ) -> int:
     origin = snapshot or source
-    size = wanted.size_gib if wanted.size_gib is not None else origin and origin.size_gib
+    size = wanted.size_gib
+    if size is None and origin is not None:
+        size = origin.size_gib
     if size is None:
         raise InvalidVolumeRequest("Invalid input received: size must be given without a source.")
     if origin is not None and size < origin.size_gib:

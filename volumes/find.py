@@ -50,7 +50,7 @@ def find_volume(*, actor: Actor, volume_id: object, rule: str = "volume:get") ->
         Forbidden: the caller's role in the project does not suffice.
     """
     rows = Volume.objects.select_related("type", "hypervisor").prefetch_related("attachments")
-    found = _one(rows, volume_id, actor)
+    found: Volume | None = _one(rows, volume_id, actor)
     if found is None:
         raise VolumeNotFound.of(volume_id)
     policy.require(actor, rule, project_id=found.project_id)
@@ -66,7 +66,8 @@ def find_snapshot(
         SnapshotNotFound: there is none, or it is another project's.
         Forbidden: the caller's role in the project does not suffice.
     """
-    found = _one(Snapshot.objects.select_related("volume__type", "hypervisor"), snapshot_id, actor)
+    rows = Snapshot.objects.select_related("volume__type", "hypervisor")
+    found: Snapshot | None = _one(rows, snapshot_id, actor)
     if found is None:
         raise SnapshotNotFound(f"Snapshot {snapshot_id} could not be found.")
     policy.require(actor, rule, project_id=found.project_id)

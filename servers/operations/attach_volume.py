@@ -61,8 +61,8 @@ def _server(context: Context) -> Server:
 
 def _host(context: Context) -> Hypervisor | None:
     """The host that the operation began on; None when it had not come to that."""
-    noted = context.outputs.get("begin") or {}
-    return Hypervisor.objects.filter(pk=noted.get("hypervisor")).first()
+    noted = context.outputs.get("begin")
+    return Hypervisor.objects.filter(pk=noted["hypervisor"]).first() if noted else None
 
 
 def _event(context: Context, event: str) -> dict[str, Any]:

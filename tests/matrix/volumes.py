@@ -28,8 +28,8 @@ def newest(world: World, kind: str) -> Operation:
     return Operation.objects.filter(kind=kind, state__in=UNFINISHED).latest("created_at")
 
 
-def _make(world: World, **source: str) -> Volume:
-    wanted = NewVolume(size_gib=1, **source)
+def _make(world: World, image_id: str | None = None) -> Volume:
+    wanted = NewVolume(size_gib=1, image_id=image_id)
     return create_volume(wanted=wanted, actor=world.actor, now=timezone.now())
 
 

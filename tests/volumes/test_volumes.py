@@ -372,6 +372,17 @@ def test_lists_are_paged_sorted_and_counted(world, client):
     assert [each["id"] for each in rest["volumes"]] == made[2:]
 
 
+def test_volumes_without_a_name_are_sorted_and_paged_too(world, client):
+    made = [make(client)["id"] for _ in range(3)]
+
+    first = ask(client, "get", "volumes?sort_key=name&sort_dir=asc&limit=1").json()["volumes"]
+    rest = ask(client, "get", f"volumes?sort_key=name&sort_dir=asc&marker={first[0]['id']}").json()[
+        "volumes"
+    ]
+
+    assert sorted(each["id"] for each in [*first, *rest]) == sorted(made)
+
+
 def test_the_service_tells_its_versions_to_anybody(client, db):
     from rest_framework.test import APIClient
 

@@ -15,6 +15,7 @@ from volumes.api.views import (
     DESCRIPTION,
     METADATA,
     NAME,
+    NAME_COLUMN,
     Listing,
     VolumeView,
     actor_of,
@@ -68,7 +69,7 @@ ACTION = BodySchema(
 )
 LISTING = Listing(
     "snapshots",
-    {"id": "id", "name": "name", "display_name": "name", "created_at": "created_at",
+    {"id": "id", "name": NAME_COLUMN, "display_name": NAME_COLUMN, "created_at": "created_at",
      "status": "status", "volume_id": "volume_id", "volume_size": "size_gib"},
 )  # fmt: skip
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any, ClassVar, cast
 
 from django.conf import settings
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, Value
+from django.db.models.functions import Coalesce
 from django.http import QueryDict
 from rest_framework.request import Request
 
@@ -21,6 +22,8 @@ from volumes.find import as_uuid
 
 VOLUME = VersionRange("volume", Microversion(3, 0), Microversion(3, 71))
 MAX_LIMIT = 1000
+# Names may be null; this is their order.
+NAME_COLUMN = "sorted_name"
 NAME: dict[str, Any] = {"type": ["string", "null"], "maxLength": 255}
 DESCRIPTION: dict[str, Any] = {"type": ["string", "null"], "maxLength": 255}
 METADATA: dict[str, Any] = {
@@ -41,7 +44,7 @@ class VolumeView(WireView):
     """A view of the volume API."""
 
     service: ClassVar[str] = "volume"
-    versions = VOLUME
+    versions: ClassVar[VersionRange | None] = VOLUME
 
     def link(self, *parts: str) -> str:
         """A versioned address, with the project in it only if the request had it."""
@@ -109,6 +112,9 @@ class Listing:
         query = request.query_params
         limit = parse_limit(query, MAX_LIMIT)
         order = self._order(query)
+        if any(key.column == NAME_COLUMN for key in order):
+            # A page is found again by values that are no nulls.
+            rows = rows.annotate(**{NAME_COLUMN: Coalesce("name", Value(""))})
         offset = _number(query, "offset")
         if offset:
             page = list(rows.order_by(*(key.expression for key in order))[offset : offset + limit])
@@ -125,9 +131,10 @@ class Listing:
         return body
 
     def _order(self, query: QueryDict) -> list[SortKey]:
-        pairs = [each.partition(":")[::2] for each in query.get("sort", "").split(",") if each]
+        sort = [each.partition(":") for each in query.get("sort", "").split(",") if each]
+        pairs = [(key, direction) for key, _, direction in sort]
         if not pairs and query.get("sort_key"):
-            pairs = [(query["sort_key"], query.get("sort_dir", "desc"))]
+            pairs = [(str(query["sort_key"]), query.get("sort_dir", "desc"))]
         order = []
         for key, direction in pairs or [("created_at", "desc")]:
             if key not in self.sortable or direction not in {"", "asc", "desc"}:

@@ -18,6 +18,7 @@ from volumes.api.views import (
     DESCRIPTION,
     METADATA,
     NAME,
+    NAME_COLUMN,
     SIZE,
     Listing,
     VolumeView,
@@ -76,8 +77,8 @@ LISTING = Listing(
     "volumes",
     {
         "id": "id",
-        "name": "name",
-        "display_name": "name",
+        "name": NAME_COLUMN,
+        "display_name": NAME_COLUMN,
         "size": "size_gib",
         "status": "status",
         "created_at": "created_at",
