@@ -94,7 +94,10 @@ def finish(context: Context) -> None:
 
 def on_failed(context: Context, error: dict[str, Any]) -> None:
     """It stays as one in error, for its owner to delete."""
-    Volume.objects.become(context.subject, VolumeStatus.ERROR, of=[VolumeStatus.CREATING])
+    fresh = [VolumeStatus.CREATING, VolumeStatus.AVAILABLE]
+    Volume.objects.filter(pk=context.subject, status__in=fresh).update(
+        status=VolumeStatus.ERROR, hypervisor=None, pool="", updated_at=timezone.now()
+    )
 
 
 CREATE = Kind(

@@ -78,7 +78,8 @@ def finish(context: Context) -> None:
 
 def on_failed(context: Context, error: dict[str, Any]) -> None:
     """It stays as one in error, for its owner to delete."""
-    rows = Snapshot.objects.filter(pk=context.subject, status=SnapshotStatus.CREATING)
+    fresh = [SnapshotStatus.CREATING, SnapshotStatus.AVAILABLE]
+    rows = Snapshot.objects.filter(pk=context.subject, status__in=fresh)
     rows.update(status=SnapshotStatus.ERROR, updated_at=timezone.now())
 
 
