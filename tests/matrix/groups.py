@@ -5,10 +5,9 @@ from __future__ import annotations
 from django.utils import timezone
 
 from networks.groups import default_group
-from networks.models import GroupChange, Port, SecurityGroupRule
+from networks.models import GroupChange, Port
 from networks.packet_rules import port_filter
-from networks.security_groups import NewRule, create_rule
-from networks.spread import mark_changed, wake_hosts
+from networks.spread import mark_changed, note_rules, wake_hosts
 from operations.models import Operation, OperationState
 from servers.models import Server
 from tests.authorisation import OWN_PROJECT
@@ -21,11 +20,16 @@ def begin_spread(world: World) -> Operation:
         world.make_active()
         world.settle()
     group = default_group(OWN_PROJECT, now=timezone.now())
-    number = 1 + SecurityGroupRule.objects.count()
-    wanted = NewRule(
-        str(group.pk), "ingress", protocol="tcp", port_range_min=number, port_range_max=number
+    number = 1 + group.rules.count()
+    # A row alone, which counts against no quota.
+    group.rules.create(
+        direction="ingress",
+        ethertype="IPv4",
+        protocol="tcp",
+        port_range_min=number,
+        port_range_max=number,
     )
-    create_rule(wanted=wanted, actor=world.actor, now=timezone.now())
+    note_rules([group.pk], now=timezone.now())
     return Operation.objects.get(kind="network.spread_changes", state=OperationState.PENDING)
 
 
