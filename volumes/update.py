@@ -95,6 +95,11 @@ def reset_status(*, volume: Volume, status: str, actor: Actor, now: datetime) ->
             raise InvalidVolumeRequest(
                 "Invalid input received: the status contradicts the volume's attachment."
             )
+        never_made = current.status == VolumeStatus.ERROR and current.hypervisor_id is None
+        if never_made and status != VolumeStatus.ERROR:
+            raise InvalidVolumeRequest(
+                "Invalid input received: the volume was never made: delete it."
+            )
         current.status = status
         current.updated_at = now
         current.save(update_fields=["status", "updated_at"])
