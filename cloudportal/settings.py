@@ -21,8 +21,8 @@ ENVIRONMENT = {
     "CLOUDPORTAL_BIND": "Address the web process listens on. Default: 127.0.0.1.",
     "CLOUDPORTAL_URL": "Public base URL, as clients see it. Default: http://BIND:PORT.",
     "CLOUDPORTAL_LIVE_PORT": "TCP port of the live process. Default: CLOUDPORTAL_PORT + 1.",
-    "CLOUDPORTAL_LIVE_URL": "Public base URL of the live process. Default: ws://HOST:LIVE_PORT with "
-    "the host of CLOUDPORTAL_URL; wss://HOST where that is https.",
+    "CLOUDPORTAL_LIVE_URL": "Public base URL of the live process. Default: ws://HOST:LIVE_PORT "
+    "with the host of CLOUDPORTAL_URL; wss://HOST where that is https.",
     "CLOUDPORTAL_CONSOLE_LIFETIME_S": "Lifetime of a console's address in seconds. Default: 600.",
     "CLOUDPORTAL_RESIZE_CONFIRM_S": "Seconds after which resizes are confirmed, 0 never. Default: 0.",
     "CLOUDPORTAL_HOSTS": "Comma-separated host names that requests may name. Default: loopback's.",
