@@ -11,6 +11,7 @@ from identity.models import RoleAssignment
 from servers.live import application
 from servers.live.application import Live, is_ours
 from servers.live.socket import Ending
+from servers.live.threads import in_thread
 from servers.models import Server
 from tests.servers.live.browser import Browser, scope, until
 from tests.servers.live.test_terminals import line_of, seats
@@ -68,7 +69,7 @@ def test_a_console_is_closed_when_its_user_loses_the_role(token, world, server, 
         async with seats() as room:
             browser = room.sit(text)
             await line_of(hosts, server)
-            await asyncio.to_thread(RoleAssignment.objects.filter(user=world.member).delete)
+            await in_thread(RoleAssignment.objects.filter(user=world.member).delete)
             return await browser.ends()
 
     text = token()
