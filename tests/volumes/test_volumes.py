@@ -372,6 +372,13 @@ def test_lists_are_paged_sorted_and_counted(world, client):
     assert [each["id"] for each in rest["volumes"]] == made[2:]
 
 
+def test_what_the_service_does_not_have_is_not_found_in_its_own_form(client, db):
+    answer = ask(client, "get", "backups/detail")
+
+    assert answer.status_code == 404
+    assert answer.json()["itemNotFound"]["code"] == 404
+
+
 def test_volumes_without_a_name_are_sorted_and_paged_too(world, client):
     made = [make(client)["id"] for _ in range(3)]
 

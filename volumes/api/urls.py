@@ -40,4 +40,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("volume/v3", versions.VersionThree.as_view()),
     path("volume/v3/", include(_routes)),
     re_path(r"^volume/v3/(?P<project_id>[0-9a-f-]{32,36})/", include(_routes)),
+    re_path(r"^volume/v3/(?P<rest>.+)$", versions.NotHere.as_view()),
 ]

@@ -8,6 +8,7 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.errors import NotFound
 from volumes.api.views import VOLUME, VolumeView
 
 _UPDATED = "2026-01-01T00:00:00Z"
@@ -44,6 +45,20 @@ class Versions(_Open):
     def get(self, request: Request) -> Response:
         """The document."""
         return Response(_document(), status=300)
+
+
+class NotHere(VolumeView):
+    """Whatever else the field's service has: backups, groups, transfers and more."""
+
+    def _refuse(self, request: Request, **_: str) -> Response:
+        """Not found, in the service's own form.
+
+        Raises:
+            NotFound: always.
+        """
+        raise NotFound("The resource could not be found.")
+
+    get = post = put = delete = _refuse
 
 
 class VersionThree(_Open):
