@@ -180,7 +180,7 @@ def _add_packet_rules(root: ET.Element, rules: Iterable[FilterRule], *, has_six:
         # One frame rule in the place of a dozen packet rules for what such a port never has.
         _rule(root, "drop", "in", -100, "ipv6")
     for rule in rules:
-        tag = rule.protocol or "all"
+        tag: str = rule.protocol or "all"
         if rule.family == "ipv6":
             tag = "icmpv6" if rule.protocol == "icmp" else f"{tag}-ipv6"
         _rule(root, "accept", rule.direction, 500, tag, **_match(rule))

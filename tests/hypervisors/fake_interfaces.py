@@ -27,7 +27,8 @@ class FakeInterfaces(FakeGuests):
         if guest.power_state != "shutdown":
             if interface.network not in self.networks:
                 raise NotThere(f"network '{interface.network}' not found")
-            if interface.filter_name not in map(filter_name, self.filters):
+            known = [filter_name(port_id) for port_id in self.filters]
+            if interface.filter_name not in known:
                 raise NotThere(f"no nwfilter '{interface.filter_name}'")
         if interface.mac not in self._macs(spec.uuid):
             cards = (*guest.spec.interfaces, interface)

@@ -1,6 +1,7 @@
 """Cards plugged in and taken out, by the real local libvirt; the guest has no system to boot."""
 
 import dataclasses
+from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import pytest
@@ -36,7 +37,7 @@ def lan(connection):
 
 
 @pytest.fixture
-def server(connection, lan) -> GuestSpec:
+def server(connection, lan) -> Iterator[GuestSpec]:
     """A guest without disks or cards, defined."""
     uuid = uuid4()
     spec = dataclasses.replace(
