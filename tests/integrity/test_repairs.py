@@ -378,3 +378,11 @@ def test_a_copy_that_runs_waits_for_an_administrator_and_is_kept_when_it_is_the_
     assert finding.policy == Policy.ON_REQUEST
     assert "does not run it" in finding.error
     assert world.hosts["host2"].guests
+
+
+def test_a_filter_on_its_way_to_the_host_is_left_alone(world):
+    [(port_id, spec)] = world.host.filters.items()
+    world.host.filters[port_id] = dataclasses.replace(spec, addresses=("10.9.9.9",))
+    Port.objects.update(filter_wanted=1)
+
+    assert world.kinds() == []
