@@ -23,7 +23,7 @@ from servers.models import Server
 # What takes a server off its host, where its volumes lie.
 _PARTS = frozenset({"os-migrateLive", "evacuate", "shelve", "shelveOffload"})
 # What is done with the disk of an image, which a server that runs from a volume does not have.
-_NEEDS_OWN_ROOT = frozenset({"rebuild", "createImage", "createBackup"})
+_NEEDS_OWN_ROOT = frozenset({"createImage", "createBackup"})
 
 
 def begin_action(

@@ -19,6 +19,7 @@ from hypervisors.guests import (
     platform_of,
 )
 from hypervisors.models import Hypervisor
+from hypervisors.rescue import ROLES as RESCUE_ROLES
 from hypervisors.volumes import volume_name
 from networks import wiring
 from networks.wiring import WiredPort
@@ -67,6 +68,16 @@ def volume_disk(volume: VolumeRecord) -> DiskSpec:
     )
 
 
+def _with_volumes(
+    disks: Sequence[DiskSpec], volumes: Sequence[VolumeRecord]
+) -> tuple[DiskSpec, ...]:
+    """The disks and the volumes; what rescues the server is booted from even before a volume."""
+    found = [volume_disk(volume) for volume in volumes]
+    if any(disk.role in RESCUE_ROLES for disk in disks):
+        found = [dataclasses.replace(each, boot_order=None) for each in found]
+    return (*disks, *found)
+
+
 def guest_spec(
     server: Server,
     host: Hypervisor,
@@ -96,7 +107,7 @@ def guest_spec(
         cpu_model=platform.cpu_model,
         features=features,
         metadata=dataclasses.replace(record, disks=disk_records(server, disks)),
-        disks=(*disks, *map(volume_disk, record.volumes)),
+        disks=_with_volumes(disks, record.volumes),
         interfaces=tuple(
             InterfaceSpec(
                 port_id=str(port.port_id),

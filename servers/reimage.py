@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from cloudportal.errors import NotOffered
 from flavors.models import Flavor
 from identity.actors import Actor
 from images.errors import ImageNotFound
@@ -20,6 +21,7 @@ from images.models import Image
 from quotas.consume import limits
 from scheduling.request_spec import RequestSpec
 from servers import create_checks
+from servers.attached_volumes import attachments_of
 from servers.begin import begin_action, check_legal, require
 from servers.errors import InvalidServerRequest, ServerNotFound
 from servers.host_needs import image_needs
@@ -51,7 +53,7 @@ class WantedRebuild:
     """What a server is to become.
 
     The ephemeral disk is made anew too unless it is to be preserved. `may_reimage_volume`: whether
-    the caller knows that also a root disk on a volume can get another image.
+    the caller knows of servers on volumes that get another image.
     """
 
     image_id: UUID
@@ -68,6 +70,7 @@ def rebuild_server(*, server: Server, wanted: WantedRebuild, actor: Actor, now: 
     Raises:
         InvalidState: its state does not allow it, or a task is under way.
         ServerLocked: it is locked, and the actor is no administrator.
+        NotOffered: it runs from a volume, which would get another image.
         InvalidServerRequest: the image or another thing wanted is not there or does not fit.
         TooManyItems: more metadata or files than the project's limit.
         Forbidden: the actor may not.
@@ -113,15 +116,17 @@ def _fields(server: Server, wanted: WantedRebuild, actor: Actor) -> dict[str, An
     create_checks.check_disk_config(
         changes.get("disk_config", ""), image.pk, properties=image.properties
     )
-    create_checks.check_image(image, _flavor(server), actor)
-    _check_room(server, image)
+    has_root = server.image_id is not None
+    create_checks.check_image(image, _flavor(server), actor, has_root=has_root)
+    if has_root:
+        _check_room(server, image)
     password = new_password() if wanted.admin_password is None else wanted.admin_password
     properties = image.properties
     return {
         **fields,
-        "image_id": image.pk,
+        "image_id": image.pk if has_root else None,
         "image_properties": properties,
-        "request_spec": _request_spec(server, image.pk, properties),
+        "request_spec": _request_spec(server, image.pk if has_root else None, properties),
         "personality": [dataclasses.asdict(file) for file in wanted.personality],
         "has_config_drive": server.has_config_drive or _needs_drive(wanted, properties),
         "sealed_admin_password": seal(password),
@@ -130,14 +135,26 @@ def _fields(server: Server, wanted: WantedRebuild, actor: Actor) -> dict[str, An
 
 
 def _image(server: Server, wanted: WantedRebuild, actor: Actor) -> Image:
-    if server.image_id is None and not wanted.may_reimage_volume:
-        raise InvalidServerRequest(
-            "Unable to rebuild with a different image for a volume-backed server."
-        )
+    if server.image_id is None:
+        _check_volume(server, wanted)
     try:
         return get_image(str(wanted.image_id), actor=actor)
     except ImageNotFound:
         raise InvalidServerRequest("Cannot find image for rebuild") from None
+
+
+def _check_volume(server: Server, wanted: WantedRebuild) -> None:
+    """A root disk that is a volume stays as it is; all around it is made anew."""
+    root = next((each for each in attachments_of(server) if each.boot_index == 0), None)
+    if root is not None and root.volume.image_id == wanted.image_id:
+        return
+    if wanted.may_reimage_volume:
+        raise NotOffered(
+            "A server that runs from a volume is rebuilt with that volume's own image only."
+        )
+    raise InvalidServerRequest(
+        "Unable to rebuild with a different image for a volume-backed server."
+    )
 
 
 def _flavor(server: Server) -> Flavor:
@@ -168,9 +185,13 @@ def _check_room(server: Server, image: Image) -> None:
         )
 
 
-def _request_spec(server: Server, image_id: UUID, properties: Mapping[str, str]) -> dict[str, Any]:
+def _request_spec(
+    server: Server, image_id: UUID | None, properties: Mapping[str, str]
+) -> dict[str, Any]:
     spec = RequestSpec.from_json(server.request_spec)
-    return dataclasses.replace(spec, image_id=str(image_id), **image_needs(properties)).to_json()
+    return dataclasses.replace(
+        spec, image_id=str(image_id or ""), **image_needs(properties)
+    ).to_json()
 
 
 def _needs_drive(wanted: WantedRebuild, properties: Mapping[str, str]) -> bool:

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from hypervisors import disks, guests
+from hypervisors.errors import WrongGuestState
 from hypervisors.guests import DiskSpec
 from images.bring import bring_to_host
 from images.models import Image
@@ -62,9 +63,11 @@ def check(context: Context) -> dict[str, Any]:
 
 
 def bring_image(context: Context) -> dict[str, Any]:
-    """Have the image in the host's pool."""
+    """Have the image in the host's pool; a root disk that is a volume stays as it is."""
     server = server_of(context)
-    image = Image.objects.filter(pk=server.image_id).first() if server.image_id else None
+    if server.image_id is None:
+        return {"volume": None}
+    image = Image.objects.filter(pk=server.image_id).first()
     if image is None:
         raise NoValidHost(f"Image {server.image_id} was deleted before it was needed.")
     host = host_of(server)
@@ -110,11 +113,18 @@ def start_old_guest(context: Context) -> None:
 
 
 def renew_disks(context: Context) -> dict[str, Any]:
-    """Delete the disks that are to be new, and make them."""
-    # Before anything is gone: from here on there is no way back.
-    _task(context, TaskState.REBUILD_BLOCK_DEVICE_MAPPING)
+    """Delete the disks that are to be new, and make them.
+
+    Raises:
+        WrongGuestState: the guest runs: this is late, and another worker has gone on.
+    """
     server = server_of(context)
     host = host_of(server)
+    guest = guests.guest_info(host, server.pk)
+    if guest is not None and guest.power_state != "shutdown":
+        raise WrongGuestState("The guest runs, so its disks are not made anew.")
+    # Before anything is gone: from here on there is no way back.
+    _task(context, TaskState.REBUILD_BLOCK_DEVICE_MAPPING)
     plan = disk_plan(
         server,
         base_volume=context.outputs["bring_image"]["volume"],

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
+from cloudportal.errors import NotOffered
 from hypervisors.libvirt.errors import DriverError, HostUnreachable
 from hypervisors.models import Hypervisor, StoragePool
 from images.models import Image
@@ -26,7 +28,9 @@ from servers.restore import restore_server
 from servers.states import PowerState, VmState
 from tests.authorisation import actor_named
 from tests.hypervisors.fake_host import make_hypervisor
+from tests.hypervisors.fake_pools import FakeVolume
 from tests.servers.operations.conftest import assert_nothing_left
+from volumes.models import Attachment, Volume, VolumeType
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -305,3 +309,68 @@ def ask_of(work):
         server.refresh_from_db()
 
     return change
+
+
+@pytest.fixture
+def root_volume(server, hosts) -> Volume:
+    """What was the server's root disk is a volume, made of the same image."""
+    kind, _ = VolumeType.objects.get_or_create(name="local")
+    volume = Volume.objects.create(
+        project_id=server.project_id,
+        user_id=server.user_id,
+        size_gib=1,
+        status="in-use",
+        type=kind,
+        image_id=server.image_id,
+        hypervisor=server.hypervisor,
+        pool="cloudportal",
+    )
+    Attachment.objects.create(
+        volume=volume, server_id=server.pk, status="attached", device="/dev/vda", boot_index=0
+    )
+    found = hosts["host1"].pools["cloudportal"].volumes
+    found[volume.storage_name] = FakeVolume(volume.storage_name, "qcow2", 1, b"mark")
+    del found[f"{server.pk}-root"]
+    Server.objects.update(image_id=None)
+    return volume
+
+
+def roles(hosts, server):
+    disks = hosts["host1"].guests[server.pk].spec.disks
+    return {disk.volume.removeprefix(f"{server.pk}-"): disk.boot_order for disk in disks}
+
+
+def test_a_root_disk_that_is_a_volume_stays_when_its_server_is_rebuilt(
+    server, hosts, ask, root_volume
+):
+    mark(hosts, server)
+    wanted = WantedRebuild(image_id=root_volume.image_id, changes={"name": "new"})
+
+    ask(rebuild_server, wanted=wanted)
+
+    assert (server.vm_state, server.name, server.image_id) == (VmState.ACTIVE, "new", None)
+    assert marked(hosts, server) == set()
+    kept = hosts["host1"].pools["cloudportal"].volumes[root_volume.storage_name]
+    assert kept.content == b"mark"
+    assert roles(hosts, server)[root_volume.storage_name] == 1
+
+
+def test_a_volume_is_given_no_other_image(server, ask, root_volume):
+    wanted = WantedRebuild(image_id=uuid4(), may_reimage_volume=True)
+
+    with pytest.raises(NotOffered):
+        ask(rebuild_server, wanted=wanted)
+
+
+def test_a_server_on_a_volume_is_rescued_with_its_volume_beside(server, hosts, ask, root_volume):
+    Image.objects.update(properties={"hw_rescue_device": "disk"})
+    wanted = {"image_id": root_volume.image_id, "may_be_on_volume": True}
+
+    ask(rescue_server, **wanted)
+    assert server.vm_state == VmState.RESCUED
+    assert roles(hosts, server)["rescue"] == 1
+    assert roles(hosts, server)[root_volume.storage_name] is None
+
+    ask(unrescue_server)
+    assert server.vm_state == VmState.ACTIVE
+    assert roles(hosts, server)[root_volume.storage_name] == 1
