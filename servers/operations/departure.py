@@ -48,8 +48,9 @@ def note_destination(context: Context, host: Hypervisor) -> None:
 def is_there(context: Context) -> bool:
     """Whether the row says that the server has come to its destination."""
     placed = context.outputs.get(PLACE)
-    rows = Server.objects.filter(pk=context.subject)
-    return bool(placed) and rows.filter(hypervisor=placed["hypervisor"]).exists()
+    if not placed:
+        return False
+    return Server.objects.filter(pk=context.subject, hypervisor=placed["hypervisor"]).exists()
 
 
 def owe(context: Context, host: Hypervisor) -> None:

@@ -49,11 +49,12 @@ REQUEST = MoveRequest(
 
 def sources(xml: str) -> dict[str, dict[str, str]]:
     """What is behind each disk, by its target."""
-    return {
-        disk.find("target").get("dev"): dict(source.attrib)
-        for disk in ET.fromstring(xml).iterfind("devices/disk")
-        if (source := disk.find("source")) is not None
-    }
+    found = {}
+    for disk in ET.fromstring(xml).iterfind("devices/disk"):
+        target, source = disk.find("target"), disk.find("source")
+        if target is not None and source is not None:
+            found[target.get("dev", "")] = dict(source.attrib)
+    return found
 
 
 def test_what_the_destination_must_offer_is_read_of_the_guest():

@@ -286,9 +286,9 @@ def test_later_nothing_is_told_and_from_2_95_on_it_ends_stopped(lost, version, s
 
 
 def test_disks_are_said_to_be_shared_in_vain(lost):
-    body = {"evacuate": {"onSharedStorage": True}}
-    assert act(lost, body, "2.13").status_code == 400
-    body["evacuate"]["adminPass"] = "secret"
+    shared = {"onSharedStorage": True}
+    assert act(lost, {"evacuate": shared}, "2.13").status_code == 400
+    body = {"evacuate": {**shared, "adminPass": "secret"}}
     assert message_of(act(lost, body, "2.13")) == "admin password can't be changed on existing disk"
     assert act(lost, {"evacuate": {"onSharedStorage": False}}, "2.14").status_code == 400
 
