@@ -11,7 +11,17 @@ from uuid import uuid4
 
 import pytest
 
-from hypervisors.libvirt import checks, console, filters, guest, host, network, storage, transfer
+from hypervisors.libvirt import (
+    checks,
+    console,
+    filters,
+    guest,
+    host,
+    migrate,
+    network,
+    storage,
+    transfer,
+)
 from hypervisors.libvirt.connection import open_connection
 from hypervisors.libvirt.domain_xml import domain_xml
 from hypervisors.libvirt.errors import (
@@ -341,3 +351,33 @@ def test_calls_from_many_threads_share_a_connection(connection, pool):
 def test_absent_pool_is_not_there(connection):
     with pytest.raises(NotThere):
         storage.pool_info(connection, "no-such-pool")
+
+
+def test_a_running_guest_says_what_its_next_host_must_offer(connection, server):
+    guest.define_guest(connection, domain_xml(server))
+    guest.start_guest(connection, server.uuid)
+
+    found = migrate.movable_guest(connection, server.uuid)
+
+    assert found.machine == server.machine
+    [disk] = found.disks
+    assert (disk.target, disk.capacity_bytes) == ("vda", 10 * MIB)
+    assert migrate.offers_cpu(connection, found)
+    unknown = "<cpu mode='custom' match='exact'><model>none-such</model></cpu>"
+    with pytest.raises(DriverError):
+        migrate.offers_cpu(connection, dataclasses.replace(found, cpu=unknown))
+
+
+def test_without_a_migration_there_is_none_to_end_or_hasten(connection, server):
+    guest.define_guest(connection, domain_xml(server))
+    guest.start_guest(connection, server.uuid)
+
+    migrate.abort_migration(connection, server.uuid)
+    migrate.hasten_migration(connection, server.uuid)
+
+    assert migrate.migration_progress(connection, server.uuid) is None
+    assert guest.guest_info(connection, server.uuid).power_state == "running"
+    guest.destroy_guest(connection, server.uuid)
+    assert migrate.migration_progress(connection, server.uuid) is None
+    with pytest.raises(WrongState):
+        migrate.movable_guest(connection, server.uuid)
