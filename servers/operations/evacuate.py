@@ -20,7 +20,7 @@ from hypervisors import guests
 from hypervisors.connections import hurried
 from hypervisors.errors import GuestNotFound, HostUnreachable
 from hypervisors.models import Hypervisor
-from networks import server_ports
+from networks import server_ports, wiring
 from operations.kinds import TRANSFER_QUEUE, Context, Kind, Step
 from scheduling.errors import NoValidHost
 from scheduling.models import Allocation
@@ -173,9 +173,16 @@ def silence_source(context: Context) -> None:
 
 
 def start_guest(context: Context) -> None:
-    """Start the guest, unless it is to stay off."""
+    """Start the guest, or have all ready for when somebody does."""
     if not context.params["ends_stopped"]:
         build.start_guest(context)
+        return
+    server = server_of(context)
+    wiring.lease_addresses(
+        hypervisor=_destination(context),
+        leases=wiring.leases_of(server.pk),
+        hostname=server.hostname,
+    )
 
 
 def finish(context: Context) -> None:

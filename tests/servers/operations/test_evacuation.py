@@ -161,6 +161,8 @@ def test_it_ends_stopped_when_that_is_asked_for(hosts, lost, work):
     lost.refresh_from_db()
     assert lost.vm_state == VmState.STOPPED
     assert hosts["host2"].guests[lost.pk].power_state == "shutdown"
+    [network] = hosts["host2"].networks.values()
+    assert [each.ip for each in network.entries] == [FixedIP.objects.get().address]
 
 
 def test_a_server_on_a_host_that_is_up_is_not_evacuated(server):
