@@ -77,7 +77,7 @@ def start_copy(raw: Any, copy: DiskCopy) -> CopyState:
         _remove(raw, copy)
         _clone(raw, copy, source)
         return _WHOLE
-    device, mirror = _job(domain, source.path())
+    device, mirror = _job(domain, copy)
     if mirror is not None:
         if _path_of(mirror) == _copy_path(raw, copy):
             return _state(domain, device, mirror)
@@ -113,8 +113,7 @@ def finish_copy(raw: Any, copy: DiskCopy, *, must_be_quiet: bool) -> bool:
     if _is_whole(raw, copy):
         return False
     domain = _running_or_busy(raw, copy)
-    source = raw.storagePoolLookupByName(copy.pool).storageVolLookupByName(copy.source)
-    device, mirror = _job(domain, source.path())
+    device, mirror = _job(domain, copy)
     if mirror is None:
         raise _broken_off(copy)
     is_quiet = _freeze(domain, must_be_quiet=must_be_quiet)
@@ -134,12 +133,10 @@ def drop_copy(raw: Any, copy: DiskCopy) -> None:
     if domain is not None:
         # Whoever put its file systems to rest may have died before it woke them.
         _thaw(domain)
-        source = find_volume(raw, copy.pool, copy.source)
         path = _copy_path(raw, copy)
-        if source is not None and path:
-            device, mirror = _job(domain, source.path())
-            if mirror is not None and _path_of(mirror) == path:
-                domain.blockJobAbort(device, 0)
+        job = find(_job, domain, copy) if path else None
+        if job is not None and job[1] is not None and _path_of(job[1]) == path:
+            domain.blockJobAbort(job[0], 0)
     _remove(raw, copy)
 
 
@@ -157,8 +154,7 @@ def copy_state_of(raw: Any, copy: DiskCopy) -> CopyState:
     if _is_whole(raw, copy):
         return _WHOLE
     domain = _running_or_busy(raw, copy)
-    source = raw.storagePoolLookupByName(copy.pool).storageVolLookupByName(copy.source)
-    device, mirror = _job(domain, source.path())
+    device, mirror = _job(domain, copy)
     if mirror is None:
         _running_or_busy(raw, copy)
         raise _broken_off(copy)
@@ -187,14 +183,16 @@ def _running_or_busy(raw: Any, copy: DiskCopy) -> Any:
     return domain
 
 
-def _job(domain: Any, path: str) -> tuple[str, ET.Element | None]:
-    """The guest's name of the disk at this path, and where it is being mirrored to, if it is."""
+def _job(domain: Any, copy: DiskCopy) -> tuple[str, ET.Element | None]:
+    """The guest's name of the disk, and where it is being mirrored to, if it is."""
     root = ET.fromstring(domain.XMLDesc(0))  # noqa: S314 - libvirt's own output
     for disk in root.iterfind("devices/disk"):
-        target = disk.find("target")
-        if target is not None and _path_of(disk) == path:
+        source, target = disk.find("source"), disk.find("target")
+        if source is None or target is None:
+            continue
+        if (source.get("pool"), source.get("volume")) == (copy.pool, copy.source):
             return target.get("dev", ""), disk.find("mirror")
-    raise NotThere(f"The guest has no disk at {path}.")
+    raise NotThere(f"The guest has no disk {copy.source}.")
 
 
 def _path_of(element: ET.Element) -> str:
@@ -214,7 +212,7 @@ def _mirror(raw: Any, copy: DiskCopy, source: Any, domain: Any) -> None:
     disk = ET.Element("disk", {"type": "file"})
     ET.SubElement(disk, "driver", {"type": "qcow2"})
     ET.SubElement(disk, "source", {"file": volume.path()})
-    device, _ = _job(domain, source.path())
+    device, _ = _job(domain, copy)
     domain.blockCopy(device, ET.tostring(disk, encoding="unicode"), None, _MIRROR)
 
 

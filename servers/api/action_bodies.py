@@ -53,7 +53,7 @@ CREATE_BACKUP = {
 CHANGE_PASSWORD = {"2.1": closed({"adminPass": PASSWORD}, ["adminPass"])}
 UNSHELVE = {
     "2.1": {},
-    "2.77": _or_null(closed({"availability_zone": NAME})),
+    "2.77": _or_null(closed({"availability_zone": NAME}, ["availability_zone"])),
     "2.91": _or_null(
         closed({"availability_zone": {**NAME, "type": ["string", "null"]}, "host": HOST_NAME})
     ),

@@ -22,6 +22,11 @@ def describe_unplugs(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
     )
 
 
+def describe_copies(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
+    """Of which servers' disks hosts still have copies; two queries."""
+    return _describe(params, "Delete the copy of a disk of {name} that an image was made of")
+
+
 def _describe(params: Sequence[Mapping[str, Any]], words: str) -> list[DebtFacts]:
     hosts = Hypervisor.objects.in_bulk([each["hypervisor"] for each in params])
     wanted = [each["server"] for each in params]
