@@ -13,12 +13,28 @@ class NetworkQuerySet(models.QuerySet["Network"]):
     """Queries over networks."""
 
     def usable_by(self, project_id: str | None) -> NetworkQuerySet:
-        """The project's own networks and the shared ones."""
-        return self.filter(models.Q(project_id=project_id) | models.Q(is_shared=True))
+        """The networks that servers of the project may be on: its own and the shared ones.
+
+        External networks are outside the hosts: nobody's servers are on them.
+        """
+        return self.filter(
+            models.Q(project_id=project_id) | models.Q(is_shared=True), is_external=False
+        )
+
+    def seen_by(self, project_id: str | None) -> NetworkQuerySet:
+        """Those, and the external ones, where floating IPs come from."""
+        return self.filter(
+            models.Q(project_id=project_id) | models.Q(is_shared=True) | models.Q(is_external=True)
+        )
 
 
 class Network(models.Model):
-    """A layer-2 network; here a NAT network that each host makes for itself when first needed."""
+    """A layer-2 network; here a NAT network that each host makes for itself when first needed.
+
+    An external one is made by nobody: it is what lies beyond the hosts. There `physical_network`
+    names the interface or bridge of the hosts that lies on it; "" is the one by which a host
+    reaches the subnet's gateway.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     name = models.CharField(max_length=255, blank=True, default="")
@@ -26,6 +42,7 @@ class Network(models.Model):
     project_id = models.CharField(max_length=64, db_index=True)
     is_shared = models.BooleanField(default=False)
     is_external = models.BooleanField(default=False)
+    physical_network = models.CharField(max_length=64, blank=True, default="")
     is_up = models.BooleanField("admin state up", default=True)
     mtu = models.PositiveIntegerField(default=1500)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -185,3 +202,93 @@ class GroupChange(models.Model):
 
     def __str__(self) -> str:
         return str(self.group_id)
+
+
+class Router(models.Model):
+    """Joins networks to an external one: what lets their ports have its floating IPs.
+
+    The work itself is each host's own: the NAT that libvirt does there for every network.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    project_id = models.CharField(max_length=64, db_index=True)
+    name = models.CharField(max_length=255, blank=True, default="")
+    description = models.CharField(max_length=255, blank=True, default="")
+    external_network = models.ForeignKey(
+        Network, models.PROTECT, null=True, blank=True, related_name="routers"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    revision = models.PositiveIntegerField(default=1, editable=False)
+
+    def __str__(self) -> str:
+        return self.name or str(self.id)
+
+
+class FloatingIP(models.Model):
+    """An address of an external network that a project has, and the port it leads to, if any."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    project_id = models.CharField(max_length=64, db_index=True)
+    description = models.CharField(max_length=255, blank=True, default="")
+    network = models.ForeignKey(Network, models.PROTECT, related_name="floating_ips")
+    subnet = models.ForeignKey(Subnet, models.PROTECT, related_name="floating_ips")
+    address = models.GenericIPAddressField()
+    # The three are set together, or none is; whoever deletes a port clears them before.
+    port = models.ForeignKey(
+        Port, models.PROTECT, null=True, blank=True, related_name="floating_ips"
+    )
+    fixed_address = models.GenericIPAddressField(null=True, blank=True)
+    router = models.ForeignKey(
+        Router, models.PROTECT, null=True, blank=True, related_name="floating_ips"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    revision = models.PositiveIntegerField(default=1, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subnet", "address"], name="floating_ip_once"),
+            # Two addresses of one network for the same fixed IP would leave its way out open.
+            models.UniqueConstraint(
+                fields=["network", "port", "fixed_address"], name="fixed_ip_floats_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class FloatingPlace(models.Model):
+    """A floating IP on a host: noted before the host is told, kept until the host has it no more.
+
+    It needs no other row, so that a host which comes back late still has what is due there.
+    """
+
+    host = models.CharField(max_length=255, db_index=True)
+    address = models.GenericIPAddressField()
+    fixed_address = models.GenericIPAddressField()
+    # The port's own network, as far as its range goes.
+    cidr = models.CharField(max_length=64)
+    port_id = models.UUIDField()
+    physical_network = models.CharField(max_length=64, blank=True, default="")
+    gateway_ip = models.GenericIPAddressField()
+    is_leaving = models.BooleanField(default=False)
+    # How often what the host should have has changed, and how much of that it has.
+    wanted = models.PositiveIntegerField(default=1)
+    applied = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["host", "address"], name="floating_place_once"),
+            # Never on two hosts, but for one that has not been heard of since it had to let go.
+            models.UniqueConstraint(
+                fields=["address"],
+                condition=models.Q(is_leaving=False),
+                name="floating_ip_on_one_host",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.address} on {self.host}"
