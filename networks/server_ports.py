@@ -29,8 +29,9 @@ from networks.groups import resolve_security_groups as resolve_security_groups
 from networks.lookup import find, visible_networks, visible_ports
 from networks.models import FixedIP, Network, Port, PortStatus, SecurityGroup
 from networks.spread import note_members
-from quotas.consume import consume_many, release
+from quotas.consume import consume_many, limits, release, usage
 from quotas.errors import QuotaExceeded
+from quotas.resources import UNLIMITED
 
 OWNER_PREFIX = "compute:"
 
@@ -162,6 +163,22 @@ def _check_free(network: Network, fixed_ip: str) -> None:
 
 def _taken(fixed_ip: str | None) -> BadNetworkRequest:
     return BadNetworkRequest(f"Fixed IP address {fixed_ip} is already in use.")
+
+
+def affordable(plan: Sequence[PlannedPort], *, project_id: str, minimum: int, maximum: int) -> int:
+    """For how many servers between the two the project's limit has these ports.
+
+    Raises:
+        PortLimitExceeded: for fewer than the minimum.
+    """
+    each = sum(planned.port_id is None for planned in plan)
+    limit = limits(project_id)["ports"] if each else UNLIMITED
+    if limit == UNLIMITED:
+        return maximum
+    most = min(maximum, (limit - usage(project_id)["ports"]) // each)
+    if most < minimum:
+        raise PortLimitExceeded("Maximum number of ports exceeded")
+    return most
 
 
 @dataclass(frozen=True)

@@ -10,43 +10,66 @@ from servers.wanted import CreateServers, WantedDisk
 
 MAX_LOCAL_DISKS = 3
 SWAP = "swap"
-_BOOT_SEQUENCE = (
+BOOT_SEQUENCE = (
     "Block Device Mapping is Invalid: Boot sequence for the instance and image/block device "
     "mapping combination is not valid."
 )
 
 
 def check_mappings(wanted: CreateServers) -> None:
-    """Refuse mappings that contradict each other or ask for what is not offered.
+    """Refuse mappings that mean nothing or ask for what is not offered.
 
     Raises:
         InvalidServerRequest: in the words of the compute API.
     """
-    if wanted.disks is None:
-        return
-    for disk in wanted.disks:
+    if wanted.fault_of_disks:
+        raise InvalidServerRequest(wanted.fault_of_disks)
+    for disk in wanted.disks or ():
         _check_offered(disk)
-    local = [disk for disk in wanted.disks if not disk.is_volume]
-    for disk in local:
-        if disk.source == "image":
+        if disk.source == "image" and not disk.is_volume:
             _check_root(disk, wanted)
-    indexes = sorted(disk.boot_index for disk in wanted.disks if disk.boot_index is not None)
-    if indexes != list(range(max(1, len(indexes)))):
-        raise InvalidServerRequest(_BOOT_SEQUENCE)
-    if len(local) > MAX_LOCAL_DISKS:
+
+
+def check_together(wanted: CreateServers, flavor: Flavor, root_device: str) -> None:
+    """Refuse mappings that do not fit together, or not with the flavor.
+
+    `root_device` is the name of the root disk where that is an image's.
+
+    Raises:
+        InvalidServerRequest: in the words of the compute API.
+    """
+    disks = wanted.disks
+    if disks is None:
+        return
+    if wanted.max_count > 1 and any(disk.source == "volume" for disk in disks):
+        raise InvalidServerRequest("Cannot attach one or more volumes to multiple instances")
+    _check_root_device(wanted, root_device)
+    indexes = sorted(disk.boot_index for disk in disks if disk.boot_index is not None)
+    if indexes != list(range(max(1, len(indexes)))) or any(map(_is_blank_root, disks)):
+        raise InvalidServerRequest(BOOT_SEQUENCE)
+    _check_sizes(disks, flavor)
+    if sum(not disk.is_volume for disk in disks) > MAX_LOCAL_DISKS:
         raise InvalidServerRequest(
             "Block Device Mapping is Invalid: You specified more local devices than the limit "
             "allows"
         )
 
 
-def check_sizes(disks: Sequence[WantedDisk] | None, flavor: Flavor) -> None:
-    """Refuse blank disks that are not the ones the flavor has.
+def _is_blank_root(disk: WantedDisk) -> bool:
+    return disk.boot_index == 0 and disk.source == "blank" and not disk.is_volume
 
-    Raises:
-        InvalidServerRequest: larger than the flavor's, or another size than it.
-    """
-    blank = [disk for disk in disks or () if disk.source == "blank" and not disk.is_volume]
+
+def _check_root_device(wanted: CreateServers, root_device: str) -> None:
+    names = {disk.device.removeprefix("/dev/") for disk in wanted.disks or () if disk.is_volume}
+    if wanted.image_id is not None and root_device.removeprefix("/dev/") in names:
+        raise InvalidServerRequest(
+            f"The volume cannot be assigned the same device name as the root device {root_device}"
+        )
+
+
+def _check_sizes(disks: Sequence[WantedDisk], flavor: Flavor) -> None:
+    """Refuse blank disks that are larger than the flavor's, or of another size than it."""
+    blank = [disk for disk in disks if disk.source == "blank" and not disk.is_volume]
     swaps = [disk for disk in blank if disk.guest_format == SWAP]
     ephemerals = [disk for disk in blank if disk.guest_format != SWAP]
     if len(swaps) > 1:

@@ -20,6 +20,7 @@ from networks.server_ports import (
     PlannedPort,
     PortOwner,
     RequestedNetwork,
+    affordable,
     create_server_ports,
     plan_ports,
     resolve_security_groups,
@@ -35,14 +36,15 @@ from servers.hints import Hints, check_group, kept_hints, read_hints
 from servers.host_needs import host_needs
 from servers.models import Server
 from servers.names import hostname_numbered, new_reservation_id, numbered
-from servers.options import Options, read_options
+from servers.options import Options, check_restartable, read_options
 from servers.secrets import new_password, seal
 from servers.states import TaskState, VmState
 from servers.volume_disks import (
     PlannedDisk,
+    check_may_map,
     image_of,
+    plan_root,
     plan_volume_disks,
-    root_volume,
     write_volume_disks,
 )
 from servers.wanted import CreateServers
@@ -65,7 +67,8 @@ class _Checked:
     hints: Hints
     options: Options
     spec: RequestSpec
-    volumes: tuple[PlannedDisk, ...] = ()
+    root: PlannedDisk | None
+    most: int
 
 
 def create_servers(*, wanted: CreateServers, actor: Actor, now: datetime) -> list[Server]:
@@ -83,8 +86,9 @@ def create_servers(*, wanted: CreateServers, actor: Actor, now: datetime) -> lis
     checked = _check(wanted, actor, now)
     with transaction.atomic():
         servers = _write_servers(checked, now)
+        volumes = plan_volume_disks(wanted, checked.root, actor)
         _write_ports(checked, servers, now)
-        write_volume_disks(servers, checked.volumes, actor=actor, now=now)
+        write_volume_disks(servers, volumes, actor=actor, now=now)
         record_action([server.pk for server in servers], "create", actor=actor, now=now)
         for server in servers:
             enqueue(
@@ -100,23 +104,26 @@ def create_servers(*, wanted: CreateServers, actor: Actor, now: datetime) -> lis
 def _check(wanted: CreateServers, actor: Actor, now: datetime) -> _Checked:
     """The checks in the order of the compute API, which decides what a wrong request is told."""
     project_id = create_checks.project_of(actor)
+    create_checks.refuse_certificates(wanted)
     place = placement.parse_placement(wanted, actor)
     hints = read_hints(wanted.hints)
     options = read_options(wanted.options, wanted.hints)
     block_devices.check_mappings(wanted)
-    volumes = plan_volume_disks(wanted, actor)
-    root = root_volume(volumes)
-    if root is None:
-        create_checks.check_image_given(wanted)
+    check_may_map(wanted, actor)
+    create_checks.check_image_given(wanted)
+    create_checks.check_networks(wanted, actor)
     flavor = create_checks.find_flavor(wanted.flavor_id, actor)
     create_checks.check_counts(wanted)
     placement.check_zone(place)
-    found = create_checks.find_image(wanted, actor) if root is None else image_of(root)
-    image = options.applied_to(found)
+    root = plan_root(wanted, actor)
+    image = options.applied_to(_image(wanted, root, actor))
     groups = resolve_security_groups(wanted.security_groups or (), project_id, now)
     ports = _plan_ports(wanted, actor)
     public_key = create_checks.find_public_key(wanted.key_name, actor)
-    block_devices.check_sizes(wanted.disks, flavor)
+    most = affordable(
+        ports, project_id=project_id, minimum=wanted.min_count, maximum=wanted.max_count
+    )
+    block_devices.check_together(wanted, flavor, image.properties.get("root_device_name") or "vda")
     create_checks.check_limits(wanted, project_id, actor.user_id)
     create_checks.check_image(image, flavor, actor, has_root=root is None)
     check_group(hints, actor)
@@ -137,8 +144,17 @@ def _check(wanted: CreateServers, actor: Actor, now: datetime) -> _Checked:
     )
     return _Checked(
         wanted, actor, project_id, flavor, image, public_key, ports, groups, hints, options, spec,
-        volumes,
+        root, most,
     )  # fmt: skip
+
+
+def _image(wanted: CreateServers, root: PlannedDisk | None, actor: Actor) -> Image:
+    """What the servers boot from, or what their root volume keeps of its image."""
+    if root is None:
+        return create_checks.find_image(wanted.image_id, actor)
+    if wanted.image_id is not None:
+        create_checks.find_image(wanted.image_id, actor)
+    return image_of(root)
 
 
 def _disk_gib(flavor: Flavor, image: Image, *, has_root: bool) -> int:
@@ -153,7 +169,7 @@ def _write_servers(checked: _Checked, now: datetime) -> list[Server]:
     """Reserve quota for as many as fit, and write their rows."""
     wanted, flavor = checked.wanted, checked.flavor
     amounts = {"instances": 1, "cores": flavor.vcpus, "ram": flavor.ram_mib}
-    most = max(wanted.min_count, min(wanted.max_count, create_checks.MAX_AT_ONCE))
+    most = max(wanted.min_count, min(checked.most, create_checks.MAX_AT_ONCE))
     identifiers = [uuid.uuid4() for _ in range(most)]
     count = consume_many(
         project_id=checked.project_id,
@@ -228,8 +244,6 @@ def _plan_ports(wanted: CreateServers, actor: Actor) -> list[PlannedPort]:
     networks = wanted.networks
     if networks is None or isinstance(networks, str):
         return plan_ports(requested=networks, count=wanted.max_count, actor=actor)
-    rule = "os_compute_api:servers:create:attach_network"
-    policy.require(actor, rule, project_id=actor.project_id)
     requested = [
         RequestedNetwork(
             network_id=interface.network_id or None,

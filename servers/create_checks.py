@@ -17,6 +17,7 @@ from images.lookup import get_image
 from images.models import Image, ImageStatus
 from quotas.consume import limits
 from quotas.resources import UNLIMITED
+from servers.block_devices import BOOT_SEQUENCE
 from servers.errors import InvalidServerRequest, TooManyItems, ZeroDiskFlavor
 from servers.models import KeyPair
 from servers.names import numbered
@@ -26,6 +27,9 @@ MAX_AT_ONCE = 1000
 NAME_LENGTH = 255
 GIB = 1024**3
 DEFAULT_DISK_CONFIG = "MANUAL"
+NO_KERNEL = "nokernel"
+# Properties of images that are no disk to boot from by themselves.
+_NOT_BOOTED = ("kernel_id", "ramdisk_id", "block_device_mapping")
 
 
 def find_flavor(flavor_id: str, actor: Actor) -> Flavor:
@@ -81,25 +85,52 @@ def check_counts(wanted: CreateServers) -> None:
         )
 
 
+def refuse_certificates(wanted: CreateServers) -> None:
+    """Refuse certificates for the signatures of images, which nothing here looks at.
+
+    Raises:
+        InvalidServerRequest: some were named.
+    """
+    if wanted.wants_certificates:
+        raise InvalidServerRequest(
+            "trusted_image_certificates is not offered: images are not signed here."
+        )
+
+
 def check_image_given(wanted: CreateServers) -> None:
-    """Refuse a request without an image: there is nothing else to boot from.
+    """Refuse a request with neither an image nor disks: there is nothing else to boot from.
 
     Raises:
         InvalidServerRequest: none was named.
     """
-    if wanted.image_id is None:
+    if wanted.image_id is None and wanted.disks is None:
         raise InvalidServerRequest("Missing imageRef attribute")
 
 
-def find_image(wanted: CreateServers, actor: Actor) -> Image:
+def check_networks(wanted: CreateServers, actor: Actor) -> None:
+    """Refuse networks that mean nothing, and who may not name any.
+
+    Raises:
+        InvalidServerRequest: in the words of the compute API.
+        Forbidden: the actor may not choose networks.
+    """
+    if wanted.fault_of_networks:
+        raise InvalidServerRequest(wanted.fault_of_networks)
+    if isinstance(wanted.networks, tuple):
+        rule = "os_compute_api:servers:create:attach_network"
+        policy.require(actor, rule, project_id=actor.project_id)
+
+
+def find_image(image_id: UUID | None, actor: Actor) -> Image:
     """The image to boot from.
 
     Raises:
-        InvalidServerRequest: none was named, or the actor sees none of that id.
+        InvalidServerRequest: none was named, though disks were; or the actor sees none of that id.
     """
-    check_image_given(wanted)
+    if image_id is None:
+        raise InvalidServerRequest(BOOT_SEQUENCE)
     try:
-        return get_image(str(wanted.image_id), actor=actor)
+        return get_image(str(image_id), actor=actor)
     except ImageNotFound:
         raise InvalidServerRequest("Can not find requested image") from None
 
@@ -115,6 +146,8 @@ def check_image(image: Image, flavor: Flavor, actor: Actor, *, has_root: bool = 
     """
     if image.status != ImageStatus.ACTIVE:
         raise InvalidServerRequest(f"Image {image.pk} is not active.")
+    if has_root:
+        _check_bootable(image)
     check_image_fits(image, flavor)
     if not flavor.disk_gib and has_root:
         _check_zero_disk(actor)
@@ -122,6 +155,19 @@ def check_image(image: Image, flavor: Flavor, actor: Actor, *, has_root: bool = 
         guest_features(flavor.extra_specs, image.properties)
     except GuestPropertyRefused as error:
         raise InvalidServerRequest(f"Invalid image metadata. Error: {error}") from error
+
+
+def _check_bootable(image: Image) -> None:
+    if image.properties.get("cinder_encryption_key_id"):
+        raise InvalidServerRequest(
+            "Direct booting of an image uploaded from an encrypted volume is unsupported."
+        )
+    for name in _NOT_BOOTED:
+        if image.properties.get(name, NO_KERNEL) not in ("", NO_KERNEL):
+            raise InvalidServerRequest(
+                f"Invalid image metadata. Error: {name} is not supported here: servers boot from "
+                "the image's own disk."
+            )
 
 
 def check_image_fits(image: Image, flavor: Flavor) -> None:

@@ -52,21 +52,40 @@ class PlannedDisk:
         return dict(self.new.snapshot.volume.image_metadata) if self.new.snapshot else {}
 
 
-def plan_volume_disks(wanted: CreateServers, actor: Actor) -> tuple[PlannedDisk, ...]:
-    """Check the volumes that are wanted; nothing is written.
+def check_may_map(wanted: CreateServers, actor: Actor) -> None:
+    """Let only those pass who may say which disks a new server has.
+
+    Raises:
+        Forbidden: the actor may not.
+    """
+    if wanted.disks is not None:
+        rule = "os_compute_api:servers:create:attach_volume"
+        policy.require(actor, rule, project_id=actor.project_id)
+
+
+def plan_root(wanted: CreateServers, actor: Actor) -> PlannedDisk | None:
+    """Check the volume that the servers boot from; None when they boot from an image.
+
+    Raises:
+        InvalidServerRequest: it does not exist, is not free, or cannot be made so.
+    """
+    disks = (disk for disk in wanted.disks or () if disk.is_volume and disk.boot_index == 0)
+    root = next(disks, None)
+    return _plan(root, actor) if root is not None else None
+
+
+def plan_volume_disks(
+    wanted: CreateServers, root: PlannedDisk | None, actor: Actor
+) -> tuple[PlannedDisk, ...]:
+    """Check the volumes that are wanted beside the root; nothing is written.
 
     Raises:
         InvalidServerRequest: one does not exist, is not free, or cannot be made so.
-        Forbidden: the actor may not make servers with volumes.
     """
     disks = [disk for disk in wanted.disks or () if disk.is_volume]
-    if not disks:
-        return ()
-    rule = "os_compute_api:servers:create:attach_volume"
-    policy.require(actor, rule, project_id=actor.project_id)
-    if wanted.max_count > 1 and any(disk.source == "volume" for disk in disks):
-        raise InvalidServerRequest("Cannot attach one or more volumes to multiple instances")
-    planned = tuple(_plan(disk, actor) for disk in disks)
+    planned = tuple(
+        root if root is not None and disk is root.wanted else _plan(disk, actor) for disk in disks
+    )
     taken = [disk.existing.pk for disk in planned if disk.existing]
     if len(taken) != len(set(taken)):
         raise InvalidServerRequest("Block Device Mapping is Invalid: a volume is named twice.")
@@ -111,11 +130,6 @@ def _existing(disk: WantedDisk, actor: Actor) -> Volume:
     if disk.boot_index == 0 and not volume.is_bootable:
         raise InvalidServerRequest(f"Block Device {volume.pk} is not bootable.")
     return volume
-
-
-def root_volume(planned: tuple[PlannedDisk, ...]) -> PlannedDisk | None:
-    """The one that the servers boot from, if any."""
-    return next((disk for disk in planned if disk.wanted.boot_index == 0), None)
 
 
 def image_of(root: PlannedDisk) -> Image:

@@ -61,13 +61,15 @@ class CreateServers:
     network too, or no interface where there is no network. None for `security_groups` is the
     default group; for `disks`, what image and flavor give. `hostname` "" is made from the name.
     `options` are this cloud's own fields, by their names without the prefix (`servers.options`).
-    `zone` may be `zone:host`, `zone:host:node` or `zone::node`.
+    `zone` may be `zone:host`, `zone:host:node` or `zone::node`. A fault of networks or disks is
+    what is wrong with what was asked, in words; then there are none here.
     """
 
     name: str
     flavor_id: str
     image_id: UUID | None
     networks: Literal["auto", "none"] | tuple[WantedInterface, ...] | None = None
+    fault_of_networks: str = ""
     security_groups: tuple[str, ...] | None = None
     admin_password: str | None = field(default=None, repr=False)
     key_name: str | None = None
@@ -85,6 +87,8 @@ class CreateServers:
     host: str = ""
     hypervisor_hostname: str = ""
     disks: tuple[WantedDisk, ...] | None = None
+    fault_of_disks: str = ""
+    wants_certificates: bool = False
     hints: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     min_count: int = 1

@@ -29,7 +29,7 @@ def _without(schema: Schema, key: str) -> Schema:
     return {name: value for name, value in schema.items() if name != key}
 
 
-PASSWORD: Schema = {"type": "string", "maxLength": 255}
+PASSWORD: Schema = {"type": "string"}
 _ADDRESS: Schema = {"type": "string", "format": "ipv4"}
 _ANY_ADDRESS: Schema = {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
 _HOST_OR_NULL: Schema = {**HOST_NAME, "type": ["string", "null"]}

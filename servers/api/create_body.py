@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from cloudportal.api.microversions import Microversion
@@ -13,6 +13,7 @@ from servers.errors import InvalidServerRequest
 from servers.options import PREFIX
 from servers.wanted import CreateServers, InjectedFile, WantedDisk, WantedInterface
 
+T = TypeVar("T")
 DESCRIBED_SINCE = Microversion(2, 19)
 # Fields of a mapping that choose something which local disks made here do not have.
 _UNOFFERED_OF_DISK = (
@@ -21,24 +22,28 @@ _UNOFFERED_OF_DISK = (
     "no_device",
     "connection_info",
 )
+_UNOFFERED_OF_OLD_DISK = ("virtual_name", "no_device", "connection_info")
 _UUID_OF = {"volume": "volume_id", "snapshot": "snapshot_id", "image": "image_id"}
 
 
 def read_create(body: Mapping[str, Any], version: Microversion) -> CreateServers:
     """What the body asks for.
 
+    What is wrong with its disks and networks is kept with it, for others are told before.
+
     Raises:
-        InvalidServerRequest: a field that this cloud does not offer, or one that contradicts
-            another.
+        InvalidServerRequest: the counts contradict each other.
     """
     server = body["server"]
-    _refuse_unoffered(server)
     minimum, maximum = _counts(server)
+    networks, fault_of_networks = _or_fault(lambda: _networks(server.get("networks")))
+    disks, fault_of_disks = _or_fault(lambda: _all_disks(server))
     return CreateServers(
         name=server["name"],
         flavor_id=str(server["flavorRef"]).rstrip("/").rsplit("/", 1)[-1],
         image_id=UUID(server["imageRef"]) if server.get("imageRef") else None,
-        networks=_networks(server.get("networks")),
+        networks=networks,
+        fault_of_networks=fault_of_networks,
         security_groups=_security_groups(server.get("security_groups")),
         admin_password=server.get("adminPass"),
         key_name=server.get("key_name"),
@@ -58,7 +63,9 @@ def read_create(body: Mapping[str, Any], version: Microversion) -> CreateServers
         zone=server.get("availability_zone", ""),
         host=server.get("host", ""),
         hypervisor_hostname=server.get("hypervisor_hostname", ""),
-        disks=_disks(server.get("block_device_mapping_v2")) or _old_disks(server),
+        disks=disks,
+        fault_of_disks=fault_of_disks,
+        wants_certificates=bool(server.get("trusted_image_certificates")),
         hints=body.get("os:scheduler_hints", body.get("OS-SCH-HNT:scheduler_hints", {})),
         options={
             name.removeprefix(PREFIX): value
@@ -84,15 +91,12 @@ def canonical_ip(text: str | None) -> str | None:
     return str(address)
 
 
-def _refuse_unoffered(server: Mapping[str, Any]) -> None:
-    if server.get("block_device_mapping") and server.get("block_device_mapping_v2"):
-        raise InvalidServerRequest(
-            "Using different block_device_mapping syntaxes is not allowed in the same request."
-        )
-    if server.get("trusted_image_certificates"):
-        raise InvalidServerRequest(
-            "trusted_image_certificates is not offered: images are not signed here."
-        )
+def _or_fault(read: Callable[[], T]) -> tuple[T | None, str]:
+    """What is read, or what is wrong with it in words."""
+    try:
+        return read(), ""
+    except InvalidServerRequest as error:
+        return None, str(error)
 
 
 def _counts(server: Mapping[str, Any]) -> tuple[int, int]:
@@ -140,9 +144,14 @@ def _security_groups(groups: list[dict[str, str]] | None) -> tuple[str, ...] | N
     return tuple(dict.fromkeys(group["name"] for group in groups)) or None
 
 
-def _disks(mappings: list[dict[str, Any]] | None) -> tuple[WantedDisk, ...] | None:
+def _all_disks(server: Mapping[str, Any]) -> tuple[WantedDisk, ...] | None:
+    mappings = server.get("block_device_mapping_v2")
     if not mappings:
-        return None
+        return _old_disks(server)
+    if server.get("block_device_mapping"):
+        raise InvalidServerRequest(
+            "Using different block_device_mapping syntaxes is not allowed in the same request."
+        )
     return tuple(_disk(mapping) for mapping in mappings)
 
 
@@ -182,20 +191,20 @@ def _old_disks(server: Mapping[str, Any]) -> tuple[WantedDisk, ...] | None:
     disks = [WantedDisk("image", "local", str(UUID(image)), boot_index=0)] if image else []
     for mapping in mappings:
         volume, snapshot = mapping.get("volume_id"), mapping.get("snapshot_id")
-        given = volume or snapshot
-        if not isinstance(given, str) or (volume and snapshot):
+        if bool(volume) == bool(snapshot):
             raise InvalidServerRequest(
                 "Block Device Mapping is Invalid: one of volume_id and snapshot_id is needed."
             )
-        size = str(mapping.get("volume_size") or "")
+        size = mapping.get("volume_size")
         disks.append(
             WantedDisk(
                 "volume" if volume else "snapshot",
                 "volume",
-                given,
+                volume or snapshot,
                 boot_index=None if disks else 0,
-                size=int(size) if size.isascii() and size.isdigit() and len(size) < 10 else None,
-                device=str(mapping.get("device_name") or ""),
+                size=int(size) if size is not None else None,
+                unoffered=tuple(name for name in _UNOFFERED_OF_OLD_DISK if mapping.get(name)),
+                device=mapping.get("device_name") or "",
                 delete_on_termination=is_true(mapping.get("delete_on_termination", False)),
             )
         )

@@ -88,6 +88,17 @@ BLOCK_DEVICE: Schema = {
     "connection_info": {"type": "string"},
 }
 
+OLD_BLOCK_DEVICE: Schema = {
+    "virtual_name": TEXT,
+    **{
+        name: BLOCK_DEVICE[name]
+        for name in (
+            *("volume_id", "snapshot_id", "volume_size", "delete_on_termination"),
+            *("device_name", "no_device", "connection_info"),
+        )
+    },
+}
+
 
 def interfaces(properties: Schema) -> Schema:
     """A list of interfaces."""
@@ -143,7 +154,7 @@ V2_1: Schema = {
     "name": NAME,
     "flavorRef": {"type": ["string", "integer"], "minLength": 1, "maxLength": 1024},
     "imageRef": {"oneOf": [UUID, {"type": "string", "maxLength": 0}]},
-    "adminPass": {"type": "string", "maxLength": 255},
+    "adminPass": {"type": "string"},
     "metadata": METADATA,
     "networks": interfaces(INTERFACE),
     "OS-DCF:diskConfig": DISK_CONFIG,
@@ -156,7 +167,7 @@ V2_1: Schema = {
         ),
     },
     "availability_zone": NAME,
-    "block_device_mapping": {"type": "array", "items": {"type": "object"}},
+    "block_device_mapping": block_devices(OLD_BLOCK_DEVICE),
     "block_device_mapping_v2": block_devices(BLOCK_DEVICE),
     "config_drive": BOOLEAN,
     "key_name": {"type": "string", "minLength": 1, "maxLength": 255},

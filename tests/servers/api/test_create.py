@@ -155,8 +155,8 @@ REFUSALS: list[tuple[int, dict[str, Any], str]] = [
     ),
     (
         400,
-        {"block_device_mapping": [{"volume_id": "x"}]},
-        "Block Device Mapping is Invalid: failed to get volume x.",
+        {"block_device_mapping": [{"volume_id": NOBODY}], "imageRef": ...},
+        f"Block Device Mapping is Invalid: failed to get volume {NOBODY}.",
     ),
     (
         400,
