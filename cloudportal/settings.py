@@ -24,7 +24,7 @@ ENVIRONMENT = {
     "CLOUDPORTAL_LIVE_URL": "Public base URL of the live process. Default: ws://HOST:LIVE_PORT "
     "with the host of CLOUDPORTAL_URL; wss://HOST where that is https.",
     "CLOUDPORTAL_CONSOLE_LIFETIME_S": "Lifetime of a console's address in seconds. Default: 600.",
-    "CLOUDPORTAL_RESIZE_CONFIRM_S": "Seconds after which resizes are confirmed, 0 never. Default: 0.",
+    "CLOUDPORTAL_RESIZE_CONFIRM_S": "Seconds until a resize is confirmed, 0: never. Default: 0.",
     "CLOUDPORTAL_HOSTS": "Comma-separated host names that requests may name. Default: loopback's.",
     "CLOUDPORTAL_DEBUG": "Django's debug mode, for development only. Default: off.",
     "CLOUDPORTAL_WORKERS": "django-q2 worker processes of the default queue. Default: 2.",

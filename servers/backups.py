@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db.models import Q
+
 from images.models import Image, ImageStatus
 
 _PROPERTIES = ("instance_uuid", "backup_type", "image_type")
@@ -14,6 +16,6 @@ def surplus_backups(newest: Image, *, keep: int) -> list[Image]:
     """
     rows = Image.objects.filter(owner=newest.owner).exclude(status=ImageStatus.DELETED)
     for name in _PROPERTIES:
-        rows = rows.filter(properties__has_pair=(name, newest.properties.get(name, "")))
+        rows = rows.filter(Q(properties__has_pair=(name, newest.properties.get(name, ""))))
     oldest = rows.order_by("-created_at", "-id")[keep:]
     return [backup for backup in oldest if not backup.is_protected]

@@ -136,11 +136,11 @@ async def _watch(socket: Socket, token: ConsoleToken) -> None:
 
 def _origin(scope: Message) -> str | None:
     values = [value for name, value in scope["headers"] if name == b"origin"]
-    return str(values[0], "latin-1") if values else None
+    return bytes(values[0]).decode("latin-1") if values else None
 
 
 def _token(scope: Message) -> str:
-    query = parse_qs(scope["query_string"].decode("latin-1"))
+    query = parse_qs(bytes(scope["query_string"]).decode("latin-1"))
     return query.get("token", [""])[0]
 
 

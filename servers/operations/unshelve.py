@@ -146,7 +146,7 @@ def bring_image(context: Context) -> dict[str, Any]:
         Wait: another operation brings it.
     """
     server = server_of(context)
-    image = Image.objects.filter(pk=server.shelved_image_id, status=ImageStatus.ACTIVE).first()
+    image = _active_image(server.shelved_image_id)
     if image is None:
         raise ImageNotFound(
             f"Unshelve attempted but the image {server.shelved_image_id} cannot be found."
@@ -163,11 +163,16 @@ def bring_image(context: Context) -> dict[str, Any]:
     return {"volume": volume}
 
 
+def _active_image(image_id: UUID | None) -> Image | None:
+    if image_id is None:
+        return None
+    return Image.objects.filter(pk=image_id, status=ImageStatus.ACTIVE).first()
+
+
 def _image_queue(context: Context) -> str:
     server, host = server_of(context), chosen_host(context)
     image_id = server.shelved_image_id
-    is_there = host is not None and image_id is not None
-    if is_there and disks.is_cached(pool_of(server, host), image_id):
+    if host and image_id and disks.is_cached(pool_of(server, host), image_id):
         return DEFAULT_QUEUE
     return TRANSFER_QUEUE
 

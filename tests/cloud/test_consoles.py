@@ -161,6 +161,6 @@ def socket_of(cloud: Cloud, token: str, origin: str | None = None) -> tuple[byte
     address = f"ws://127.0.0.1:{port}/live/console?token={token}"
     with connect(address, origin=Origin(origin or cloud.portal.url)) as socket:
         try:
-            return bytes(socket.recv(timeout=30)), 0
+            return socket.recv(timeout=30, decode=False), 0
         except ConnectionClosed as ended:
             return b"", ended.rcvd.code if ended.rcvd else 0

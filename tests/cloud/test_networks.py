@@ -60,12 +60,12 @@ look >/dev/console 2>&1 </dev/null &
 def lan(empty_cloud: Cloud) -> Iterator[str]:
     """A second network that the project may use."""
     portal, name = empty_cloud.portal, f"lan-{uuid.uuid4().hex[:6]}"
-    admin = {"cloud": "cloudportal-admin"}
-    portal.openstack("network", "create", "--share", name, **admin)
+    admin = "cloudportal-admin"
+    portal.openstack("network", "create", "--share", name, cloud=admin)
     words = ("--network", name, "--subnet-range", "10.93.0.0/24")
-    portal.openstack("subnet", "create", *words, name, **admin)
+    portal.openstack("subnet", "create", *words, name, cloud=admin)
     yield name
-    portal.openstack("network", "delete", name, **admin)
+    portal.openstack("network", "delete", name, cloud=admin)
 
 
 @contextlib.contextmanager
@@ -135,7 +135,7 @@ def test_only_what_a_group_lets_in_comes_in(empty_cloud, closed, tmp_path):
     gateway = portal.openstack_json("subnet", "list", "--network", "default")[0]
     gateway = portal.openstack_json("subnet", "show", gateway["ID"])["gateway_ip"]
     with contextlib.ExitStack() as servers:
-        words = ("--security-group", closed)
+        words = ["--security-group", closed]
         target = servers.enter_context(server(empty_cloud, host, CARDS, tmp_path, *words))
         [address] = portal.openstack_json("server", "show", target)["addresses"]["default"]
         says(empty_cloud, target, "cards: ")
@@ -146,7 +146,7 @@ def test_only_what_a_group_lets_in_comes_in(empty_cloud, closed, tmp_path):
         assert "gateway: yes" in console(empty_cloud, other)
         assert "forged: no" in console(empty_cloud, other)
 
-        words = ("--protocol", "icmp", "--remote-group", "default", "-f", "value", "-c", "id")
+        words = ["--protocol", "icmp", "--remote-group", "default", "-f", "value", "-c", "id"]
         rule = portal.openstack("security", "group", "rule", "create", *words, closed).strip()
         says(empty_cloud, other, "reach 2: yes", within_s=60)
         portal.openstack("security", "group", "rule", "delete", rule)

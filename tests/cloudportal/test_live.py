@@ -12,6 +12,7 @@ import urllib.request
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from tests.cloudportal.portal import PROJECT, environment, free_port, manage, state_folder
 
@@ -67,10 +68,11 @@ def test_no_token_of_an_address_is_logged(live):
         opened.recv(timeout=PATIENCE_S)
     for bad in (f"/live/console?token={TOKEN}", f"/other?token={TOKEN}"):
         with pytest.raises(InvalidStatus):
-            connect(f"ws://{address}{bad}", origin="https://elsewhere.example")
+            connect(f"ws://{address}{bad}", origin=Origin("https://elsewhere.example"))
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.urlopen(f"http://{address}/live/console?token={TOKEN}", timeout=5)
 
+    assert ended.value.rcvd is not None
     assert ended.value.rcvd.code == 4403
     assert log.stat().st_size > 0
     assert TOKEN not in log.read_text()

@@ -1,4 +1,4 @@
-"""The serial lines of a fake host's guests: what is typed is on record, what is said is a test's."""
+"""The serial lines of a fake host's guests: the typed is on record, the said is a test's."""
 
 import dataclasses
 from collections.abc import Callable

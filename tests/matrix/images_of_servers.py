@@ -160,10 +160,15 @@ def is_offloaded(world: World, operation: Operation) -> None:
     assert not Allocation.objects.exists()
     for name in world.hosts:
         assert world.left_on(name) == []
-    assert Image.objects.get(pk=server.shelved_image_id).status == ImageStatus.ACTIVE
+    assert _image_state(server) == ImageStatus.ACTIVE
     assert Port.objects.count() == 1
     held = dict(Reservation.objects.values_list("resource", "amount"))
     assert held == {"instances": 1, "cores": 1, "ram": 256, "ports": 1, "images": 1}
+
+
+def _image_state(server: Server) -> str:
+    assert server.shelved_image_id is not None
+    return Image.objects.get(pk=server.shelved_image_id).status
 
 
 def is_shelved(world: World, operation: Operation) -> None:
@@ -174,7 +179,7 @@ def is_shelved(world: World, operation: Operation) -> None:
     assert server.hypervisor is not None
     with world.hosts.opened():
         assert world.hosts["host1"].guests[server.pk].power_state == "shutdown"
-    assert Image.objects.get(pk=server.shelved_image_id).status == ImageStatus.ACTIVE
+    assert _image_state(server) == ImageStatus.ACTIVE
     _assert_no_copy(world)
 
 
@@ -185,7 +190,7 @@ def is_not_shelved(world: World, operation: Operation) -> None:
     assert _newest_action(server).message == "Error"
     if server.vm_state == VmState.SHELVED:
         assert server.task_state is None
-        assert Image.objects.get(pk=server.shelved_image_id).status == ImageStatus.ACTIVE
+        assert _image_state(server) == ImageStatus.ACTIVE
         return
     if server.vm_state == VmState.SHELVED_OFFLOADED:
         is_offloaded(world, operation)

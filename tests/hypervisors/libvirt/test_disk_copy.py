@@ -66,12 +66,10 @@ def copied(connection, pool):
 def content_of(connection, copy, tmp_path):
     """The copy's bytes as the guest would see them."""
     file = tmp_path / "copy.qcow2"
-    pieces = []
-    while piece := disk_copy.read_volume(
-        connection, copy.pool, copy.name, sum(map(len, pieces)), 100_000
-    ):
-        pieces.append(piece)
-    file.write_bytes(b"".join(pieces))
+    content = b""
+    while piece := disk_copy.read_volume(connection, copy.pool, copy.name, len(content), 100_000):
+        content += piece
+    file.write_bytes(content)
     info = subprocess.run(
         ["qemu-img", "info", file], check=True, capture_output=True, text=True
     ).stdout

@@ -1,6 +1,7 @@
 """createImage, createBackup, shelve, shelveOffload and unshelve: bodies, answers and refusals."""
 
 import pytest
+from django.utils import timezone
 
 from hypervisors.models import Aggregate
 from images.models import Image
@@ -22,6 +23,16 @@ def act(server, body, who="member", version="2.1"):
 def message(answer):
     [fault] = answer.json().values()
     return fault["message"]
+
+
+def limit(**wanted):
+    set_project_limits(
+        project_id=OWN_PROJECT,
+        wanted=wanted,
+        force=True,
+        actor=actor_named("admin"),
+        now=timezone.now(),
+    )
 
 
 # Images
@@ -111,7 +122,7 @@ def test_metadata_cannot_take_the_place_of_what_the_image_says_of_itself(active)
 
 
 def test_images_have_no_more_metadata_than_servers(active):
-    set_project_limits(OWN_PROJECT, {"metadata_items": 1}, actor=actor_named("admin"))
+    limit(metadata_items=1)
     body = {"createImage": {"name": "one", "metadata": {"a": "1", "b": "2"}}}
 
     answer = act(active(), body)
@@ -121,7 +132,7 @@ def test_images_have_no_more_metadata_than_servers(active):
 
 
 def test_an_image_above_the_quota_leaves_the_server_free(active):
-    set_project_limits(OWN_PROJECT, {"images": 0}, actor=actor_named("admin"))
+    limit(images=0)
     server = active()
 
     assert act(server, {"createImage": {"name": "one"}}).status_code in (403, 413)
@@ -133,7 +144,7 @@ def test_an_image_above_the_quota_leaves_the_server_free(active):
 
 @pytest.mark.parametrize("action", ["createImage", "createBackup"])
 def test_images_are_made_of_servers_at_rest_only_also_of_locked_ones(active, action):
-    value = {"name": "one"}
+    value: dict[str, object] = {"name": "one"}
     if action == "createBackup":
         value |= {"backup_type": "daily", "rotation": 1}
     server = active(vm_state=VmState.ERROR)
@@ -152,7 +163,7 @@ def test_images_are_made_of_servers_at_rest_only_also_of_locked_ones(active, act
     assert "task_state" in message(again)
 
 
-def test_who_makes_an_image_of_anothers_server_shares_it(active):
+def test_who_makes_an_image_in_another_project_shares_it(active):
     act(active(), {"createImage": {"name": "one"}}, who="other_admin")
 
     assert Image.objects.get(name="one").visibility == "shared"

@@ -133,9 +133,9 @@ def test_a_rule_may_name_a_group_as_the_other_side():
     client = client_as("member")
     group = SecurityGroup.objects.create(project_id=OWN_PROJECT, name="web")
     wanted = {"parent_group_id": str(group.pk), "ip_protocol": "icmp", "group_id": str(group.pk)}
-    wanted |= {"from_port": -1, "to_port": -1}
+    ports = {"from_port": -1, "to_port": -1}
 
-    answer = client.post(RULES, {"security_group_rule": wanted}, format="json")
+    answer = client.post(RULES, {"security_group_rule": wanted | ports}, format="json")
 
     rule = answer.json()["security_group_rule"]
     assert rule["group"] == {"name": "web", "tenant_id": OWN_PROJECT}
