@@ -11,10 +11,16 @@ from servers.errors import ServerNotFound
 from servers.models import Server, ServerQuerySet
 
 
-def visible_servers(actor: Actor, *, all_projects: bool = False) -> ServerQuerySet:
-    """The servers of the actor's project, deleted ones among them; of all for an administrator."""
+def visible_servers(
+    actor: Actor, *, all_projects: bool = False, rule: str = "os_compute_api:servers:index"
+) -> ServerQuerySet:
+    """The servers of the actor's project, deleted ones among them; of all for an administrator.
+
+    Raises:
+        Forbidden: of all projects, and the actor does not pass the rule for that.
+    """
     if all_projects:
-        policy.require(actor, "os_compute_api:servers:index:get_all_tenants")
+        policy.require(actor, f"{rule}:get_all_tenants")
         return Server.objects.all()
     return Server.objects.filter(project_id=actor.project_id or "")
 

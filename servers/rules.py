@@ -65,7 +65,7 @@ declare(
         "os_compute_api:os-volumes-attachments:create": Mark.MEMBER,
         "os_compute_api:os-volumes-attachments:update": Mark.MEMBER,
         "os_compute_api:os-volumes-attachments:delete": Mark.MEMBER,
-        "os_compute_api:os-volumes-attachments:swap": Mark.ADMIN,
+        "os_compute_api:os-volumes-attachments:swap": Mark.SERVICE,
         "os_compute_api:os-attach-interfaces:list": Mark.READER,
         "os_compute_api:os-attach-interfaces:show": Mark.READER,
         "os_compute_api:os-attach-interfaces:create": Mark.MEMBER,

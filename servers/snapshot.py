@@ -35,10 +35,11 @@ _NOT_PROPERTIES = {*FIELDS, *READ_ONLY, *RESERVED, "id"}
 
 @dataclass(frozen=True, kw_only=True)
 class WantedImage:
-    """An image of a server: its name, and what is said about it."""
+    """An image of a server: its name, and what is said about it, whose number may be limited."""
 
     name: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+    is_limited: bool = False
 
 
 def snapshot_server(*, server: Server, wanted: WantedImage, actor: Actor, now: datetime) -> UUID:
@@ -81,7 +82,7 @@ def _begin(
 ) -> UUID:
     require(actor, LEGAL[action], server)
     check_legal(server, action, actor)
-    _check_metadata(wanted.metadata, actor)
+    _check_metadata(wanted, actor)
     image_id = uuid4()
     params = {
         "image": str(image_id),
@@ -143,8 +144,9 @@ def must_be_quiet(server: Server) -> bool:
     return wish in {"true", "1", "yes", "on"}
 
 
-def _check_metadata(metadata: Mapping[str, str], actor: Actor) -> None:
-    for name in metadata:
+def _check_metadata(wanted: WantedImage, actor: Actor) -> None:
+    for name in wanted.metadata:
         if name in _NOT_PROPERTIES or name.startswith(RESERVED_PREFIX):
             raise InvalidServerRequest(f"Invalid metadata: '{name}' is an attribute of images.")
-    check_metadata_count(metadata, limits(actor.project_id or "", actor.user_id))
+    if wanted.is_limited:
+        check_metadata_count(wanted.metadata, limits(actor.project_id or "", actor.user_id))

@@ -26,12 +26,14 @@ from servers.snapshot import WantedImage, back_up_server, snapshot_server
 
 # From here on the answer has the image's id in its body, before in a header.
 ID_IN_BODY = Microversion(2, 45)
+# Until then the metadata of an image were limited like those of a server.
+LAST_LIMITED = Microversion(2, 38)
 WITH_ZONE = Microversion(2, 77)
 
 
 def _create_image(request: WireRequest, server: Server, value: Any) -> Response:
     image_id = snapshot_server(
-        server=server, wanted=_wanted(value), actor=request.actor, now=timezone.now()
+        server=server, wanted=_wanted(request, value), actor=request.actor, now=timezone.now()
     )
     return _answer(request, str(image_id))
 
@@ -40,7 +42,7 @@ def _create_backup(request: WireRequest, server: Server, value: Any) -> Response
     rotation = int(value["rotation"])
     image_id = back_up_server(
         server=server,
-        wanted=_wanted(value),
+        wanted=_wanted(request, value),
         backup_type=value["backup_type"],
         rotation=rotation,
         actor=request.actor,
@@ -49,8 +51,12 @@ def _create_backup(request: WireRequest, server: Server, value: Any) -> Response
     return _answer(request, str(image_id), has_header=rotation > 0)
 
 
-def _wanted(value: Any) -> WantedImage:
-    return WantedImage(name=value["name"].strip(), metadata=value.get("metadata") or {})
+def _wanted(request: WireRequest, value: Any) -> WantedImage:
+    return WantedImage(
+        name=value["name"].strip(),
+        metadata=value.get("metadata") or {},
+        is_limited=request.microversion <= LAST_LIMITED,
+    )
 
 
 def _answer(request: WireRequest, image_id: str, *, has_header: bool = True) -> Response:

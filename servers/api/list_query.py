@@ -16,6 +16,7 @@ from cloudportal.api.microversions import Microversion, Versioned
 from cloudportal.api.paging import SortKey, after, parse_limit
 from cloudportal.api.query import ANY, QuerySchema
 from cloudportal.api.validation import is_true
+from cloudportal.api.views import WireRequest
 from cloudportal.errors import Forbidden, Invalid
 from identity import policy
 from identity.actors import Actor
@@ -142,14 +143,15 @@ class Page:
     marker: str
 
 
-def read_page(query: QueryDict, version: Microversion, actor: Actor, hidden: list[str]) -> Page:
-    """The servers that a list answers with, without the columns `hidden`.
+def read_page(request: WireRequest, hidden: list[str], *, rule: str) -> Page:
+    """The servers that a list answers with, without the columns `hidden`, for who passes the rule.
 
     Raises:
         Invalid: a parameter is wrong.
         Forbidden: the actor may not list so much, or sort by that.
     """
-    servers = _visible(query, actor)
+    query, version, actor = request.GET, request.microversion, request.actor
+    servers = _visible(query, actor, rule)
     wanted = read_filter(query, version, actor)
     order = _order(query, version, actor)
     limit = parse_limit(query)
@@ -164,20 +166,22 @@ def read_page(query: QueryDict, version: Microversion, actor: Actor, hidden: lis
     return Page(found, str(found[-1].pk) if is_full else "")
 
 
-def _visible(query: QueryDict, actor: Actor) -> ServerQuerySet:
-    policy.require(actor, "os_compute_api:servers:index", project_id=actor.project_id)
+def _visible(query: QueryDict, actor: Actor, rule: str) -> ServerQuerySet:
+    policy.require(actor, rule, project_id=actor.project_id)
+    return visible_servers(actor, all_projects=_asks_all_projects(query), rule=rule)
+
+
+def _asks_all_projects(query: QueryDict) -> bool:
+    """Whether servers of all projects are asked for: an empty value asks for them too."""
     asked = query.get("all_tenants")
-    if asked is None:
-        return visible_servers(actor)
     if not asked:
-        return visible_servers(actor, all_projects=True)
+        return asked is not None
     if asked.lower() not in _TRUE | _FALSE:
         raise Invalid(
             "Invalid input for query parameters all_tenants. "
             f"Value: {asked}. Unrecognized value '{asked}'"
         )
-    everything = asked.lower() in _TRUE
-    return visible_servers(actor, all_projects=everything)
+    return asked.lower() in _TRUE
 
 
 def read_filter(query: QueryDict, version: Microversion, actor: Actor) -> ServerFilter:
@@ -193,7 +197,7 @@ def read_filter(query: QueryDict, version: Microversion, actor: Actor) -> Server
     if for_admin:
         allowed |= FOR_ADMIN
     values = {key: str(query[key]) for key in query if key in allowed}
-    if "all_tenants" not in query:
+    if not _asks_all_projects(query):
         values.pop("project_id", None)
         values.pop("tenant_id", None)
     since, before = (read_instant(values, key) for key in ("changes-since", "changes-before"))

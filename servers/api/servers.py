@@ -56,7 +56,7 @@ class Servers(ComputeView):
             for field in Server._meta.concrete_fields
             if field.name not in {"id", "name"}
         ]
-        page = read_page(request.GET, request.microversion, request.actor, columns)
+        page = read_page(request, columns, rule="os_compute_api:servers:index")
         servers = [
             {"id": str(each.pk), "name": each.name, "links": self.links("servers", str(each.pk))}
             for each in page.servers
@@ -91,7 +91,7 @@ class ServersDetail(ComputeView):
         """A page of servers."""
         for_admin = is_shown_to_admin(request.actor)
         hidden = hidden_columns(request.microversion, for_admin=for_admin)
-        page = read_page(request.GET, request.microversion, request.actor, hidden)
+        page = read_page(request, hidden, rule="os_compute_api:servers:detail")
         form = ServerForm(self, request.microversion, "detail", for_admin=for_admin)
         around = surroundings_of(page.servers)
         servers = [form.render(server, around) for server in page.servers]

@@ -110,7 +110,8 @@ class VolumeAttachments(_View):
         """A page of them."""
         server = self.server(request, server_id, "index")
         first = int(request.query.get("offset") or 0)
-        limit = min(int(request.query.get("limit") or _MANY_LIMIT), _MANY_LIMIT)
+        # As ever with this resource, a limit of 0 is none.
+        limit = min(int(request.query.get("limit") or 0) or _MANY_LIMIT, _MANY_LIMIT)
         page = _shown_ones(server)[first : first + limit]
         return Response(
             {"volumeAttachments": [SHOWN.show(each, request.microversion) for each in page]}

@@ -12,7 +12,7 @@ from quotas.models import QuotaLimit, Reservation
 from servers.models import Server
 from tests.authorisation import OWN_PROJECT
 from tests.matrix.world import World
-from tests.volumes.conftest import ask, make, show, work
+from tests.volumes.conftest import ask, client_of, make, show, work
 from volumes.models import Attachment, Snapshot, Volume
 
 COMPUTE = "/compute/v2.1/servers"
@@ -445,6 +445,34 @@ def test_whether_a_volume_goes_with_its_server_can_be_changed(world, client):
     assert change("2.85", device="/dev/vdx").status_code == 400
     assert change("2.85", delete_on_termination=True).status_code == 202
     assert attachment_of(client, server, volume, "2.79")["delete_on_termination"] is True
+
+
+def test_services_and_administrators_alone_would_swap_volumes(world, client):
+    server, volume, other = world.make_active(), make(client), make(client)
+    attach(client, server, volume)
+    work()
+
+    def swap(who, version):
+        return client_of(who).put(
+            f"{COMPUTE}/{server.pk}/os-volume_attachments/{volume['id']}",
+            {"volumeAttachment": {"volumeId": other["id"]}},
+            format="json",
+            headers={"OpenStack-API-Version": f"compute {version}"},
+        )
+
+    assert swap("member", "2.84").status_code == swap("member", "2.85").status_code == 403
+    for who in ("service", "admin"):
+        assert "not swapped" in swap(who, "2.85").json()["badRequest"]["message"]
+
+
+def test_a_limit_of_0_is_none_in_the_list_of_a_servers_volumes(world, client):
+    server, volume = world.make_active(), make(client)
+    attach(client, server, volume)
+    work()
+
+    answer = client.get(f"{COMPUTE}/{server.pk}/os-volume_attachments?limit=0")
+
+    assert [each["volumeId"] for each in answer.json()["volumeAttachments"]] == [volume["id"]]
 
 
 def test_the_compute_service_shows_volumes_in_its_own_words_until_2_35(world, client):

@@ -43,11 +43,23 @@ def test_newest_first_and_only_the_own_project(three):
     assert names("all_tenants=1", who="admin") == ["db2", "db", "web"]
     assert names(f"all_tenants=1&project_id={FOREIGN_PROJECT}", who="admin") == ["db"]
     assert names(f"project_id={FOREIGN_PROJECT}", who="admin") == ["db2", "web"]
+    assert names(f"all_tenants=0&project_id={FOREIGN_PROJECT}", who="admin") == ["db2", "web"]
 
 
 @pytest.mark.parametrize("who", ["reader", "member", "manager", "service", "unscoped"])
 def test_only_administrators_list_those_of_all_projects(who):
     assert refusal("all_tenants=1", who=who)[0] == 403
+
+
+def test_each_list_is_refused_by_its_own_rule():
+    client = client_as("member")
+    answers = [client.get(f"{PATH.partition('/detail')[0]}{end}?all_tenants=1")
+               for end in ("", "/detail")]  # fmt: skip
+
+    assert [answer.json()["forbidden"]["message"] for answer in answers] == [
+        f"Policy doesn't allow os_compute_api:servers:{name}:get_all_tenants to be performed."
+        for name in ("index", "detail")
+    ]
 
 
 def test_pages_follow_the_marker_to_the_end(three):
