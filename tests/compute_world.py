@@ -42,6 +42,8 @@ _ELSEWHERE = {
     "flavors/{flavor_id}/action": {"flavor_id": "private"},
     "os-keypairs/": {"name": "key1"},
     "os-hosts/": {"name": "host1"},
+    "os-volumes/": {"key": "volume_id"},
+    "os-snapshots/": {"key": "snapshot_id"},
     "os-security-groups/": {"group_id": "security_group_id"},
     "os-aggregates/{aggregate_id}": {"aggregate_id": "empty_aggregate_id"},
 }

@@ -64,12 +64,14 @@ BODIES: dict[str, Any] = {
     "POST servers/{server_id}/remote-consoles": {
         "remote_console": {"protocol": "vnc", "type": "novnc"}
     },
-    "POST servers/{server_id}/os-volume_attachments": {"volumeAttachment": {"volumeId": NOTHING}},
+    "POST servers/{server_id}/os-volume_attachments": {
+        "volumeAttachment": {"volumeId": "$free_volume_id"}
+    },
     "PUT servers/{server_id}/os-volume_attachments/{volume_id}": {
-        "volumeAttachment": {"volumeId": NOTHING}
+        "volumeAttachment": {"volumeId": "$volume_id"}
     },
     "POST os-volumes": {"volume": {"size": 1}},
-    "POST os-snapshots": {"snapshot": {"volume_id": NOTHING}},
+    "POST os-snapshots": {"snapshot": {"volume_id": "$free_volume_id"}},
     "POST servers/{server_id}/os-interface": {"interfaceAttachment": {"net_id": "$network_id"}},
     "POST servers/{server_id}/shares": {"share": {"share_id": NOTHING}},
     "POST servers": {"server": NEW_SERVER},

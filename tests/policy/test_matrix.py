@@ -17,6 +17,7 @@ from django.db import transaction
 from servers.api.actions import ACTIONS
 from servers.models import Server
 from tests.authorisation import NOBODY, client_as
+from tests.compute_more import add_more
 from tests.compute_world import World, make_world
 from tests.endpoints import Call, compute_calls
 from tests.policy.bodies import STATES, body_of
@@ -54,7 +55,7 @@ def _table() -> dict[str, list[str]]:
 
 @pytest.fixture
 def world(db) -> World:
-    return make_world()
+    return add_more(make_world())
 
 
 @pytest.mark.django_db
