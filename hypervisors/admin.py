@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from django import forms
@@ -19,7 +20,13 @@ from hypervisors import ssh
 from hypervisors.aggregates import ZONE_KEY, check_change, delete_aggregate
 from hypervisors.check import HostCheck, check_hypervisor, examine, is_fit, record
 from hypervisors.connections import forget
-from hypervisors.errors import AggregateZoneConflict, HostKeyUnknown, HypervisorInUse
+from hypervisors.errors import (
+    AggregateZoneConflict,
+    FenceFailed,
+    HostKeyUnknown,
+    HypervisorInUse,
+)
+from hypervisors.fence_command import check_words, parse_line, seal_words, words_of
 from hypervisors.look import look_at_host
 from hypervisors.models import Aggregate, CachedImage, Hypervisor, StoragePool
 from hypervisors.register import accepted_lines, remove_hypervisor
@@ -33,6 +40,14 @@ def _as_html(checks: list[HostCheck]) -> SafeString:
     return format_html_join("", "<div>{} <b>{}</b>: {} <i>{}</i></div>", rows)
 
 
+def _fence_line(host: Hypervisor) -> str:
+    """As it is entered; what was sealed under another key has to be entered anew."""
+    try:
+        return shlex.join(words_of(host))
+    except FenceFailed:
+        return ""
+
+
 class HypervisorForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run time
     """A host; saved only when it is fit to run servers, under the key that was accepted."""
 
@@ -42,14 +57,41 @@ class HypervisorForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic a
         help_text="SHA256:… of the key you accept. Save without it to be shown what the host has.",
     )
 
+    fence_command = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false"}),
+        help_text=(
+            "Switches the host off, run on a worker's machine without a shell. It succeeds only "
+            "when the host is off for certain, also when it was off before. {host}, {name}, "
+            "{hostname} and {uuid} are filled in."
+        ),
+    )
+
     class Meta:
         model = Hypervisor
         fields = (
             *("name", "uri", "virt_type", "cpu_ratio", "ram_ratio", "disk_ratio"),
             *("reserved_vcpus", "reserved_ram_mib", "reserved_disk_gib", "is_enabled"),
             *("disabled_reason", "in_maintenance", "is_forced_down", "max_concurrent_builds"),
-            "labels",
+            *("fence_after_s", "fence_timeout_s", "labels"),
         )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            self.initial["fence_command"] = _fence_line(self.instance)
+
+    def clean_fence_command(self) -> str:
+        """A program that could switch this host off."""
+        line = str(self.cleaned_data["fence_command"])
+        try:
+            words = parse_line(line)
+            check_words(Hypervisor(name="", uri=self.cleaned_data.get("uri", "")), words)
+        except Invalid as error:
+            raise ValidationError(error.message) from error
+        if "fence_command" in self.changed_data:
+            self.instance.sealed_fence_command = seal_words(words)
+        return line
 
     def clean(self) -> dict[str, Any]:
         """Reach the host whenever the way to it changed, and see what it lacks."""
@@ -126,7 +168,7 @@ class HypervisorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
     )
     readonly_fields = (
         *("portal_key", "known_keys", "uuid", "state", "state_reason", "state_since"),
-        *("last_seen_at", "watcher", "hostname"),
+        *("last_seen_at", "watcher", "fenced_at", "fence_note", "boot_id", "booted_at", "hostname"),
         *("host_ip", "arch", "domain_type", "libvirt_version", "qemu_version", "vcpus", "ram_mib"),
         *("disk_gib", "vcpus_used", "ram_mib_used", "disk_gib_used", "running_servers"),
         *("build_failures", "capabilities"),
@@ -143,8 +185,8 @@ class HypervisorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
 
     @admin.display(description="reason")
     def why(self, host: Hypervisor) -> str:
-        """Why the host is down, else why it is disabled."""
-        return host.state_reason or host.disabled_reason
+        """Why the host is down or disabled, and what becomes of its servers."""
+        return host.reasons
 
     @admin.display(description="zone")
     def zones(self, host: Hypervisor) -> str:
@@ -184,6 +226,8 @@ class HypervisorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
         self, request: HttpRequest, obj: Hypervisor, form: HypervisorForm, change: bool
     ) -> None:
         """Save what was entered, and what the checks found."""
+        if not obj.is_forced_down:
+            obj.fenced_at = None
         super().save_model(request, obj, form, change)
         examination = getattr(form, "examination", None)
         if examination is None:
@@ -233,7 +277,7 @@ class HypervisorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
     @admin.action(description="Declare dead no more")
     def unforce_down(self, request: HttpRequest, queryset: QuerySet[Hypervisor]) -> None:
         """Believe again what it looks like from here."""
-        queryset.update(is_forced_down=False)
+        queryset.update(is_forced_down=False, fenced_at=None, fence_note="")
 
     @admin.action(description="Check: what is missing?")
     def check_now(self, request: HttpRequest, queryset: QuerySet[Hypervisor]) -> None:

@@ -96,4 +96,6 @@ def _fields(change: ServiceChange) -> Mapping[str, object]:
         fields["disabled_reason"] = change.disabled_reason or ""
     if change.is_forced_down is not None:
         fields["is_forced_down"] = change.is_forced_down
+        if not change.is_forced_down:
+            fields.update(fenced_at=None, fence_note="")
     return fields

@@ -42,6 +42,14 @@ class InvalidHypervisorUri(Invalid):
     """The URI is none the portal connects to, or asks for something unsafe."""
 
 
+class InvalidFenceCommand(Invalid):
+    """The command cannot be what switches this host off."""
+
+
+class FenceFailed(Unavailable):
+    """The fence command did not succeed, so nothing is proven; it may the next time."""
+
+
 class HypervisorNotReady(Conflict):
     """The host lacks something without which no server runs there; `checks` say what."""
 

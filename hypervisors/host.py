@@ -7,9 +7,11 @@ from typing import Protocol
 from uuid import UUID
 
 from hypervisors.host_agent import AgentsOfHost, LibvirtAgents
+from hypervisors.host_boot import HostWithBoot, LibvirtBoot
 from hypervisors.host_cold import ColdHost, LibvirtColdHost
 from hypervisors.host_consoles import HostWithConsoles, LibvirtConsoles
 from hypervisors.host_copies import CopyingHost, LibvirtCopyingHost
+from hypervisors.host_floating import HostWithFloating, LibvirtFloating
 from hypervisors.host_interfaces import InterfacesOfHost, LibvirtInterfaces
 from hypervisors.host_migrate import LibvirtMigratingHost, MigratingHost
 from hypervisors.host_volumes import LibvirtVolumes, VolumesOfHost
@@ -53,7 +55,9 @@ class Host(
     ColdHost,
     AgentsOfHost,
     CopyingHost,
+    HostWithBoot,
     HostWithConsoles,
+    HostWithFloating,
     InterfacesOfHost,
     MigratingHost,
     VolumesOfHost,
@@ -218,8 +222,10 @@ def libvirt_host(connection: Connection) -> Host:
 class _LibvirtHost(
     LibvirtColdHost,
     LibvirtAgents,
+    LibvirtBoot,
     LibvirtConsoles,
     LibvirtCopyingHost,
+    LibvirtFloating,
     LibvirtInterfaces,
     LibvirtMigratingHost,
     LibvirtVolumes,

@@ -51,7 +51,7 @@ class HostLook:
 class _Found:
     stats: HostStats
     pools: list[PoolInfo] | None = None
-    inventory: HostInventory | None = None
+    boot_id: str = ""
 
 
 def look_at_host(
@@ -108,6 +108,7 @@ def _note_up(
     if hypervisor.state != HostState.UP:
         logger.info("Hypervisor %s is up.", hypervisor.name)
         hypervisor.state_since = now
+    _note_boot(hypervisor, found.boot_id, now)
     running = sum(guest.power_state == "running" for guest in found.stats.guests)
     # Events come in swarms: a look that saw nothing new writes nothing.
     if found.pools is not None or running != hypervisor.running_servers:
@@ -122,6 +123,17 @@ def _note_up(
             disk_gib=sum(pool.capacity for pool in pools if pool.is_default) // _GIB,
         )
     return HostLook(hypervisor, True, "", now, found.stats.guests)
+
+
+def _note_boot(hypervisor: Hypervisor, boot_id: str, now: datetime) -> None:
+    """A boot that was not seen before ended whatever ran on the host."""
+    if not boot_id or boot_id == hypervisor.boot_id:
+        return
+    if hypervisor.boot_id:
+        logger.warning("Hypervisor %s has booted.", hypervisor.name)
+    _write(
+        hypervisor, boot_id=boot_id, booted_at=now if hypervisor.boot_id else hypervisor.booted_at
+    )
 
 
 def record_inventory(hypervisor: Hypervisor, found: HostInventory, now: datetime) -> None:
@@ -178,12 +190,13 @@ def _ask(
             return _Found(stats)
         names = {pool.name for pool in known}
         pools = [pool for pool in host.list_pools() if pool.is_active and pool.name in names]
+        boot_id = host.boot_id()
     seen = {pool.name for pool in pools}
     missing = [pool.name for pool in known if pool.is_default and pool.name not in seen]
     if missing:
         # Every build there would fail.
         raise NotOnHost(f"The host's storage pool {missing[0]} is not active.")
-    return _Found(stats, pools)
+    return _Found(stats, pools, boot_id)
 
 
 def _is_inventory_due(hypervisor: Hypervisor, now: datetime) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import ClassVar
 
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F
 from django.db.models.functions import Floor
@@ -77,6 +77,16 @@ class Hypervisor(models.Model):
     max_concurrent_builds = models.PositiveSmallIntegerField(
         default=4, validators=[MinValueValidator(1)]
     )
+    # What switches the host off, sealed: passwords may be among its words (`fence_command.py`).
+    sealed_fence_command = models.TextField(blank=True, default="", editable=False)
+    fence_timeout_s = models.PositiveSmallIntegerField(
+        "seconds a fence command may take",
+        default=60,
+        validators=[MinValueValidator(1), MaxValueValidator(600)],
+    )
+    fence_after_s = models.PositiveIntegerField(
+        "seconds down before the host is fenced", default=180, validators=[MinValueValidator(10)]
+    )
     labels = models.JSONField(default=dict, blank=True)
     # The accepted public host keys, as known_hosts lines; empty until an administrator accepts.
     host_keys = models.TextField(blank=True, default="", editable=False)
@@ -106,6 +116,13 @@ class Hypervisor(models.Model):
     disk_gib_used = models.PositiveIntegerField(default=0, editable=False)
     running_servers = models.PositiveIntegerField(default=0, editable=False)
     build_failures = models.PositiveIntegerField(default=0, editable=False)
+    # The boot of its kernel that was seen last, and when it was first seen; "" is not known.
+    boot_id = models.CharField(max_length=64, blank=True, default="", editable=False)
+    booted_at = models.DateTimeField(null=True, editable=False)
+    # Since when it is proven to be off, by its fence command; while it is, it is forced down too.
+    fenced_at = models.DateTimeField(null=True, editable=False)
+    # How far the restart of its servers elsewhere has come, or what that waits for.
+    fence_note = models.CharField(max_length=1024, blank=True, default="", editable=False)
     # The keeper that watches the host, and until when it does without saying so again.
     watcher = models.CharField(max_length=96, blank=True, default="", editable=False)
     watched_until = models.DateTimeField(null=True, editable=False)
@@ -123,12 +140,17 @@ class Hypervisor(models.Model):
     def condition(self) -> str:
         """The one word for administrators: what keeps new servers away, or "up"."""
         if self.is_forced_down:
-            return "forced down"
+            return "fenced" if self.fenced_at else "forced down"
         if self.state != HostState.UP:
             return str(self.state)
         if self.in_maintenance:
             return "maintenance"
         return "up" if self.is_enabled else "disabled"
+
+    @property
+    def reasons(self) -> str:
+        """For administrators: why it is down or disabled, and what becomes of its servers."""
+        return " ".join(filter(None, [self.state_reason or self.disabled_reason, self.fence_note]))
 
 
 class StoragePool(models.Model):

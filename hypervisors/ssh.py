@@ -15,6 +15,7 @@ import hashlib
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -113,6 +114,15 @@ def scan_host_keys(address: SshAddress, timeout_s: int = CONNECT_TIMEOUT_S) -> l
             f"No SSH server answers at {address.known_hosts_name}.", detail=done.stderr.strip()
         )
     return keys
+
+
+def greets(address: SshAddress, timeout_s: float = CONNECT_TIMEOUT_S) -> bool:
+    """Whether an SSH server says who it is: a sign of life, which a kernel alone does not give."""
+    try:
+        with socket.create_connection((address.host, address.port), timeout_s) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
 
 
 def public_key() -> str:

@@ -20,6 +20,7 @@ class ServersConfig(AppConfig):
         from servers.console_tokens import SWEEP_EVERY_S, remove_expired_console_tokens
         from servers.find import servers_held_by
         from servers.groups import group_of_server
+        from servers.high_availability import EVERY_S, see_to_hosts
         from servers.occupants import release_gone, servers_on
         from servers.operations import (
             attach_volume,
@@ -30,6 +31,7 @@ class ServersConfig(AppConfig):
             delete,
             disk_image,
             evacuate,
+            fence,
             guest_password,
             interfaces,
             live_migrate,
@@ -61,6 +63,7 @@ class ServersConfig(AppConfig):
             confirm_resize.CONFIRM_KIND,
             delete.DELETE,
             evacuate.EVACUATE,
+            fence.FENCE_KIND,
             live_migrate.LIVE_MIGRATE,
             power.START,
             power.STOP,
@@ -98,6 +101,7 @@ class ServersConfig(AppConfig):
         register_groups(group_of_server)
         on_look(note_power_states)
         register_timer("servers.confirm", CONFIRM_EVERY_S, confirm_old_resizes)
+        register_timer("servers.high_availability", EVERY_S, see_to_hosts)
         register_timer("servers.offload", OFFLOAD_EVERY_S, offload_those_due)
         register_timer("servers.records", RECORD_EVERY_S, sync_records)
         register_timer("servers.console_tokens", SWEEP_EVERY_S, remove_expired_console_tokens)

@@ -109,6 +109,7 @@ def _check(wanted: CreateServers, actor: Actor, now: datetime) -> _Checked:
     hints = read_hints(wanted.hints)
     options = read_options(wanted.options, wanted.hints)
     block_devices.check_mappings(wanted)
+    check_restartable(options, wanted)
     check_may_map(wanted, actor)
     create_checks.check_image_given(wanted)
     create_checks.check_networks(wanted, actor)

@@ -12,6 +12,7 @@ from hypervisors.errors import HypervisorNotFound
 from hypervisors.models import HostState, Hypervisor
 from identity.actors import Actor
 from operations.models import UNFINISHED, Operation
+from servers import history
 from servers.attached_volumes import refuse_if_attached
 from servers.begin import begin_action, check_legal, require
 from servers.errors import HostInUse, InvalidServerRequest, InvalidState
@@ -30,13 +31,15 @@ class Evacuation:
     """How a server is to be evacuated.
 
     `host` "" lets the scheduler choose; a forced one is not asked whether it fits. Without a
-    password the guest gets a new one. `ends_stopped`: whoever wants it starts it.
+    password the guest gets a new one. `ends_stopped`: whoever wants it starts it. `reason` is for
+    the server's history, where the portal itself evacuates it.
     """
 
     host: str = ""
     is_forced: bool = False
     admin_password: str | None = field(default=None, repr=False)
     ends_stopped: bool = False
+    reason: str = ""
 
 
 def evacuate_server(*, server: Server, wanted: Evacuation, actor: Actor, now: datetime) -> str:
@@ -87,6 +90,10 @@ def evacuate_server(*, server: Server, wanted: Evacuation, actor: Actor, now: da
             },
         )
         Server.objects.change(server.pk, sealed_admin_password=seal(password), updated_at=now)
+        if wanted.reason:
+            history.explain_action(
+                server_id=server.pk, request_id=actor.request_id, reason=wanted.reason
+            )
     return password
 
 

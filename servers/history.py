@@ -58,6 +58,13 @@ def mark_action_failed(*, server_id: UUID, request_id: str, now: datetime) -> No
     )
 
 
+def explain_action(*, server_id: UUID, request_id: str, reason: str) -> None:
+    """Why the portal itself does this to the server."""
+    ServerAction.objects.filter(server_id=server_id, request_id=request_id).update(
+        message=reason[:MESSAGE_LIMIT]
+    )
+
+
 def record_fault(
     *, server_id: UUID, message: str, now: datetime, code: int = 500, details: str = ""
 ) -> None:

@@ -18,6 +18,7 @@ from hypervisors.pools import pool_for
 from images.models import Image
 from servers.errors import InvalidServerRequest
 from servers.models import Server
+from servers.wanted import CreateServers
 
 PREFIX = "cloudportal:"
 NAMES = ("os_type", "boot_type", "store_id", "enable_ha", "extra")
@@ -88,6 +89,19 @@ def read_options(given: Mapping[str, Any], hints: Mapping[str, Any]) -> Options:
     return Options(**found)
 
 
+def check_restartable(options: Options, wanted: CreateServers) -> None:
+    """See that a server that is to be restarted elsewhere has nothing that only its host has.
+
+    Raises:
+        InvalidServerRequest: it is to have volumes.
+    """
+    if options.enable_ha and any(disk.is_volume for disk in wanted.disks or ()):
+        raise InvalidServerRequest(
+            f"{PREFIX}enable_ha: a server with volumes is not restarted on another host, since its "
+            "volumes lie on its own."
+        )
+
+
 def _one_of(name: str, allowed: tuple[str, ...], value: Any) -> str:
     if value not in allowed:
         raise InvalidServerRequest(f"{PREFIX}{name} must be one of {', '.join(allowed)}.")
@@ -114,12 +128,7 @@ def _enable_ha(value: Any) -> bool:
     text = str(value).lower()
     if text not in (*_TRUE, *_FALSE):
         raise InvalidServerRequest(f"{PREFIX}enable_ha must be true or false.")
-    if text in _TRUE:
-        raise InvalidServerRequest(
-            f"{PREFIX}enable_ha: this cloud does not restart servers on other hosts by itself. An "
-            "administrator evacuates them from a host that is down."
-        )
-    return False
+    return text in _TRUE
 
 
 def _extra(value: Any) -> dict[str, Any]:

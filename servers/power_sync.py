@@ -49,7 +49,7 @@ def note_power_states(look: HostLook) -> int:
     guests = {guest.uuid: guest for guest in look.guests}
     changed = 0
     lost = []
-    for server in settled.only("vm_state", "power_state"):
+    for server in settled.only("vm_state", "power_state", "options"):
         guest = guests.get(server.pk)
         # A guest that is gone altogether has no power state either.
         power = PowerState.NOSTATE if guest is None else POWER[guest.power_state]

@@ -40,9 +40,11 @@ from hypervisors.models import HostState, Hypervisor, StoragePool
 from hypervisors.pools import POOL
 from tests.hypervisors.clean_slate import assert_clean_slate, leftovers
 from tests.hypervisors.fake_agent import FakeAgents
+from tests.hypervisors.fake_boot import FakeBoot
 from tests.hypervisors.fake_cold import FakeCold
 from tests.hypervisors.fake_consoles import FakeConsoles
 from tests.hypervisors.fake_copies import FakeCopies
+from tests.hypervisors.fake_floating import FakeFloating
 from tests.hypervisors.fake_guests import FakeGuest
 from tests.hypervisors.fake_interfaces import FakeInterfaces
 from tests.hypervisors.fake_memory import Memory
@@ -69,7 +71,15 @@ class FakeNetwork:
 
 
 class FakeHost(
-    FakeAgents, FakeCold, FakeConsoles, FakeCopies, FakeInterfaces, FakeMigrations, FakeVolumes
+    FakeAgents,
+    FakeBoot,
+    FakeCold,
+    FakeConsoles,
+    FakeCopies,
+    FakeFloating,
+    FakeInterfaces,
+    FakeMigrations,
+    FakeVolumes,
 ):
     """One host. `calls` are the names of what was asked, in order."""
 

@@ -24,6 +24,7 @@ FORM = {
     "name": "host9", "uri": URI, "virt_type": "auto", "cpu_ratio": "4", "ram_ratio": "1",
     "disk_ratio": "1", "reserved_vcpus": "0", "reserved_ram_mib": "512", "reserved_disk_gib": "0",
     "is_enabled": "on", "max_concurrent_builds": "4", "labels": "{}",
+    "fence_after_s": "180", "fence_timeout_s": "60",
     "pools-TOTAL_FORMS": "0", "pools-INITIAL_FORMS": "0",
 }  # fmt: skip
 

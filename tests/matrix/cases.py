@@ -35,7 +35,17 @@ from servers.power import (
 )
 from servers.states import PowerState, VmState
 from tests.authorisation import actor_named
-from tests.matrix import groups, interfaces, migrate, precache, reimage, rescue, resize, volumes
+from tests.matrix import (
+    fences,
+    groups,
+    interfaces,
+    migrate,
+    precache,
+    reimage,
+    rescue,
+    resize,
+    volumes,
+)
 from tests.matrix import images_of_servers as of_servers
 from tests.matrix.world import World, operation_of
 
@@ -480,6 +490,9 @@ CASES = [
     Case(
         "precache", "image.precache", precache.begin, precache.image_is_there,
         precache.no_half_image, has_successor=False,
+    ),
+    Case(
+        "fence", "hypervisor.fence", fences.begin, fences.host_is_fenced, has_successor=False
     ),
     Case(
         "volume", "volume.create", volumes.begin_create, volumes.is_there, volumes.stays_in_error,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from cloudportal.errors import CloudError
 from hypervisors import ssh
 from hypervisors.check import HostCheck, check_hypervisor, is_fit
 from hypervisors.errors import HypervisorNotReady
+from hypervisors.fence_command import Fencing, set_fencing, words_of
 from hypervisors.models import Hypervisor, VirtType
 from hypervisors.register import (
     accept_host_key,
@@ -52,6 +54,7 @@ class Command(BaseCommand):
         pool.add_argument("name")
         pool.add_argument("pool", help="its name in libvirt, which servers give as their store_id")
         pool.add_argument("--path", default="", help="make it, as this directory of the host")
+        _add_fence_arguments(verbs.add_parser("fence-command", help="What switches a host off."))
         verbs.add_parser("list", help="List the hosts, how they are and what they have free.")
         verbs.add_parser("remove", help="Forget a host without servers.").add_argument("name")
         verbs.add_parser("key", help="Show the line for authorized_keys on hosts.")
@@ -107,6 +110,35 @@ class Command(BaseCommand):
         free = pool.available // 1024**3
         self.stdout.write(f"Servers may ask for the pool {pool.name} of {host.name}: {free} GiB.")
 
+    def _fence_command(self, options: dict[str, Any]) -> None:
+        host = _named(options["name"])
+        words = tuple(options["words"])
+        if not words and not options["none"]:
+            self._print_fencing(host)
+            return
+        if words and options["none"]:
+            raise CommandError("A command, or --none.")
+        wanted = Fencing(
+            words,
+            timeout_s=options["timeout_s"] or host.fence_timeout_s,
+            after_s=options["after_s"] or host.fence_after_s,
+        )
+        set_fencing(host, wanted)
+        if words and not os.access(words[0], os.X_OK):
+            self.stderr.write(f"{words[0]} cannot be run on this machine; workers must have it.")
+        self._print_fencing(host)
+
+    def _print_fencing(self, host: Hypervisor) -> None:
+        """The program alone: passwords may be among its arguments."""
+        words = words_of(host)
+        if not words:
+            self.stdout.write(f"{host.name} has no fence command.")
+            return
+        self.stdout.write(
+            f"{host.name} is fenced by {words[0]} ({len(words) - 1} arguments, not shown), which "
+            f"may take {host.fence_timeout_s} s, when it has been down for {host.fence_after_s} s."
+        )
+
     def _list(self, options: dict[str, Any]) -> None:
         rows = [("NAME", "STATE", "SINCE", "VCPUS", "RAM MIB", "DISK GIB", "URI", "REASON")]
         rows += [
@@ -118,7 +150,7 @@ class Command(BaseCommand):
                 f"{host.ram_mib_used}/{host.ram_mib}",
                 f"{host.disk_gib_used}/{host.disk_gib}",
                 host.uri,
-                host.state_reason or host.disabled_reason,
+                host.reasons,
             )
             for host in Hypervisor.objects.all()
         ]
@@ -167,6 +199,19 @@ class Command(BaseCommand):
         for row in rows:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             self.stdout.write("  ".join(cells).rstrip())
+
+
+def _add_fence_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("name")
+    parser.add_argument("--timeout-s", type=int, help="seconds that the command may take")
+    parser.add_argument("--after-s", type=int, help="seconds that the host is down first")
+    parser.add_argument("--none", action="store_true", help="take the command away")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="-- PROGRAM ARGUMENT",
+        help="run without a shell; {host}, {name}, {hostname} and {uuid} are filled in",
+    )
 
 
 def _add_key_arguments(parser: ArgumentParser) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from hypervisors.models import StoragePool
 from scheduling.request_spec import RequestSpec
+from servers.guest_record import guest_records
 from servers.guest_spec import guest_facts
 from servers.models import Server
 from tests.authorisation import client_as
@@ -34,7 +35,7 @@ def test_fields_have_their_effect_and_are_shown(post, body, fast_pool):
         "cloudportal:os_type": "windows",
         "cloudportal:boot_type": "uefi",
         "cloudportal:store_id": "fast",
-        "cloudportal:enable_ha": False,
+        "cloudportal:enable_ha": True,
         "cloudportal:extra": EXTRA,
     }
 
@@ -52,10 +53,34 @@ def test_fields_have_their_effect_and_are_shown(post, body, fast_pool):
             "os_type": "windows",
             "boot_type": "uefi",
             "store_id": "fast",
-            "enable_ha": False,
+            "enable_ha": True,
             "extra": EXTRA,
         }
     }
+
+
+def test_a_mark_is_a_fact_of_the_server_that_its_guest_keeps(post, body):
+    post(body(**{"cloudportal:enable_ha": True}))
+
+    server = Server.objects.get()
+    assert server.options == {"enable_ha": True}
+    assert json.loads(guest_records([server])[server.pk].options) == {"enable_ha": True}
+
+
+def test_a_server_with_volumes_is_not_marked(post, body):
+    volume = {"source_type": "blank", "destination_type": "volume", "volume_size": 1}
+    disks = [
+        {"source_type": "image", "destination_type": "local", "boot_index": 0, "uuid": ...},
+        volume,
+    ]
+    wanted = body(**{"cloudportal:enable_ha": True}, block_device_mapping_v2=disks)
+    disks[0]["uuid"] = wanted["server"]["imageRef"]
+
+    answer = post(wanted)
+
+    assert answer.status_code == 400
+    assert "volumes lie on its own" in message(answer)
+    assert not Server.objects.exists()
 
 
 @pytest.mark.parametrize("key", ["os:scheduler_hints", "OS-SCH-HNT:scheduler_hints"])
@@ -90,7 +115,6 @@ def test_nothing_is_asked_for_without_them(post, body):
         ("boot_type", "legacy", "boot_type"),
         ("store_id", "../etc", "store_id"),
         ("store_id", "absent", "no host has a storage pool 'absent'"),
-        ("enable_ha", True, "does not restart servers"),
         ("enable_ha", "maybe", "enable_ha"),
         ("extra", [1], "extra"),
         ("extra", {"x": "y" * 65536}, "at most 65536"),
