@@ -48,7 +48,12 @@ class ServersConfig(AppConfig):
             suspend,
             unshelve,
         )
-        from servers.operations.debts import describe_cleanups, describe_copies, describe_unplugs
+        from servers.operations.debts import (
+            describe_cleanups,
+            describe_copies,
+            describe_releases,
+            describe_unplugs,
+        )
         from servers.power_sync import note_power_states
         from servers.record_sync import RECORD_EVERY_S, sync_records
         from servers.resize import CONFIRM_EVERY_S, confirm_old_resizes
@@ -95,6 +100,7 @@ class ServersConfig(AppConfig):
         register_debt(cleanup.CLEANUP_NAME, describe_cleanups)
         register_debt(disk_image.DROP_COPY_NAME, describe_copies)
         register_debt(interfaces.UNPLUG, describe_unplugs)
+        register_debt(attach_volume.RELEASE_NAME, describe_releases)
         register_occupants(servers_on)
         register_releaser(release_gone)
         keep_project_while(servers_held_by)

@@ -8,34 +8,27 @@ only where nobody has asked this database for a server yet.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
+from django.apps import apps
 from django.db import transaction
-from django.db.models import ForeignObjectRel, ManyToOneRel, Model
+from django.db.models import CharField, ForeignObjectRel, ManyToOneRel, Model
 
-from flavors.models import FlavorAccess
 from hypervisors.guests import GuestMetadata, ProjectRecord
 from identity.actors import system_actor
 from identity.models import Project, User
-from images.models import Image
 from networks.delete import delete_network
-from networks.models import Network, Port, SecurityGroup, Subnet
-from quotas.models import QuotaLimit, Reservation, UserQuotaLimit
-from servers.models import KeyPair, Server, ServerAction, ServerGroup
+from networks.models import Network
+from quotas.models import ProjectLedger
+from servers.models import Server, ServerAction
 
-# Columns that hold an id without being a foreign key.
-PROJECT_COLUMNS: Sequence[tuple[type[Model], str]] = (
-    (Network, "project_id"), (Subnet, "project_id"), (Port, "project_id"),
-    (SecurityGroup, "project_id"), (Image, "owner"), (Reservation, "project_id"),
-    (QuotaLimit, "project_id"), (FlavorAccess, "project_id"), (ServerAction, "project_id"),
-    (UserQuotaLimit, "project_id"), (ServerGroup, "project_id"),
-)  # fmt: skip
-USER_COLUMNS: Sequence[tuple[type[Model], str]] = (
-    (KeyPair, "user_id"), (ServerAction, "user_id"), (Reservation, "user_id"),
-    (UserQuotaLimit, "user_id"), (ServerGroup, "user_id"),
-)  # fmt: skip
+# Columns that hold an id without being a foreign key have these names.
+PROJECT_COLUMNS = frozenset({"project_id", "owner"})
+USER_COLUMNS = frozenset({"user_id"})
+# A project or user with servers keeps its id, and a ledger is made when it is needed.
+_NOT_MOVED = frozenset({Server, ProjectLedger})
 
 
 def is_unused() -> bool:
@@ -79,7 +72,7 @@ def _unite_user(record: GuestMetadata) -> list[str]:
     return [f"The user {record.user_name} has the id {record.user_id} again."]
 
 
-def _change_id(row: Project | User, new: str, columns: Sequence[tuple[type[Model], str]]) -> None:
+def _change_id(row: Project | User, new: str, columns: Collection[str]) -> None:
     """A second row with the new id takes over all that points to the first."""
     kind: Any = type(row)
     old, name = row.pk, row.name
@@ -91,9 +84,20 @@ def _change_id(row: Project | User, new: str, columns: Sequence[tuple[type[Model
     for relation in kind._meta.get_fields(include_hidden=True):
         if isinstance(relation, ManyToOneRel):
             _repoint(relation, old, new)
-    for model, column in columns:
-        model._default_manager.filter(**{column: old}).update(**{column: new})
+    for model, column in columns_named(columns):
+        model._base_manager.filter(**{column: old}).update(**{column: new})
     kind.objects.filter(pk=old).delete()
+
+
+def columns_named(names: Collection[str]) -> list[tuple[type[Model], str]]:
+    """The columns of all tables that hold ids under one of these names, with no foreign key."""
+    return [
+        (model, field.name)
+        for model in apps.get_models()
+        if model not in _NOT_MOVED and not model._meta.proxy
+        for field in model._meta.concrete_fields
+        if isinstance(field, CharField) and field.name in names
+    ]
 
 
 def _repoint(relation: ForeignObjectRel, old: str, new: str) -> None:

@@ -11,9 +11,11 @@ class VolumesConfig(AppConfig):
     def ready(self) -> None:
         """Register what others find by name, and the kinds of operations."""
         from identity.delete import keep_project_while
+        from operations.debts import register_debt
         from operations.kinds import register
         from volumes.find import volumes_held_by
         from volumes.operations import create, delete, extend, snapshot
+        from volumes.operations.debts import describe_deletes, describe_snapshot_deletes
 
         for kind in (
             create.CREATE,
@@ -23,4 +25,6 @@ class VolumesConfig(AppConfig):
             snapshot.DELETE,
         ):
             register(kind)
+        register_debt(delete.DELETE.name, describe_deletes)
+        register_debt(snapshot.DELETE.name, describe_snapshot_deletes)
         keep_project_while(volumes_held_by)

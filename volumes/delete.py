@@ -40,7 +40,7 @@ def delete_volume(*, volume: Volume, cascade: bool, actor: Actor, now: datetime)
         enqueue(
             DELETE_NAME,
             subject=volume.pk,
-            params={},
+            params={"volume": str(volume.pk)},
             request_id=actor.request_id,
             now=now,
         )
@@ -62,7 +62,7 @@ def force_delete_volume(*, volume: Volume, actor: Actor, now: datetime) -> None:
         supersede(
             DELETE_NAME,
             subject=volume.pk,
-            params={"force": True},
+            params={"volume": str(volume.pk), "force": True},
             request_id=actor.request_id,
             now=now,
         )

@@ -143,7 +143,7 @@ def delete_snapshot(*, snapshot: Snapshot, actor: Actor, now: datetime) -> None:
         enqueue(
             DELETE_SNAPSHOT,
             subject=snapshot.pk,
-            params={},
+            params={"snapshot": str(snapshot.pk)},
             request_id=actor.request_id,
             now=now,
         )
@@ -164,7 +164,7 @@ def force_delete_snapshot(*, snapshot: Snapshot, actor: Actor, now: datetime) ->
             DELETE_SNAPSHOT,
             subject=snapshot.pk,
             # A copy that goes on under a guest is ended, too.
-            params={"guest": _guest_of(snapshot.volume)},
+            params={"snapshot": str(snapshot.pk), "guest": _guest_of(snapshot.volume)},
             request_id=actor.request_id,
             now=now,
         )

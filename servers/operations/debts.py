@@ -27,6 +27,20 @@ def describe_copies(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
     return _describe(params, "Delete the copy of a disk of {name} that an image was made of")
 
 
+def describe_releases(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
+    """Which volumes of servers that are gone are still with their hosts; one query."""
+    keys = {key for each in params for key in each["hypervisors"]}
+    hosts = Hypervisor.objects.in_bulk(keys)
+    return [
+        DebtFacts(
+            what="Let go of a volume of a deleted server, once its guest is seen to be gone",
+            host=", ".join(hosts[key].name for key in each["hypervisors"] if key in hosts),
+            server=each["server"],
+        )
+        for each in params
+    ]
+
+
 def _describe(params: Sequence[Mapping[str, Any]], words: str) -> list[DebtFacts]:
     hosts = Hypervisor.objects.in_bulk([each["hypervisor"] for each in params])
     wanted = [each["server"] for each in params]

@@ -15,7 +15,7 @@ from cloudportal.api.openapi import documented, listed, wrapped
 from cloudportal.api.paging import MAX_LIMIT
 from cloudportal.api.query import IGNORED
 from cloudportal.api.representation import INTEGER, STRING, array, nullable, record
-from cloudportal.api.validation import NAME, BodySchema, closed
+from cloudportal.api.validation import BodySchema, closed
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Conflict, Invalid, NotFound
 from identity import policy
@@ -34,10 +34,12 @@ from servers.find import find_server
 
 LAST = "2.35"
 _TEXT: dict[str, Any] = {"type": ["string", "null"], "maxLength": 255}
+# White space around it goes; something must be left.
+_NAME: dict[str, Any] = {"type": "string", "maxLength": 255, "pattern": r"\S"}
 _NUMBER: dict[str, Any] = {"type": ["integer", "string", "null"], "pattern": r"\A-?\d{1,5}\Z"}
 GROUP_BODY = BodySchema(
     closed(
-        {"security_group": closed({"name": NAME, "description": _TEXT}, ["name"])},
+        {"security_group": closed({"name": _NAME, "description": _TEXT}, ["name"])},
         ["security_group"],
     )
 )

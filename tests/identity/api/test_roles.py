@@ -160,6 +160,8 @@ def test_services_endpoints_and_regions_mirror_the_catalog(by_admin, by_member):
         "compute",
         "image",
         "network",
+        "block-storage",
+        "volumev3",
     }
     assert compute == {
         "id": compute["id"],

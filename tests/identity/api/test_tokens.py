@@ -24,6 +24,8 @@ CATALOG_PATHS = {
     "compute": "/compute/v2.1",
     "image": "/image",
     "network": "/network",
+    "block-storage": "/volume/v3",
+    "volumev3": "/volume/v3",
 }
 
 
