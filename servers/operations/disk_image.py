@@ -33,6 +33,7 @@ from servers.states import TaskState
 logger = logging.getLogger(__name__)
 
 DROP_COPY_NAME = "server.drop_copy"
+SHELVE_NAME = "server.shelve"
 # Disks of a terabyte, read over a network of a gigabit.
 IMAGE_DEADLINE_S = 6 * 3600.0
 _LOOK_EVERY_S = 0.5
@@ -40,6 +41,7 @@ _ASK_EVERY_S = 2.0
 _SPACE = uuid.UUID("c6a1bb0c-52b2-4c43-9be2-0a5f8a0f6c3d")
 # What the image says of itself once its data is there.
 _AVAILABLE = {"image_location": "snapshot", "image_state": "available"}
+_HALF = (ImageStatus.QUEUED, ImageStatus.SAVING)
 _DONE = (ImageStatus.ACTIVE, ImageStatus.DEACTIVATED)
 
 
@@ -147,16 +149,19 @@ def enqueue_drop(hypervisor: Hypervisor, server_id: UUID, image_id: UUID, reques
 
 
 def remove_images_of_gone(server_id: UUID) -> None:
-    """Delete what images a deleted server leaves: half made ones, and the one it was shelved as."""
+    """Delete what images a deleted server leaves: half made ones, and those it was shelved as."""
     now = timezone.now()
     shelved = Server.objects.filter(pk=server_id).values_list("shelved_image_id", flat=True).first()
     if shelved is not None:
         remove_image(shelved, now=now)
-    params = Operation.objects.filter(subject=server_id, params__has_key="image")
-    wanted = {UUID(each["image"]) for each in params.values_list("params", flat=True)}
-    half = Image.objects.filter(pk__in=wanted, status__in=[ImageStatus.QUEUED, ImageStatus.SAVING])
-    for image_id in half.values_list("pk", flat=True):
-        remove_image(image_id, now=now)
+    operations = Operation.objects.filter(subject=server_id, params__has_key="image")
+    for kind, params in operations.values_list("kind", "params"):
+        image = Image.objects.filter(pk=UUID(params["image"])).exclude(status=ImageStatus.DELETED)
+        # A whole one that somebody asked for stays; of a shelving nobody has asked for any.
+        if kind != SHELVE_NAME and not image.filter(status__in=_HALF).exists():
+            continue
+        if image.exists():
+            remove_image(image.get().pk, now=now)
 
 
 def _pay(context: Context) -> None:

@@ -21,6 +21,7 @@ from servers.models import Server
 from servers.operations import offload
 from servers.operations.disk_image import (
     IMAGE_DEADLINE_S,
+    SHELVE_NAME,
     copy_disk,
     drop_copy,
     fetch_image,
@@ -33,7 +34,6 @@ from servers.states import PowerState, TaskState, VmState
 
 logger = logging.getLogger(__name__)
 
-SHELVE_NAME = "server.shelve"
 EVENT = "compute_shelve_instance"
 _MAKING = (
     TaskState.SHELVING,
@@ -143,7 +143,9 @@ def _as_it_was(context: Context) -> dict[str, object]:
 
 
 def _is_image_made(context: Context) -> bool:
-    return "mark_shelved" in context.outputs
+    """Whether the server is shelved; seen in the row, since a step may end without being noted."""
+    rows = Server.objects.filter(pk=context.subject, shelved_image_id=image_id_of(context))
+    return rows.exists()
 
 
 def _own(context: Context) -> Any:

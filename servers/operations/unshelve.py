@@ -6,6 +6,7 @@ The way of a build, with its rounds over hosts; one that fails leaves the server
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -206,6 +207,8 @@ def after_undo(context: Context, error: dict[str, Any]) -> bool:
     # With the host's part put off, its undo was too.
     capacity.free_build_slot(operation_id=context.operation_id)
     _own(context).update(hypervisor=None, availability_zone="")
+    if _is_back(context):
+        return False
     if host is None or len(context.rounds) + 1 >= build.ROUNDS or error.get("type") in _HOPELESS:
         return False
     _own(context).update(task_state=TaskState.UNSHELVING)
@@ -217,7 +220,8 @@ def build_failed(context: Context, error: dict[str, Any]) -> None:
     _own(context).update(hypervisor=None, availability_zone="")
     event = EVENT if error.get("host") else SCHEDULE_EVENT
     _failed(context, error, event, str(error.get("host", "")))
-    server_ports.mark_ports_down(server_id=context.subject, now=timezone.now())
+    if not _is_back(context):
+        server_ports.mark_ports_down(server_id=context.subject, now=timezone.now())
 
 
 # Both
@@ -237,6 +241,20 @@ def _failed(context: Context, error: dict[str, Any], event: str, host: str) -> N
     history.end_event(**_event(context, event, host), error=message, now=now)
     history.mark_action_failed(server_id=context.subject, request_id=context.request_id, now=now)
     history.record_fault(server_id=context.subject, message=message, details=detail, now=now)
+
+
+def _is_back(context: Context) -> bool:
+    """Whether the server is back; its image is gone then, and nothing is undone any more."""
+    rows = Server.objects.alive().filter(pk=context.subject, vm_state=VmState.ACTIVE)
+    return rows.filter(shelved_image_id=None).exists()
+
+
+def _unless_back(undo: Callable[[Context], None]) -> Callable[[Context], None]:
+    def undo_what_is_not_in_use(context: Context) -> None:
+        if not _is_back(context):
+            undo(context)
+
+    return undo_what_is_not_in_use
 
 
 def _own(context: Context) -> Any:
@@ -267,12 +285,12 @@ START = Kind(
 UNSHELVE = Kind(
     UNSHELVE_NAME,
     steps=[
-        Step(PLACE, place, unplace, on_host=True),
+        Step(PLACE, place, _unless_back(unplace), on_host=True),
         Step("take_slot", build.take_slot, build.free_slot),
         Step("bring_image", bring_image, build.drop_half_image, on_host=True, queue=_image_queue),
-        Step("prepare_host", prepare_host, build.clear_host, on_host=True),
-        Step("define_guest", build.define_guest, build.remove_guest, on_host=True),
-        Step("start_guest", build.start_guest, build.remove_guest, on_host=True),
+        Step("prepare_host", prepare_host, _unless_back(build.clear_host), on_host=True),
+        Step("define_guest", build.define_guest, _unless_back(build.remove_guest), on_host=True),
+        Step("start_guest", build.start_guest, _unless_back(build.remove_guest), on_host=True),
         # Nothing outside the rows changes, and nothing follows it.
         Step("mark_active", mark_active),
     ],

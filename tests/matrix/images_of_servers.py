@@ -184,8 +184,14 @@ def is_shelved(world: World, operation: Operation) -> None:
 
 
 def is_not_shelved(world: World, operation: Operation) -> None:
-    """As before, unless its image was whole: then it goes on to be shelved."""
+    """As before, unless its image was whole: then it goes on to be shelved.
+
+    What a host did not do then is put off, and the shelving is done all the same.
+    """
     server = Server.objects.get(pk=operation.subject)
+    if operation.state == OperationState.DONE:
+        is_offloaded(world, operation)
+        return
     assert operation.state == OperationState.FAILED
     assert _newest_action(server).message == "Error"
     if server.vm_state == VmState.SHELVED:
@@ -230,8 +236,11 @@ def _unshelve(world: World) -> Operation:
 
 def is_back(world: World, operation: Operation) -> None:
     """The server runs, once, with what it had, and its image is gone."""
-    server = Server.objects.get(pk=operation.subject)
     assert operation.state == OperationState.DONE, operation.error
+    _assert_back(world, Server.objects.get(pk=operation.subject))
+
+
+def _assert_back(world: World, server: Server) -> None:
     assert (server.vm_state, server.task_state) == (VmState.ACTIVE, None)
     assert server.power_state == PowerState.RUNNING
     assert (server.shelved_image_id, server.shelved_at) == (None, None)
@@ -248,8 +257,12 @@ def is_back(world: World, operation: Operation) -> None:
 
 
 def stays_offloaded(world: World, operation: Operation) -> None:
+    """As before; one that was back already when it failed stays back."""
     assert operation.state == OperationState.FAILED
     server = Server.objects.get(pk=operation.subject)
+    if server.vm_state == VmState.ACTIVE:
+        _assert_back(world, server)
+        return
     assert (server.vm_state, server.task_state) == (VmState.SHELVED_OFFLOADED, None)
     assert server.hypervisor is None
     assert _newest_action(server).message == "Error"

@@ -212,7 +212,18 @@ def operation_of(server: Server) -> Operation:
 
 
 def _all(model: Any) -> Iterable[Any]:
-    return model.objects.all()
+    return (
+        model.objects.exclude(subject__in=_wanted())
+        if model is Reservation
+        else model.objects.all()
+    )
+
+
+def _wanted() -> list[uuid.UUID]:
+    """Images of servers that somebody asked for: they outlive their servers."""
+    made = Operation.objects.filter(kind="server.snapshot").values_list("params__image", flat=True)
+    whole = Image.objects.filter(pk__in=[uuid.UUID(each) for each in made])
+    return list(whole.filter(status=ImageStatus.ACTIVE).values_list("pk", flat=True))
 
 
 def _unfinished() -> Iterable[Operation]:
