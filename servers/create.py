@@ -36,7 +36,7 @@ from servers.hints import Hints, check_group, kept_hints, read_hints
 from servers.host_needs import host_needs
 from servers.models import Server
 from servers.names import hostname_numbered, new_reservation_id, numbered
-from servers.options import Options, read_options
+from servers.options import Options, check_restartable, read_options
 from servers.secrets import new_password, seal
 from servers.states import TaskState, VmState
 from servers.volume_disks import (
