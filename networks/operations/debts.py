@@ -31,3 +31,15 @@ def describe_filters(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
         )
         for each in params
     ]
+
+
+def describe_floating_ips(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
+    """Which hosts have floating IPs that are not theirs any more, or lack some; one query."""
+    hosts = Hypervisor.objects.in_bulk([each["hypervisor"] for each in params])
+    return [
+        DebtFacts(
+            what="Bring changed floating IPs to the host",
+            host=hosts[each["hypervisor"]].name if each["hypervisor"] in hosts else "",
+        )
+        for each in params
+    ]
