@@ -15,8 +15,10 @@ from hypervisors.libvirt.floating import FloatingAddress
 class HostWithFloating(Protocol):
     """Addresses of the outside that lead to guests."""
 
-    def apply_floating(self, staying: Sequence[FloatingAddress], leaving: Sequence[str]) -> None:
-        """Have these and no others; those that leave may still be there."""
+    def apply_floating(
+        self, wanted: Sequence[FloatingAddress], leaving: Sequence[str]
+    ) -> dict[str, str]:
+        """Have these and no others, as far as there are interfaces; why not the rest."""
 
 
 class LibvirtFloating:
@@ -24,5 +26,7 @@ class LibvirtFloating:
 
     connection: Connection
 
-    def apply_floating(self, staying: Sequence[FloatingAddress], leaving: Sequence[str]) -> None:
-        floating.apply_floating(self.connection, staying, leaving)
+    def apply_floating(
+        self, wanted: Sequence[FloatingAddress], leaving: Sequence[str]
+    ) -> dict[str, str]:
+        return floating.apply_floating(self.connection, wanted, leaving)

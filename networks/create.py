@@ -39,13 +39,18 @@ _SMALLEST, _LARGEST = 30, 8
 
 @dataclass(frozen=True)
 class NewNetwork:
-    """A network as asked for; without a project it is the caller's."""
+    """A network as asked for; without a project it is the caller's.
+
+    `physical_network` is for external ones: the interface or bridge of the hosts that lies on it.
+    """
 
     name: str = ""
     description: str = ""
     project_id: str | None = None
     is_shared: bool = False
     mtu: int = 1500
+    is_external: bool = False
+    physical_network: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,9 +105,11 @@ def create_network(*, wanted: NewNetwork, actor: Actor, now: datetime) -> Networ
         id=uuid4(),
         name=wanted.name,
         description=wanted.description,
-        project_id=_owner(wanted.project_id, actor),
+        project_id=owner_of(wanted.project_id, actor),
         is_shared=wanted.is_shared,
         mtu=wanted.mtu,
+        is_external=wanted.is_external,
+        physical_network=wanted.physical_network,
         created_at=now,
         updated_at=now,
     )
@@ -156,15 +163,21 @@ def create_port(*, wanted: NewPort, actor: Actor, now: datetime) -> Port:
     Raises:
         Forbidden: the actor may not make ports, or not for that project.
         NetworkNotFound: no such network.
+        InvalidInput: the network is an external one.
         IpAddressInUse, MacAddressInUse: another port has it.
         IpAddressGenerationFailure: no address is left.
         OverQuota: the project has all it may have.
     """
     require(actor, "create_port", actor.project_id or "")
-    project_id = _owner(wanted.project_id, actor)
+    project_id = owner_of(wanted.project_id, actor)
     if project_id != actor.project_id:
         require(actor, "create_port:project_id", project_id)
     network = get_network(wanted.network_id, actor=actor)
+    if network.is_external:
+        raise InvalidInput(
+            "Invalid input for operation: ports cannot be made on an external network: it is "
+            "outside the hosts."
+        )
     port = Port(
         id=uuid4(),
         network=network,
@@ -235,7 +248,12 @@ def _subnet_of(wanted: WantedAddress, subnets: dict[UUID, Subnet], network: Netw
     )
 
 
-def _owner(project_id: str | None, actor: Actor) -> str:
+def owner_of(project_id: str | None, actor: Actor) -> str:
+    """The project that something is made for: the one named, or else the caller's.
+
+    Raises:
+        InvalidInput: none is named, and the caller's token is for none.
+    """
     owner = project_id or actor.project_id
     if not owner:
         raise InvalidInput("A project is needed: the token is for none, and none is named.")
@@ -243,10 +261,19 @@ def _owner(project_id: str | None, actor: Actor) -> str:
 
 
 def _consume(project_id: str, subject: UUID, resource: str, now: datetime) -> None:
+    consume_one(project_id, subject, resource, resource[:-1], now)
+
+
+def consume_one(project_id: str, subject: UUID, resource: str, shown: str, now: datetime) -> None:
+    """Take one of a resource from the project's quota; `shown` is its name on the wire.
+
+    Raises:
+        OverQuota: the project has all it may have.
+    """
     try:
         consume(project_id=project_id, subject=subject, amounts={resource: 1}, now=now)
     except QuotaExceeded as error:
-        raise OverQuota(f"Quota exceeded for resources: ['{resource[:-1]}'].") from error
+        raise OverQuota(f"Quota exceeded for resources: ['{shown}'].") from error
 
 
 def _range(text: str) -> IPv4Network:

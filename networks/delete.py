@@ -11,8 +11,10 @@ from django.db.models import ProtectedError
 from hypervisors.models import Hypervisor
 from identity.actors import Actor
 from networks.errors import NetworkInUse, PortInUse, SubnetInUse
+from networks.floating_places import let_go
 from networks.lookup import require
-from networks.models import Network, Port, Subnet
+from networks.models import FloatingIP, Network, Port, Subnet
+from networks.server_ports import OWNER_PREFIX
 from networks.spread import note_members
 from operations.enqueue import enqueue
 from quotas.consume import release
@@ -82,12 +84,15 @@ def delete_port(*, port: Port, actor: Actor, now: datetime) -> None:
     with transaction.atomic():
         # Compared in the database: a server may be taking it right now.
         rows = Port.objects.select_for_update().filter(pk=subject, device_id="")
-        if rows.first() is None and Port.objects.filter(pk=subject).exists():
-            raise PortInUse(
-                f"Port {subject} cannot be deleted directly via the port API: "
+        if rows.first() is None and (held := Port.objects.filter(pk=subject).first()):
+            reason = (
                 "it belongs to a server."
+                if held.device_owner.startswith(OWNER_PREFIX)
+                else f"has device owner {held.device_owner}."
             )
+            raise PortInUse(f"Port {subject} cannot be deleted directly via the port API: {reason}")
         groups = set(port.security_groups.values_list("pk", flat=True))
+        let_go(FloatingIP.objects.filter(port=subject), now=now, request_id=actor.request_id)
         rows.delete()
         note_members(groups, now=now)
         release(subject=subject)

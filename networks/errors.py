@@ -24,6 +24,50 @@ class SecurityGroupRuleNotFound(NotFound):
     """No such rule, or none that the caller may see."""
 
 
+class RouterNotFound(NotFound):
+    """No such router, or none that the caller may see."""
+
+
+class FloatingIPNotFound(NotFound):
+    """No such floating IP, or none that the caller may see."""
+
+
+class RouterInterfaceNotFound(NotFound):
+    """The router has no such interface."""
+
+
+class RouterInterfaceNotFoundForSubnet(NotFound):
+    """The router has no interface on the subnet."""
+
+
+class ExternalGatewayForFloatingIPNotFound(NotFound):
+    """No router joins the port's subnet to the floating IP's network."""
+
+
+class RouterInUse(Conflict):
+    """The router has interfaces."""
+
+
+class RouterInterfaceInUseByFloatingIP(Conflict):
+    """Floating IPs need the router's interface."""
+
+
+class RouterExternalGatewayInUseByFloatingIp(Conflict):
+    """Floating IPs need the router's gateway."""
+
+
+class FloatingIPPortAlreadyAssociated(Conflict):
+    """The fixed IP has a floating IP of that network."""
+
+
+class BadRequest(Invalid):
+    """Routers and floating IPs: what is asked for makes no sense; the text says of what kind."""
+
+
+class ExternalNetworkAttachForbidden(Forbidden):
+    """An external network is outside the hosts: no server is on it."""
+
+
 class SecurityGroupInUse(Conflict):
     """Ports follow the group."""
 

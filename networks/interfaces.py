@@ -28,6 +28,7 @@ from networks.server_ports import (
     PlannedPort,
     PortOwner,
     RequestedNetwork,
+    check_is_inside,
     create_server_ports,
     ports_of,
 )
@@ -41,13 +42,15 @@ def plan_interface(wanted: RequestedNetwork, *, project_id: str) -> PlannedPort:
         NetworkNotFound, PortNotFound: there is none that the project may use.
         RequestedPortInUse: the port belongs to a server.
         IpAddressInUse: another port has the address.
+        ExternalNetworkAttachForbidden: the network is an external one.
     """
     if wanted.port_id:
         return _existing(wanted, project_id)
     if wanted.network_id:
-        network = find(Network.objects.usable_by(project_id), wanted.network_id)
+        network = find(Network.objects.seen_by(project_id), wanted.network_id)
         if network is None:
             raise NetworkNotFound(f"Network {wanted.network_id} could not be found.")
+        check_is_inside(network)
     else:
         network = _only_network(project_id)
     if not network.subnets.exists():
@@ -72,7 +75,7 @@ def _existing(wanted: RequestedNetwork, project_id: str) -> PlannedPort:
 
 
 def _only_network(project_id: str) -> Network:
-    usable = list(Network.objects.usable_by(project_id).filter(is_external=False)[:2])
+    usable = list(Network.objects.usable_by(project_id)[:2])
     if not usable:
         raise BadNetworkRequest(
             f"No specific network was requested and none are available for project '{project_id}'."

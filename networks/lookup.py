@@ -11,26 +11,36 @@ from cloudportal.errors import NotFound
 from identity import policy
 from identity.actors import Actor
 from networks.errors import (
+    FloatingIPNotFound,
     NetworkNotFound,
     PolicyNotAuthorized,
     PortNotFound,
+    RouterNotFound,
     SecurityGroupNotFound,
     SubnetNotFound,
 )
-from networks.models import Network, NetworkQuerySet, Port, SecurityGroup, Subnet
+from networks.models import (
+    FloatingIP,
+    Network,
+    NetworkQuerySet,
+    Port,
+    Router,
+    SecurityGroup,
+    Subnet,
+)
 
 M = TypeVar("M", bound=Model)
 
 
 def visible_networks(actor: Actor) -> NetworkQuerySet:
-    """The project's own and shared networks; all of them for an administrator.
+    """The project's own, shared and external networks; all of them for an administrator.
 
     Raises:
         Forbidden: the actor has no role in a project.
     """
     policy.require(actor, "get_network", project_id=actor.project_id)
     everything = Network.objects.all()
-    return everything if actor.is_admin else Network.objects.usable_by(actor.project_id)
+    return everything if actor.is_admin else Network.objects.seen_by(actor.project_id)
 
 
 def visible_subnets(actor: Actor) -> QuerySet[Subnet]:
@@ -39,7 +49,9 @@ def visible_subnets(actor: Actor) -> QuerySet[Subnet]:
     if actor.is_admin:
         return Subnet.objects.all()
     return Subnet.objects.filter(
-        Q(network__project_id=actor.project_id) | Q(network__is_shared=True)
+        Q(network__project_id=actor.project_id)
+        | Q(network__is_shared=True)
+        | Q(network__is_external=True)
     )
 
 
@@ -57,6 +69,22 @@ def visible_groups(actor: Actor) -> QuerySet[SecurityGroup]:
     if actor.is_admin:
         return SecurityGroup.objects.all()
     return SecurityGroup.objects.filter(project_id=actor.project_id)
+
+
+def visible_routers(actor: Actor) -> QuerySet[Router]:
+    """The project's routers; all of them for an administrator."""
+    policy.require(actor, "get_router", project_id=actor.project_id)
+    if actor.is_admin:
+        return Router.objects.all()
+    return Router.objects.filter(project_id=actor.project_id)
+
+
+def visible_floating_ips(actor: Actor) -> QuerySet[FloatingIP]:
+    """The project's floating IPs; all of them for an administrator."""
+    policy.require(actor, "get_floatingip", project_id=actor.project_id)
+    if actor.is_admin:
+        return FloatingIP.objects.all()
+    return FloatingIP.objects.filter(project_id=actor.project_id)
 
 
 def find(rows: QuerySet[M], identifier: str | UUID) -> M | None:
@@ -106,6 +134,25 @@ def get_group(group_id: str | UUID, *, actor: Actor) -> SecurityGroup:
     return found
 
 
+def get_router(router_id: str | UUID, *, actor: Actor) -> Router:
+    """The router.
+
+    Raises:
+        RouterNotFound: there is none that the actor may see.
+    """
+    return _found(visible_routers(actor), router_id, RouterNotFound, "Router")
+
+
+def get_floating_ip(floating_ip_id: str | UUID, *, actor: Actor) -> FloatingIP:
+    """The floating IP.
+
+    Raises:
+        FloatingIPNotFound: there is none that the actor may see.
+    """
+    rows = visible_floating_ips(actor)
+    return _found(rows, floating_ip_id, FloatingIPNotFound, "Floating IP")
+
+
 def _found(rows: QuerySet[M], identifier: str | UUID, kind: type[NotFound], name: str) -> M:
     found = find(rows, identifier)
     if found is None:
@@ -133,5 +180,13 @@ def networks_held_by(project_id: str) -> str:
     """In words what a project has of networks and ports; "" when nothing."""
     networks = Network.objects.filter(project_id=project_id).count()
     ports = Port.objects.filter(project_id=project_id).count()
-    held = [f"{networks} networks" if networks else "", f"{ports} ports" if ports else ""]
+    held = [
+        f"{networks} networks" if networks else "",
+        f"{ports} ports" if ports else "",
+        *(
+            f"{count} {words}"
+            for model, words in ((Router, "routers"), (FloatingIP, "floating IPs"))
+            if (count := model._default_manager.filter(project_id=project_id).count())
+        ),
+    ]
     return ", ".join(filter(None, held))

@@ -19,15 +19,17 @@ from identity.actors import Actor
 from networks.addresses import allocate, allocate_fixed, check_address, save_with_mac
 from networks.errors import (
     BadNetworkRequest,
+    ExternalNetworkAttachForbidden,
     InvalidIpForNetwork,
     IpAddressInUse,
     NetworkAmbiguous,
     PortLimitExceeded,
     RequestedPortInUse,
 )
+from networks.floating_places import let_go
 from networks.groups import resolve_security_groups as resolve_security_groups
 from networks.lookup import find, visible_networks, visible_ports
-from networks.models import FixedIP, Network, Port, PortStatus, SecurityGroup
+from networks.models import FixedIP, FloatingIP, Network, Port, PortStatus, SecurityGroup
 from networks.spread import note_members
 from quotas.consume import consume_many, limits, release, usage
 from quotas.errors import QuotaExceeded
@@ -66,6 +68,7 @@ def plan_ports(*, requested: Requested, count: int, actor: Actor) -> list[Planne
         BadNetworkRequest: something asked for does not exist, cannot be used, or not so often.
         RequestedPortInUse: a port belongs to a server.
         NetworkAmbiguous: no network is named and there are several.
+        ExternalNetworkAttachForbidden: one that is named is an external one.
     """
     if requested == "none":
         return []
@@ -76,7 +79,7 @@ def plan_ports(*, requested: Requested, count: int, actor: Actor) -> list[Planne
 
 
 def _choose_network(actor: Actor, *, must_have: bool) -> list[PlannedPort]:
-    usable = list(Network.objects.usable_by(actor.project_id).filter(is_external=False)[:2])
+    usable = list(Network.objects.usable_by(actor.project_id)[:2])
     if len(usable) > 1:
         raise NetworkAmbiguous(
             "Multiple possible networks found, use a Network ID to be more specific."
@@ -135,10 +138,23 @@ def _plan_new(line: RequestedNetwork, actor: Actor) -> PlannedPort:
     network = find(visible_networks(actor), str(line.network_id))
     if network is None:
         raise BadNetworkRequest(f"Network {line.network_id} could not be found.")
+    check_is_inside(network)
     _check_has_subnet(network)
     if line.fixed_ip:
         _check_free(network, line.fixed_ip)
     return PlannedPort(network, fixed_ip=line.fixed_ip, tag=line.tag or "")
+
+
+def check_is_inside(network: Network) -> None:
+    """Whether servers can be on the network.
+
+    Raises:
+        ExternalNetworkAttachForbidden: it is an external one.
+    """
+    if network.is_external:
+        raise ExternalNetworkAttachForbidden(
+            f"It is not allowed to create an interface on external network {network.pk}"
+        )
 
 
 def _check_has_subnet(network: Network) -> None:
@@ -288,7 +304,9 @@ def _release(ports: QuerySet[Port], now: datetime) -> None:
         made = ports.filter(made_for_server=True)
         through = Port.security_groups.through.objects.filter(port__in=made)
         groups = set(through.values_list("securitygroup_id", flat=True))
-        for port in made:
+        # Held, so that no floating IP is led there meanwhile.
+        for port in made.select_for_update():
+            let_go(FloatingIP.objects.filter(port=port), now=now)
             release(subject=port.pk)
             port.delete()
         note_members(groups, now=now)

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from hypervisors.libvirt.connection import Connection
-from hypervisors.libvirt.errors import DriverError, Unsupported
+from hypervisors.libvirt.errors import Unsupported
 from hypervisors.libvirt.filters import FilterRule
 from hypervisors.libvirt.shell import run_on_host, succeed_on_host
 
@@ -52,25 +52,31 @@ class _Interface:
 
 
 def apply_floating(
-    connection: Connection, staying: Sequence[FloatingAddress], leaving: Sequence[str]
-) -> None:
+    connection: Connection, wanted: Sequence[FloatingAddress], leaving: Sequence[str]
+) -> dict[str, str]:
     """Let the host have these floating IPs and no other; `leaving` may be on its interfaces.
+
+    What comes back are the addresses that it cannot have, for want of an interface, with the
+    reason; they hold up no other.
 
     Raises:
         HostUnreachable: it does not answer.
         Unsupported: it lacks a program, or libvirt filters its networks by nftables there.
-        DriverError: it has no such interface, or refused a command.
+        DriverError: it refused a command.
     """
-    interfaces = _interfaces(connection)
-    uplinks = {each.address: _uplink(connection, interfaces, each) for each in staying}
     _refuse_nftables_of_libvirt(connection)
-    wrong, lacking = differences(uplinks, leaving, interfaces_of(interfaces))
+    interfaces = _interfaces(connection)
+    uplinks, refused = _uplinks(connection, interfaces, wanted)
+    staying = [each for each in wanted if each.address in uplinks]
+    gone = [*leaving, *refused]
+    wrong, lacking = differences(uplinks, gone, interfaces_of(interfaces))
     _addresses(connection, (f"address del {address}/32 dev {name}" for address, name in wrong))
     succeed_on_host(connection, ["nft", "-f", "-"], given=ruleset(staying, uplinks))
     _let_in(connection, [each.fixed_address for each in staying])
     _addresses(connection, (f"address replace {each}/32 dev {name}" for each, name in lacking))
     _forget_connections(connection, leaving)
     _announce(connection, lacking)
+    return refused
 
 
 def ruleset(addresses: Sequence[FloatingAddress], uplinks: Mapping[str, str]) -> str:
@@ -216,20 +222,40 @@ def _interfaces(connection: Connection) -> list[_Interface]:
     return read_interfaces(succeed_on_host(connection, ["ip", "-json", "address", "show"]))
 
 
+def _uplinks(
+    connection: Connection, interfaces: Sequence[_Interface], wanted: Iterable[FloatingAddress]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """By address the interface that its network lies on, or why there is none."""
+    asked: dict[tuple[str, str], tuple[str, str]] = {}
+    found: dict[str, str] = {}
+    refused: dict[str, str] = {}
+    for each in wanted:
+        key = (each.uplink, each.gateway)
+        if key not in asked:
+            asked[key] = _uplink(connection, interfaces, each)
+        name, reason = asked[key]
+        if reason:
+            refused[each.address] = reason
+        else:
+            found[each.address] = name
+    return found, refused
+
+
 def _uplink(
     connection: Connection, interfaces: Iterable[_Interface], wanted: FloatingAddress
-) -> str:
+) -> tuple[str, str]:
+    """The interface's own name, or "" and why there is none."""
     if wanted.uplink:
         for each in interfaces:
             if wanted.uplink == each.name or wanted.uplink in each.also:
-                return each.name
-        raise DriverError(f"The host has no interface {wanted.uplink}.")
-    said = succeed_on_host(connection, ["ip", "-json", "route", "get", _address(wanted.gateway)])
-    routes: list[dict[str, Any]] = json.loads(said)
-    name = routes[0].get("dev", "") if routes else ""
-    if not name or name == "lo" or routes[0].get("type") == "local":
-        raise DriverError(f"No interface of the host leads to the gateway {wanted.gateway}.")
-    return str(name)
+                return each.name, ""
+        return "", f"The host has no interface {wanted.uplink}."
+    ran = run_on_host(connection, ["ip", "-json", "route", "get", _address(wanted.gateway)])
+    routes: list[dict[str, Any]] = json.loads(ran.output or "[]") if ran.status == 0 else []
+    name = str(routes[0].get("dev", "")) if routes else ""
+    if name in ("", "lo"):
+        return "", f"No interface of the host leads to the gateway {wanted.gateway}."
+    return name, ""
 
 
 def _refuse_nftables_of_libvirt(connection: Connection) -> None:

@@ -11,76 +11,81 @@ from networks.create import NewNetwork, NewPort, NewSubnet, WantedAddress
 from networks.errors import InvalidInput
 from networks.security_groups import NewRule
 
-_TEXT: dict[str, Any] = {"type": "string", "maxLength": 255}
+TEXT: dict[str, Any] = {"type": "string", "maxLength": 255}
 _PROJECT: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 64}
-_ID: dict[str, Any] = {"type": "string", "maxLength": 64}
+ID: dict[str, Any] = {"type": "string", "maxLength": 64}
 _ADDRESS: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 64}
-_EMPTY: dict[str, Any] = {"type": "array", "maxItems": 0}
-_ON: dict[str, Any] = {"enum": [True, "true", "True", "1"]}
-_OFF: dict[str, Any] = {"enum": [False, "false", "False", "0"]}
+EMPTY: dict[str, Any] = {"type": "array", "maxItems": 0}
+ON: dict[str, Any] = {"enum": [True, "true", "True", "1"]}
+OFF: dict[str, Any] = {"enum": [False, "false", "False", "0"]}
 _GROUPS: dict[str, Any] = {
     "type": ["array", "null"],
     "maxItems": 16,
     "items": {"type": "string", "maxLength": 255},
 }
-_OWN: dict[str, Any] = {"project_id": _PROJECT, "tenant_id": _PROJECT}
+OWN: dict[str, Any] = {"project_id": _PROJECT, "tenant_id": _PROJECT}
 _POOLS: dict[str, Any] = {
     "type": "array",
     "maxItems": 64,
     "items": closed({"start": _ADDRESS, "end": _ADDRESS}, ["start", "end"]),
 }
 
+# What the kernel takes for a name, or for another name, of an interface.
+_INTERFACE = r"\A[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,63}\Z"
+
 CREATE_NETWORK = closed(
     {
-        **_OWN,
-        "name": _TEXT,
-        "description": _TEXT,
-        "admin_state_up": _ON,
+        **OWN,
+        "name": TEXT,
+        "description": TEXT,
+        "admin_state_up": ON,
         "shared": BOOLEAN,
-        "router:external": _OFF,
-        "port_security_enabled": _ON,
-        "availability_zone_hints": _EMPTY,
+        "router:external": BOOLEAN,
+        "provider:network_type": {"enum": ["flat", "local"]},
+        "provider:physical_network": {"type": "string", "pattern": _INTERFACE},
+        "port_security_enabled": ON,
+        "availability_zone_hints": EMPTY,
         "mtu": {"type": "integer", "minimum": 576, "maximum": 9000},
     }
 )
 UPDATE_NETWORK = closed(
-    {"name": _TEXT, "description": _TEXT, "shared": BOOLEAN, "admin_state_up": _ON}
+    {"name": TEXT, "description": TEXT, "shared": BOOLEAN, "admin_state_up": ON}
 )
 CREATE_SUBNET = closed(
     {
-        **_OWN,
-        "network_id": _ID,
-        "name": _TEXT,
-        "description": _TEXT,
+        **OWN,
+        "network_id": ID,
+        "name": TEXT,
+        "description": TEXT,
         "cidr": _ADDRESS,
         "ip_version": {"enum": [4, "4"]},
         "gateway_ip": _ADDRESS,
         "enable_dhcp": BOOLEAN,
         "allocation_pools": _POOLS,
         "dns_nameservers": {"type": "array", "maxItems": 5, "items": _ADDRESS},
-        "host_routes": _EMPTY,
-        "service_types": _EMPTY,
+        "host_routes": EMPTY,
+        "service_types": EMPTY,
     },
     ["network_id", "cidr"],
 )
-UPDATE_SUBNET = closed({"name": _TEXT, "description": _TEXT, "allocation_pools": _POOLS})
+UPDATE_SUBNET = closed({"name": TEXT, "description": TEXT, "allocation_pools": _POOLS})
 CREATE_PORT = closed(
     {
-        **_OWN,
-        "network_id": _ID,
-        "name": _TEXT,
-        "description": _TEXT,
+        **OWN,
+        "network_id": ID,
+        "name": TEXT,
+        "description": TEXT,
         "mac_address": _ADDRESS,
         "fixed_ips": {
             "type": "array",
             "maxItems": 16,
-            "items": closed({"subnet_id": _ID, "ip_address": _ADDRESS}, minProperties=1),
+            "items": closed({"subnet_id": ID, "ip_address": _ADDRESS}, minProperties=1),
         },
         "security_groups": _GROUPS,
-        "admin_state_up": _ON,
+        "admin_state_up": ON,
         "port_security_enabled": BOOLEAN,
-        "allowed_address_pairs": _EMPTY,
-        "extra_dhcp_opts": _EMPTY,
+        "allowed_address_pairs": EMPTY,
+        "extra_dhcp_opts": EMPTY,
         "binding:vnic_type": {"enum": ["normal"]},
         "device_id": {"enum": [""]},
         "device_owner": {"enum": [""]},
@@ -89,24 +94,24 @@ CREATE_PORT = closed(
 )
 UPDATE_PORT = closed(
     {
-        "name": _TEXT,
-        "description": _TEXT,
-        "admin_state_up": _ON,
+        "name": TEXT,
+        "description": TEXT,
+        "admin_state_up": ON,
         "port_security_enabled": BOOLEAN,
         "security_groups": _GROUPS,
     }
 )
 CREATE_GROUP = closed(
-    {**_OWN, "name": _TEXT, "description": _TEXT, "stateful": _ON},
+    {**OWN, "name": TEXT, "description": TEXT, "stateful": ON},
     ["name"],
 )
-UPDATE_GROUP = closed({"name": _TEXT, "description": _TEXT, "stateful": _ON})
+UPDATE_GROUP = closed({"name": TEXT, "description": TEXT, "stateful": ON})
 _PORT_NUMBER: dict[str, Any] = {"type": ["integer", "string", "null"], "pattern": r"\A\d{1,5}\Z"}
 _ABSENT: dict[str, Any] = {"type": "null"}
 CREATE_RULE = closed(
     {
-        **_OWN,
-        "security_group_id": _ID,
+        **OWN,
+        "security_group_id": ID,
         "direction": {"enum": ["ingress", "egress"]},
         "ethertype": {"enum": ["IPv4", "IPv6"]},
         "protocol": {"type": ["string", "integer", "null"], "maxLength": 40},
@@ -168,13 +173,27 @@ def _project(fields: Mapping[str, Any]) -> str | None:
 
 
 def new_network(fields: Mapping[str, Any]) -> NewNetwork:
-    """From a checked body."""
+    """From a checked body.
+
+    Raises:
+        InvalidInput: what the network lies on does not fit its being external or not.
+    """
+    is_external = is_true(fields.get("router:external", False))
+    if fields.get("provider:network_type", "flat" if is_external else "local") != (
+        "flat" if is_external else "local"
+    ) or ("provider:physical_network" in fields and not is_external):
+        raise InvalidInput(
+            "Invalid input for operation: external networks are of the type 'flat' and may name a "
+            "physical network; others are of the type 'local' and lie on none."
+        )
     return NewNetwork(
         name=fields.get("name", ""),
         description=fields.get("description", ""),
         project_id=_project(fields),
         is_shared=is_true(fields.get("shared", False)),
         mtu=fields.get("mtu", 1500),
+        is_external=is_external,
+        physical_network=fields.get("provider:physical_network", ""),
     )
 
 

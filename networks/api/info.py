@@ -20,6 +20,10 @@ from quotas.resources import UNLIMITED
 # By alias the name and what it is; clients look extensions up by both.
 _EXTENSIONS = {
     "security-group": ("security-group", "The security groups extension, to be read."),
+    "external-net": ("Neutron external network", "Networks that lie beyond the hosts."),
+    "router": ("Neutron L3 Router", "Routers, and floating IPs from external networks."),
+    "fip-port-details": ("Floating IP Port Details Extension", "The port a floating IP leads to."),
+    "provider": ("Provider Network", "What external networks lie on."),
     "binding": ("Port Binding", "Where a port's server runs."),
     "quotas": ("Quota management support", "Limits of projects, to be read."),
     "quota_details": ("Quota details management support", "Limits beside what is used."),
@@ -38,11 +42,16 @@ _EXTENSIONS = {
     "sorting": ("Sorting support", "Order of lists."),
 }
 _UPDATED = "2026-01-01T00:00:00-00:00"
-_RESOURCES = ("network", "subnet", "port", "security-group", "security-group-rule", "quota")
+_RESOURCES = (
+    "network", "subnet", "port", "router", "floatingip", "security-group", "security-group-rule",
+    "quota",
+)  # fmt: skip
 _QUOTAS = {
     "network": "networks",
     "subnet": "subnets",
     "port": "ports",
+    "router": "routers",
+    "floatingip": "floating_ips",
     "security_group": "security_groups",
     "security_group_rule": "security_group_rules",
 }

@@ -6,7 +6,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from identity.actors import Actor
-from networks.models import Network, Port, SecurityGroup, SecurityGroupRule, Subnet
+from networks.models import (
+    FloatingIP,
+    Network,
+    Port,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+)
 
 ZONE = "nova"
 VIF_TYPE = "bridge"
@@ -17,7 +25,7 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _common(row: Network | Subnet | Port | SecurityGroup) -> dict[str, Any]:
+def _common(row: Network | Subnet | Port | SecurityGroup | Router) -> dict[str, Any]:
     return {
         "id": str(row.pk),
         "name": row.name,
@@ -32,8 +40,8 @@ def _common(row: Network | Subnet | Port | SecurityGroup) -> dict[str, Any]:
 
 
 def network_body(network: Network, actor: Actor) -> dict[str, Any]:
-    """A network; its subnets are to be prefetched."""
-    return {
+    """A network, with what it lies on only for administrators; its subnets are to be prefetched."""
+    body = {
         **_common(network),
         "admin_state_up": network.is_up,
         "status": "ACTIVE" if network.is_up else "DOWN",
@@ -48,6 +56,76 @@ def network_body(network: Network, actor: Actor) -> dict[str, Any]:
         "ipv6_address_scope": None,
         "is_default": False,
         "qos_policy_id": None,
+    }
+    if actor.is_admin:
+        body |= {
+            "provider:network_type": network_type(network),
+            "provider:physical_network": network.physical_network or None,
+            "provider:segmentation_id": None,
+        }
+    return body
+
+
+def network_type(network: Network) -> str:
+    """In the service's words: what lies beyond the hosts is flat, what each makes is local."""
+    return "flat" if network.is_external else "local"
+
+
+def router_body(router: Router, actor: Actor) -> dict[str, Any]:
+    """A router; its way out has no address of its own: it is each host's."""
+    gateway = {
+        "network_id": str(router.external_network_id),
+        "enable_snat": True,
+        "external_fixed_ips": [],
+    }
+    return {
+        **_common(router),
+        "admin_state_up": True,
+        "status": "ACTIVE",
+        "external_gateway_info": gateway if router.external_network_id else None,
+        "routes": [],
+        "distributed": False,
+        "ha": False,
+        "availability_zone_hints": [],
+        "availability_zones": [ZONE],
+        "flavor_id": None,
+    }
+
+
+def floating_ip_body(row: FloatingIP, actor: Actor) -> dict[str, Any]:
+    """A floating IP; its port is to be fetched with it, and it is to be annotated by `placed`."""
+    return {
+        "id": str(row.pk),
+        "tenant_id": row.project_id,
+        "project_id": row.project_id,
+        "description": row.description,
+        "floating_network_id": str(row.network_id),
+        "floating_ip_address": row.address,
+        "port_id": str(row.port_id) if row.port_id else None,
+        "fixed_ip_address": row.fixed_address,
+        "router_id": str(row.router_id) if row.router_id else None,
+        "status": "ACTIVE" if getattr(row, "is_placed", False) else "DOWN",
+        "port_details": _port_details(row.port) if row.port else None,
+        "dns_domain": "",
+        "dns_name": "",
+        "port_forwardings": [],
+        "qos_policy_id": None,
+        "tags": [],
+        "created_at": instant(row.created_at),
+        "updated_at": instant(row.updated_at),
+        "revision_number": row.revision,
+    }
+
+
+def _port_details(port: Port) -> dict[str, Any]:
+    return {
+        "name": port.name,
+        "network_id": str(port.network_id),
+        "mac_address": port.mac_address,
+        "admin_state_up": port.is_up,
+        "status": port.status,
+        "device_id": port.device_id,
+        "device_owner": port.device_owner,
     }
 
 

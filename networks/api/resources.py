@@ -4,9 +4,11 @@ from django.db.models import Q
 
 from networks.api.listing import Resource, address, boolean, identifier, number, text
 from networks.api.representation import (
+    floating_ip_body,
     group_body,
     network_body,
     port_body,
+    router_body,
     rule_body,
     subnet_body,
 )
@@ -47,6 +49,16 @@ def _by_group(value: str) -> Q:
     return Q(security_groups=identifier(value))
 
 
+def _by_type(value: str) -> Q:
+    found = {"flat": Q(is_external=True), "local": Q(is_external=False)}
+    return found.get(value, Q(pk__in=[]))
+
+
+def _by_place(value: str) -> Q:
+    found = {"ACTIVE": Q(is_placed=True), "DOWN": Q(is_placed=False)}
+    return found.get(value, Q(pk__in=[]))
+
+
 NETWORK = Resource(
     "network",
     "networks",
@@ -59,7 +71,34 @@ NETWORK = Resource(
         "mtu": ("mtu", number),
     },
     constants={"status": "ACTIVE", "port_security_enabled": "True", "is_default": "False"},
+    conditions={**_TAGS, "provider:network_type": _by_type},
+)
+ROUTER = Resource(
+    "router",
+    "routers",
+    router_body,
+    _COMMON,
+    constants={
+        "status": "ACTIVE",
+        "admin_state_up": "True",
+        "distributed": "False",
+        "ha": "False",
+    },
     conditions=_TAGS,
+)
+FLOATING_IP = Resource(
+    "floatingip",
+    "floatingips",
+    floating_ip_body,
+    {
+        **{name: each for name, each in _COMMON.items() if name != "name"},
+        "floating_network_id": ("network_id", identifier),
+        "floating_ip_address": ("address", address),
+        "fixed_ip_address": ("fixed_address", address),
+        "port_id": ("port_id", identifier),
+        "router_id": ("router_id", identifier),
+    },
+    conditions={**_TAGS, "status": _by_place},
 )
 SUBNET = Resource(
     "subnet",

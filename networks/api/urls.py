@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, path, re_path
 from rest_framework.views import APIView
 
-from networks.api import info, views
+from networks.api import info, routers, views
 
 _ID = r"(?P<pk>[^/]+?)"
 _PROJECT = r"(?P<project_id>[^/]+?)"
@@ -28,6 +28,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     _route(f"security-groups/{_ID}", views.OneSecurityGroup),
     _route("security-group-rules", views.SecurityGroupRules),
     _route(f"security-group-rules/{_ID}", views.OneSecurityGroupRule),
+    _route("routers", routers.Routers),
+    _route(f"routers/{_ID}", routers.OneRouter),
+    _route(f"routers/{_ID}/add_router_interface", routers.AddRouterInterface),
+    _route(f"routers/{_ID}/remove_router_interface", routers.RemoveRouterInterface),
+    _route("floatingips", routers.FloatingIPs),
+    _route(f"floatingips/{_ID}", routers.OneFloatingIP),
     _route(f"quotas/{_PROJECT}", info.Quota),
     _route(f"quotas/{_PROJECT}/default", info.QuotaDefault),
     _route(f"quotas/{_PROJECT}/details", info.QuotaDetails),

@@ -36,3 +36,15 @@ def describe_filters(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
 def describe_spreads(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
     """That changes of security groups are being spread; no query."""
     return [DebtFacts(what="Find the hosts that changes of security groups concern")] * len(params)
+
+
+def describe_floating_ips(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
+    """Which hosts have floating IPs that are not theirs any more, or lack some; one query."""
+    hosts = Hypervisor.objects.in_bulk([each["hypervisor"] for each in params])
+    return [
+        DebtFacts(
+            what="Bring changed floating IPs to the host",
+            host=hosts[each["hypervisor"]].name if each["hypervisor"] in hosts else "",
+        )
+        for each in params
+    ]

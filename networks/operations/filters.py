@@ -8,6 +8,7 @@ from cloudportal.errors import CloudError
 from hypervisors import links
 from hypervisors.errors import HostUnreachable
 from hypervisors.models import Hypervisor
+from networks.floating_places import again_for
 from networks.models import Port
 from networks.packet_rules import port_filters
 from networks.spread import APPLY, SPREAD, mark_changed, stale_ports, wake_hosts
@@ -64,6 +65,8 @@ def _apply_to(host: Hypervisor, ports: list[Port]) -> None:
         Port.objects.filter(pk=port.pk).update(
             filter_applied=port.filter_wanted, filter_applied_at=timezone.now()
         )
+    # What may come in by a floating IP is a rule of the host itself.
+    again_for([port.pk for port in ports], now=timezone.now())
     if refused is not None:
         raise refused
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from hypervisors.libvirt.errors import DriverError
 from hypervisors.libvirt.floating import FloatingAddress
 from tests.hypervisors.fake_guests import FakeGuests
 from tests.hypervisors.fake_pools import counted_call
@@ -21,10 +20,15 @@ class FakeFloating(FakeGuests):
         self.outside: set[str] = set()
 
     @counted_call
-    def apply_floating(self, staying: Sequence[FloatingAddress], leaving: Sequence[str]) -> None:
-        for each in staying:
-            if each.uplink not in self.uplinks:
-                raise DriverError(f"The host has no interface {each.uplink}.")
-        self.outside -= set(leaving)
-        self.floating = {each.address: each for each in staying}
+    def apply_floating(
+        self, wanted: Sequence[FloatingAddress], leaving: Sequence[str]
+    ) -> dict[str, str]:
+        refused = {
+            each.address: f"The host has no interface {each.uplink}."
+            for each in wanted
+            if each.uplink not in self.uplinks
+        }
+        self.outside -= {*leaving, *refused}
+        self.floating = {each.address: each for each in wanted if each.address not in refused}
         self.outside |= set(self.floating)
+        return refused

@@ -235,14 +235,14 @@ def test_default_group_lets_everything_out_and_its_own_members_in(client_for, me
 
 
 @pytest.mark.parametrize(
-    "path", ["routers", "floatingips", "agents", "subnetpools", f"routers/{NOBODY}"]
+    "path", ["trunks", "rbac-policies", "agents", "subnetpools", f"trunks/{NOBODY}"]
 )
 def test_extension_that_is_not_there_is_not_found(client_for, admin, path):
     client = client_for(admin)
 
     assert client.get(f"{V2}/{path}").status_code == 404
     assert client.post(f"{V2}/{path}", {}, format="json").status_code == 404
-    assert error_of(client.get(f"{V2}/extensions/router")) == "NotFound"
+    assert error_of(client.get(f"{V2}/extensions/trunk")) == "NotFound"
 
 
 def test_network_with_its_subnet_is_made_changed_and_deleted(client_for, admin):
@@ -317,7 +317,6 @@ def test_bad_subnet_is_refused(client_for, make_network, admin, fields, status, 
     "fields",
     [
         {"admin_state_up": False},
-        {"router:external": True},
         {"provider:network_type": "vlan"},
         {"mtu": 100},
         {"name": 3},
@@ -455,7 +454,8 @@ def test_service_says_what_it_has(client_for, member):
 
     aliases = {each["alias"] for each in client.get(f"{V2}/extensions").json()["extensions"]}
     assert "security-group" in aliases
-    assert not aliases & {"router", "provider", "standard-attr-tag", "external-net"}
+    assert aliases >= {"router", "provider", "external-net", "fip-port-details"}
+    assert not aliases & {"standard-attr-tag", "trunk", "dns-integration"}
     assert client.get(f"{V2}/extensions/quotas").json()["extension"]["alias"] == "quotas"
     assert client.get(f"{V2}/availability_zones").json()["availability_zones"]
     assert {each["name"] for each in client.get(f"{V2}/").json()["resources"]} >= {"port"}
