@@ -1,7 +1,8 @@
 """Brings the disks of a server that is off to another host, or keeps them beside on its own.
 
 Overlays stay overlays: the base volume is had on the other host first, under the same name. What
-is kept beside is the server's disk as it was, for the way back; its name says so.
+is kept beside is the server's disk as it was, for the way back, and lies over nothing; its name
+says so.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ class ColdHost(Protocol):
         """A disk with the file that `source` gives, over another volume of the pool."""
 
     def clone_volume(self, pool: str, name: str, source: str) -> VolumeInfo:
-        """A volume with the content of another one of the pool, over the same base."""
+        """A volume with the content of another one of the pool, over nothing."""
 
 
 class LibvirtColdHost:
@@ -34,5 +34,5 @@ class LibvirtColdHost:
         return cold.receive_disk(self.connection, pool, name, size_bytes, backing, source)
 
     def clone_volume(self, pool: str, name: str, source: str) -> VolumeInfo:
-        """A volume with the content of another one of the pool, over the same base."""
+        """A volume with the content of another one of the pool, over nothing."""
         return cold.clone_volume(self.connection, pool, name, source)

@@ -151,6 +151,9 @@ def _add_controllers(devices: ET.Element, spec: GuestSpec) -> None:
     model = "qemu-xhci" if has_usb else "none"
     ET.SubElement(devices, "controller", {"type": "usb", "index": "0", "model": model})
     if _is_q35(spec):
+        # Said, so that libvirt does not put it elsewhere each time the guest is defined.
+        root = {"type": "pci", "index": "0", "model": "pcie-root"}
+        ET.SubElement(devices, "controller", root)
         for index in range(1, _ROOT_PORTS + 1):
             port = {"type": "pci", "index": str(index), "model": "pcie-root-port"}
             ET.SubElement(devices, "controller", port)

@@ -124,7 +124,9 @@ def network_exists(raw: Any, name: str) -> bool:
 @on_host()
 def list_networks(raw: Any) -> list[str]:
     """Names of the host's networks that run, sorted."""
-    return sorted(net.name() for net in raw.listAllNetworks() if net.isActive())
+    # Asked one by one, a network that goes meanwhile would be an error.
+    running = raw.listAllNetworks(libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE)
+    return sorted(network.name() for network in running)
 
 
 @on_host(_START_S)

@@ -45,6 +45,8 @@ def test_a_token_and_what_it_opens_with_the_command(portal):
         "compute": "nova",
         "image": "glance",
         "network": "neutron",
+        "block-storage": "cinder",
+        "volumev3": "cinderv3",
     }
     assert set(versions) == set(catalog)
     assert versions["compute"]

@@ -42,6 +42,9 @@ class FakeCold(FakePools):
             if self.memory is not None:
                 self.memory.write()
             self._pass("inside clone_volume")
-            volumes[name] = dataclasses.replace(original, name=name)
+            whole = self._volume(pool, original.backing).content if original.backing else b""
+            volumes[name] = dataclasses.replace(
+                original, name=name, content=original.content or whole, backing=None
+            )
             volumes[f"{name}.verified"] = FakeVolume(f"{name}.verified", "raw", 0)
         return self._volume_info(pool, name)

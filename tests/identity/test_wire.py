@@ -154,6 +154,9 @@ def test_the_command_line_does_an_administrators_work(cloud):
     assert (made["name"], made["tags"]) == ("lab", ["red"])
     assert user["default_project_id"] == made["id"]
     assert [(entry["Role"], entry["Project"]) for entry in assigned] == [("member", "lab@Default")]
-    assert {entry["Type"] for entry in catalog} == {"identity", "compute", "image", "network"}
+    assert {entry["Type"] for entry in catalog} == {
+        *("identity", "compute", "image", "network"),
+        *("block-storage", "volumev3"),
+    }
     assert len(endpoints) == 12
     assert [entry["Name"] for entry in mine] == ["lab"]
