@@ -90,18 +90,20 @@ def ruleset(addresses: Sequence[FloatingAddress], uplinks: Mapping[str, str]) ->
         return "\n".join([*begin, ""])
     inward = _pairs((each.address, each.fixed_address) for each in addresses)
     known = ", ".join(_address(each.address) for each in addresses)
-    goes_to = ", ".join(
-        f"{_address(each.fixed_address)} : goto guard{number}"
-        for number, each in enumerate(addresses)
-    )
+    # A server may have one of each outside: what may come in is the same.
+    guards = {_address(each.fixed_address): each.rules for each in addresses}
+    goes_to = ", ".join(f"{fixed} : goto guard{number}" for number, fixed in enumerate(guards))
     guarded = f"ct status dnat ct direction original ip daddr vmap {{ {goes_to} }}"
     translated = f"dnat to ip daddr map {{ {inward} }}"
     chains = [
-        *(_guard(f"guard{number}", each.rules) for number, each in enumerate(addresses)),
+        *(_guard(f"guard{number}", rules) for number, rules in enumerate(guards.values())),
         _hooked("prerouting", "nat", _BEFORE_NAT_IN, [translated]),
         _hooked("output", "nat", _BEFORE_NAT_IN, [translated]),
         _hooked("forward", "filter", _BEFORE_FILTER, [guarded]),
-        _chain("local", ["type filter hook output priority -5; policy accept;", guarded]),
+        _chain(
+            "local",
+            [f"type filter hook output priority {_BEFORE_FILTER}; policy accept;", guarded],
+        ),
         _hooked("postrouting", "nat", _BEFORE_NAT_OUT, _outward(addresses, uplinks, known)),
     ]
     return "\n".join([*begin, f"table ip {TABLE} {{", *chains, "}", ""])
@@ -181,7 +183,7 @@ def restored_chain(fixed_addresses: Iterable[str]) -> str:
     """What `iptables-restore --noflush` reads: the chain anew, and nothing else changed."""
     rules = [
         f"-A {CHAIN} -d {_address(each)}/32 -m conntrack --ctstate DNAT -j ACCEPT"
-        for each in fixed_addresses
+        for each in dict.fromkeys(fixed_addresses)
     ]
     return "\n".join(["*filter", f":{CHAIN} - [0:0]", *rules, "COMMIT", ""])
 
