@@ -7,6 +7,7 @@ the interface of the external network, so that the host answers for them.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -26,6 +27,10 @@ _BEFORE_NAT_IN, _BEFORE_FILTER, _BEFORE_NAT_OUT = -105, -5, 95
 _PROTOCOLS = {
     "tcp": 6, "udp": 17, "sctp": 132, "icmp": 1, "igmp": 2, "esp": 50, "ah": 51, "udplite": 136
 }  # fmt: skip
+
+
+_TRANSLATED = re.compile(r"dnat to ip daddr map \{([^}]*)\}")
+_PAIR = re.compile(r"([0-9.]+) : [0-9.]+")
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,8 @@ def apply_floating(
     interfaces = _interfaces(connection)
     uplinks, refused = _uplinks(connection, interfaces, wanted)
     staying = [each for each in wanted if each.address in uplinks]
-    gone = [*leaving, *refused]
+    # Also what nobody remembers: the host's own table does.
+    gone = [*leaving, *refused, *(each for each in _known(connection) if each not in uplinks)]
     wrong, lacking = differences(uplinks, gone, interfaces_of(interfaces))
     _addresses(connection, (f"address del {address}/32 dev {name}" for address, name in wrong))
     succeed_on_host(connection, ["nft", "-f", "-"], given=ruleset(staying, uplinks))
@@ -269,6 +275,17 @@ def _refuse_nftables_of_libvirt(connection: Connection) -> None:
             "libvirt filters this host's networks by nftables, where no connection from outside "
             'can be let in: set firewall_backend = "iptables" in its network.conf.'
         )
+
+
+def _known(connection: Connection) -> list[str]:
+    """The addresses in the host's present table."""
+    return read_table(run_on_host(connection, ["nft", "list", "table", "ip", TABLE]).output)
+
+
+def read_table(text: str) -> list[str]:
+    """The addresses that a table, as nft prints it, translates to others."""
+    found = _TRANSLATED.search(text)
+    return _PAIR.findall(found[1]) if found else []
 
 
 def _let_in(connection: Connection, fixed_addresses: Sequence[str]) -> None:
