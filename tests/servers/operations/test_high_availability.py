@@ -275,11 +275,24 @@ def test_a_fence_that_switched_nothing_off_is_found_out_when_the_host_is_back(ho
 
     assert host1().condition == "fenced"
     assert "not seen to have booted" in host1().fence_note
+    assert not unfinished("server.cleanup")
     assert lost.pk not in hosts["host1"].guests
     change_service(
         hypervisor=host1(), change=ServiceChange(is_forced_down=False), actor=actor_named("admin")
     )
     assert (host1().condition, host1().fenced_at, host1().fence_note) == ("up", None, "")
+
+
+def test_a_fence_in_doubt_is_no_proof_any_more(hosts, lost, work):
+    fence(work)
+    hosts["host1"].be_down(False)
+    look("host1")
+    lose(hosts)
+
+    turn()
+
+    assert not unfinished("server.evacuate")
+    assert "not seen to have booted" in host1().fence_note
 
 
 def test_what_did_not_leave_before_its_host_was_back_starts_there(hosts, lost, work):
