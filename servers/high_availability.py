@@ -87,7 +87,7 @@ def _see_to(host: Hypervisor, now: datetime) -> str:
             )
         if host.state == HostState.UP:
             return _take_back(host)
-        return _restart_elsewhere(host, now)
+        return _restart_elsewhere(host, now) if host.state == HostState.DOWN else host.fence_note
     if host.state != HostState.DOWN or not marked(host).exists():
         return ""
     at_work = Operation.objects.filter(subject=host.uuid, kind=FENCE, state__in=UNFINISHED)

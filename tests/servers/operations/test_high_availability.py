@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from cloudportal.restored import settle
 from hypervisors import fencing, ssh
 from hypervisors.enable import ServiceChange, change_service
 from hypervisors.fence_command import Fencing, set_fencing
@@ -221,7 +222,7 @@ def test_a_host_that_is_back_before_it_is_fenced_is_left_alone(hosts, lost, work
 
     ended = work(host1().uuid)
 
-    assert ended.outputs["fence"]["outcome"] == "The host answers again."
+    assert ended.outputs["fence"]["outcome"] == "The host is not down any more."
     assert not runs.exists()
 
 
@@ -293,6 +294,17 @@ def test_a_fence_in_doubt_is_no_proof_any_more(hosts, lost, work):
 
     assert not unfinished("server.evacuate")
     assert "not seen to have booted" in host1().fence_note
+
+
+def test_the_fence_of_a_restored_database_is_no_proof_any_more(lost, work):
+    fence(work)
+
+    settle(now=timezone.now())
+    Hypervisor.objects.filter(name="host1").update(state=HostState.DOWN)
+    turn()
+
+    assert (host1().fenced_at, host1().condition) == (None, "forced down")
+    assert not unfinished("server.evacuate")
 
 
 def test_what_did_not_leave_before_its_host_was_back_starts_there(hosts, lost, work):
