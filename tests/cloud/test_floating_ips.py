@@ -206,3 +206,26 @@ def follow(cloud: Cloud, name: str, callers: Callers, public: str, group: str) -
     eventually(lambda: traces(cloud, second) == [], within_s=60, what="the host let go")
     portal.openstack("floating", "ip", "delete", address)
     assert portal.openstack_json("floating", "ip", "list") == []
+
+
+@pytest.mark.long
+def test_it_is_there_again_when_its_host_has_booted(
+    empty_cloud, outside, callers, public, group, tmp_path
+):
+    portal = empty_cloud.portal
+    first = empty_cloud.hosts[0]["name"]
+    script = SCRIPT.replace("OUTSIDE", outside).replace("PORT", str(callers.port))
+    with server_on(empty_cloud, first, script, group, tmp_path) as name:
+        create = ("security", "group", "rule", "create", "--protocol", "icmp")
+        portal.openstack(*create, group)
+        address = portal.openstack_json("floating", "ip", "create", public)["floating_ip_address"]
+        portal.openstack("server", "add", "floating", "ip", name, address)
+        eventually(lambda: answers(address), within_s=240, what="it answers")
+
+        with hosts.dead(empty_cloud, first):
+            assert not answers(address)
+            hosts.wait_state(empty_cloud, first, "down")
+
+        eventually(lambda: answers(address), within_s=240, what="it answers again")
+        portal.openstack("floating", "ip", "delete", address)
+        eventually(lambda: traces(empty_cloud, first) == [], within_s=60, what="the host let go")

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,11 @@ ONE = FloatingAddress("203.0.113.5", "10.0.0.5", "10.0.0.0/24", "203.0.113.1", r
 OPEN = FloatingAddress("203.0.113.6", "10.0.1.6", "10.0.1.0/24", "203.0.113.1")
 ALSO = FloatingAddress("198.51.100.6", "10.0.1.6", "10.0.1.0/24", "198.51.100.1", uplink="br-ex")
 UPLINKS = {ONE.address: "eth0", OPEN.address: "eth0", ALSO.address: "br-ex"}
+
+
+def connection_to(uri: str) -> Any:
+    """As much of a connection as commands need."""
+    return SimpleNamespace(uri=uri)
 
 
 def test_the_table_is_the_one_in_the_file():
@@ -112,7 +118,7 @@ def test_only_addresses_of_a_single_host_are_read():
 
     [found] = read_interfaces(json.dumps(said))
 
-    assert (found.name, found.also) == ("eth0", {"public"})
+    assert (found.name, set(found.also)) == ("eth0", {"public"})
     assert found.addresses == {"203.0.113.5"}
 
 
@@ -121,7 +127,7 @@ def test_words_reach_a_host_as_they_are_and_its_status_comes_back(tmp_path):
     # What stands for ssh: it hands its last word to a shell, and keeps the status to itself.
     ssh.write_text('#!/bin/sh\nfor last; do :; done\nsh -c "$last"; exit 0\n')
     ssh.chmod(0o755)
-    connection = SimpleNamespace(uri=f"qemu+ssh://root@host/system?command={ssh}")
+    connection = connection_to(f"qemu+ssh://root@host/system?command={ssh}")
 
     said = shell.run_on_host(connection, ["echo", "a'b; $HOME *"])
     failed = shell.run_on_host(connection, ["sh", "-c", "cat; echo no >&2; exit 3"], given="in")
@@ -136,7 +142,7 @@ def test_a_connection_that_breaks_off_is_no_answer(tmp_path):
     ssh = tmp_path / "ssh"
     ssh.write_text("#!/bin/sh\necho half; echo lost >&2\n")
     ssh.chmod(0o755)
-    connection = SimpleNamespace(uri=f"qemu+ssh://root@host/system?command={ssh}")
+    connection = connection_to(f"qemu+ssh://root@host/system?command={ssh}")
 
     with pytest.raises(HostUnreachable, match="lost"):
         shell.run_on_host(connection, ["true"])
@@ -153,7 +159,7 @@ def test_who_is_not_root_asks_for_it():
 
 def test_nothing_runs_on_a_host_that_is_none():
     with pytest.raises(Unsupported):
-        shell.run_on_host(SimpleNamespace(uri="test:///default"), ["true"])
+        shell.run_on_host(connection_to("test:///default"), ["true"])
 
 
 @pytest.fixture
@@ -194,7 +200,7 @@ def singles(name: str) -> set[str]:
     return set(found["up0"])
 
 
-ANY = SimpleNamespace(uri="qemu:///system")
+ANY: Any = connection_to("qemu:///system")
 
 
 @pytest.mark.lab
