@@ -76,7 +76,8 @@ def guest_features(
     try:
         return features_room.guest_features(extra_specs, image_properties)
     except InvalidProperty as error:
-        raise GuestPropertyRefused(str(error)) from error
+        is_of_flavor = error.source == features_room.EXTRA_SPEC
+        raise GuestPropertyRefused(str(error), is_of_flavor=is_of_flavor) from error
 
 
 def platform_of(hypervisor: Hypervisor, features: GuestFeatures) -> Platform:

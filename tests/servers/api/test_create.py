@@ -242,6 +242,16 @@ def test_image_property_that_cannot_be_honoured_is_named(post, body, image):
     assert "hw_disk_bus" in message
 
 
+def test_extra_spec_that_cannot_be_honoured_is_named_as_one(post, body, flavor):
+    type(flavor).objects.filter(pk=flavor.pk).update(extra_specs={"hw:numa_nodes": "2"})
+
+    answer = post(body())
+
+    assert answer.json()["badRequest"]["message"] == (
+        "Invalid flavor extra specs. Error: extra spec hw:numa_nodes = '2': is not supported here"
+    )
+
+
 def test_zero_disk_flavor_is_for_administrators(post, body, flavor):
     type(flavor).objects.filter(pk=flavor.pk).update(disk_gib=0)
 
