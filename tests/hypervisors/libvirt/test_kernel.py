@@ -1,5 +1,6 @@
 """What is read from a host's kernel, by the program that libvirt connects by."""
 
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -12,6 +13,10 @@ class _Connection:
         self.uri = uri
 
 
+def connection_to(uri) -> Any:
+    return _Connection(uri)
+
+
 @pytest.fixture
 def over_ssh(tmp_path):
     """A connection whose program writes its words down and says what `answer` has."""
@@ -22,7 +27,7 @@ def over_ssh(tmp_path):
         f'exit "$(cat "{tmp_path}/status" 2>/dev/null || echo 0)"\n'
     )
     program.chmod(0o700)
-    return _Connection(f"qemu+ssh://root@h.lab:2222/system?command={quote(str(program))}")
+    return connection_to(f"qemu+ssh://root@h.lab:2222/system?command={quote(str(program))}")
 
 
 def asked(tmp_path):
@@ -49,12 +54,12 @@ def test_a_boot_that_cannot_be_read_is_unknown_and_not_asked_for_at_every_look(
 
 
 def test_this_machine_says_its_own():
-    assert kernel.boot_id(_Connection("qemu:///system")) == kernel.BOOT_ID.read_text().strip()
+    assert kernel.boot_id(connection_to("qemu:///system")) == kernel.BOOT_ID.read_text().strip()
 
 
 def test_another_kind_of_host_has_none():
-    assert kernel.boot_id(_Connection("test:///default")) == ""
-    assert kernel.passes_bridged_packets(_Connection("test:///default")) is None
+    assert kernel.boot_id(connection_to("test:///default")) == ""
+    assert kernel.passes_bridged_packets(connection_to("test:///default")) is None
 
 
 @pytest.mark.parametrize(("said", "passes"), [("1\n", True), ("0\n", False), ("", False)])
