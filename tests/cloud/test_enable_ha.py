@@ -77,6 +77,28 @@ def test_without_a_fence_it_waits_for_its_host_to_boot(empty_cloud):
 
 
 @pytest.mark.long
+def test_a_host_whose_libvirt_died_is_not_fenced_and_its_guests_run_on(empty_cloud):
+    name = empty_cloud.hosts[0]["name"]
+    server = marked_server(empty_cloud, name)
+
+    with fenced_by_the_lab(empty_cloud, name):
+        empty_cloud.lab.run("kill-daemon", name, "libvirtd")
+        hosts.wait_state(empty_cloud, name, "down")
+        eventually(
+            lambda: "not fenced: its SSH server answers" in listed(empty_cloud, name),
+            within_s=60,
+            what="the host's line says why it is not fenced",
+        )
+        assert hosts.show(empty_cloud, server).compute_host == name
+        hosts.revive(empty_cloud, name)
+
+    eventually(lambda: runs_on(empty_cloud, server, name), within_s=60, what="it runs as before")
+    actions = openstack_json(empty_cloud, "server", "event", "list", server)
+    assert [each["Action"] for each in actions] == ["create"]
+    eventually(lambda: "fenced" not in listed(empty_cloud, name), what="nothing is waited for")
+
+
+@pytest.mark.long
 def test_a_disabled_host_that_booted_is_left_with_the_disks(empty_cloud):
     name = empty_cloud.hosts[0]["name"]
     server = marked_server(empty_cloud, name)

@@ -157,7 +157,7 @@ def test_administrators_see_what_becomes_of_a_marked_server_when_its_host_dies(a
 
 def test_a_reason_in_the_history_is_no_error(member, world):
     server = fill(world)["web-1"]
-    action = ServerAction.objects.filter(server_id=server.pk).first()
+    action = ServerAction.objects.filter(server_id=server.pk).latest("pk")
     ServerAction.objects.filter(pk=action.pk).update(message="Host alpha has booted.")
     page = page_of(server, "server-activity")
 
