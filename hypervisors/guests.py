@@ -80,6 +80,18 @@ def guest_features(
         raise GuestPropertyRefused(str(error), is_of_flavor=is_of_flavor) from error
 
 
+def check_topology(features: GuestFeatures, vcpus: int) -> None:
+    """See that sockets, cores and threads within the maxima make up the vCPUs.
+
+    Raises:
+        GuestPropertyRefused: none do.
+    """
+    try:
+        features_room.choose_topology(vcpus, features.topology, features.max_topology)
+    except InvalidProperty as error:
+        raise GuestPropertyRefused(str(error), is_of_flavor=True) from error
+
+
 def platform_of(hypervisor: Hypervisor, features: GuestFeatures) -> Platform:
     """The host's way to run such a guest, with a versioned machine type so that it can move.
 

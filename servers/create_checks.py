@@ -9,7 +9,7 @@ from flavors.errors import FlavorNotFound
 from flavors.find import find_flavor as find_visible_flavor
 from flavors.models import Flavor
 from hypervisors.errors import GuestPropertyRefused
-from hypervisors.guests import guest_features
+from hypervisors.guests import check_topology, guest_features
 from identity import policy
 from identity.actors import Actor
 from images.errors import ImageNotFound
@@ -161,7 +161,8 @@ def check_guest(flavor: Flavor, properties: Mapping[str, str]) -> None:
         InvalidServerRequest: with the name of the extra spec or property.
     """
     try:
-        guest_features(flavor.extra_specs, properties)
+        features = guest_features(flavor.extra_specs, properties)
+        check_topology(features, flavor.vcpus)
     except GuestPropertyRefused as error:
         whose = "flavor extra specs" if error.is_of_flavor else "image metadata"
         raise InvalidServerRequest(f"Invalid {whose}. Error: {error}") from error
