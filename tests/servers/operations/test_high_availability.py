@@ -111,7 +111,7 @@ def fence(work) -> Operation:
     return work(host1().uuid)
 
 
-def test_it_is_evacuated_once_its_host_is_fenced_and_its_history_says_why(lost, work, runs):
+def test_it_is_evacuated_once_its_host_is_fenced_and_its_history_says_why(hosts, lost, work, runs):
     address = FixedIP.objects.get().address
 
     ended = fence(work)
@@ -124,6 +124,9 @@ def test_it_is_evacuated_once_its_host_is_fenced_and_its_history_says_why(lost, 
     assert runs.read_text() == "x"
     assert (lost.hypervisor.name, lost.vm_state, lost.task_state) == ("host2", "active", None)
     assert FixedIP.objects.get().address == address
+    # It is marked as before, also in what its new guest keeps.
+    assert lost.options == {"enable_ha": True}
+    assert hosts["host2"].guests[lost.pk].spec.metadata.options == '{"enable_ha": true}'
     action = ServerAction.objects.get(action="evacuate")
     assert action.user_id == ""
     assert action.message.startswith("Host host1 is dead: its fence command succeeded at ")
@@ -421,6 +424,7 @@ def test_a_host_that_booted_and_is_disabled_is_left_with_the_disks(hosts, server
 
     server.refresh_from_db()
     assert (server.hypervisor.name, server.vm_state) == ("host2", VmState.ACTIVE)
+    assert server.options == {"enable_ha": True}
     action = ServerAction.objects.get(action="migrate")
     assert action.message == (
         "Host host1 has booted: the guest did not run any more. That host is disabled."
