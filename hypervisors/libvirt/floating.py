@@ -62,19 +62,23 @@ def apply_floating(
     """Let the host have these floating IPs and no other; `leaving` may be on its interfaces.
 
     What comes back are the addresses that it cannot have, for want of an interface, with the
-    reason; they hold up no other.
+    reason; they hold up no other. A host that has none and shall have none needs no programs.
 
     Raises:
         HostUnreachable: it does not answer.
         Unsupported: it lacks a program, or libvirt filters its networks by nftables there.
         DriverError: it refused a command.
     """
-    _refuse_nftables_of_libvirt(connection)
+    known = _known(connection)
+    if not wanted and not leaving and known is None:
+        return {}
+    if wanted:
+        _refuse_nftables_of_libvirt(connection)
     interfaces = _interfaces(connection)
     uplinks, refused = _uplinks(connection, interfaces, wanted)
     staying = [each for each in wanted if each.address in uplinks]
     # Also what nobody remembers: the host's own table does.
-    gone = [*leaving, *refused, *(each for each in _known(connection) if each not in uplinks)]
+    gone = [*leaving, *refused, *(each for each in known or () if each not in uplinks)]
     wrong, lacking = differences(uplinks, gone, interfaces_of(interfaces))
     _addresses(connection, (f"address del {address}/32 dev {name}" for address, name in wrong))
     succeed_on_host(connection, ["nft", "-f", "-"], given=ruleset(staying, uplinks))
@@ -277,9 +281,10 @@ def _refuse_nftables_of_libvirt(connection: Connection) -> None:
         )
 
 
-def _known(connection: Connection) -> list[str]:
-    """The addresses in the host's present table."""
-    return read_table(run_on_host(connection, ["nft", "list", "table", "ip", TABLE]).output)
+def _known(connection: Connection) -> list[str] | None:
+    """The addresses in the host's present table; None where there is none."""
+    ran = run_on_host(connection, ["nft", "list", "table", "ip", TABLE])
+    return None if ran.status else read_table(ran.output)
 
 
 def read_table(text: str) -> list[str]:

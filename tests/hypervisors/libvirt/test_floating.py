@@ -252,8 +252,12 @@ def test_what_nobody_remembers_goes_too(machine):
     apply_floating(ANY, [ONE, OPEN], [])
 
     apply_floating(ANY, [OPEN], [])
+    kept = singles(machine)
+    apply_floating(ANY, [], [])
 
-    assert singles(machine) == {OPEN.address}
+    assert kept == {OPEN.address}
+    assert singles(machine) == set()
+    assert apply_floating(ANY, [], []) == {}
 
 
 @pytest.mark.lab
