@@ -11,7 +11,10 @@ what has become of its subject since:
 - all others, which are deletes, debts and removals: resumed. They take away what bears the id of
   their subject, nothing else, and look first.
 
-No host counts as up before it has been looked at, so that nothing is placed by old knowledge.
+Every host is told its floating IPs: it may have some that were taken since.
+
+No host counts as up before it has been looked at, so that nothing is placed by old knowledge. That
+one was fenced proves nothing any more: it stays forced down until an administrator says otherwise.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from django.db import transaction
 
 from hypervisors import capacity
 from hypervisors.models import HostState, Hypervisor
-from networks import server_ports
+from networks import floating_places, server_ports
 from operations import enqueue
 from operations.models import UNFINISHED, Operation, OperationState, StepRecord
 from quotas.consume import release
@@ -52,7 +55,7 @@ def settle(*, now: datetime) -> Settled:
         enqueue.forget_jobs()
         # Who was logged in may have been locked out since.
         Session.objects.all().delete()
-        Hypervisor.objects.update(state=HostState.UNKNOWN)
+        Hypervisor.objects.update(state=HostState.UNKNOWN, fenced_at=None, fence_note="")
         StepRecord.objects.filter(finished_at=None).update(finished_at=now, result="Interrupted")
         for operation in Operation.objects.select_for_update().filter(state__in=UNFINISHED):
             operation.lease_owner, operation.lease_until = "", None
@@ -67,6 +70,7 @@ def settle(*, now: datetime) -> Settled:
             else:
                 enqueue.wake(operation.pk, operation.queue)
                 done.resumed += 1
+        floating_places.tell_all(now=now)
     return done
 
 

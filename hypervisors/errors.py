@@ -114,7 +114,11 @@ class GuestKeepsDevice(Unavailable):
 
 
 class GuestPropertyRefused(Invalid):
-    """A flavor's extra spec or an image's property cannot be honoured."""
+    """A flavor's extra spec (`is_of_flavor`) or an image's property cannot be honoured."""
+
+    def __init__(self, message: str, *, is_of_flavor: bool = False, detail: str = "") -> None:
+        super().__init__(message, detail=detail)
+        self.is_of_flavor = is_of_flavor
 
 
 class PoolFull(NoCapacity):

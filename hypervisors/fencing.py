@@ -67,6 +67,13 @@ def has_booted(host: Hypervisor) -> bool:
     return fenced_at is not None and booted_at is not None and booted_at >= fenced_at
 
 
+def is_doubtful(host: Hypervisor) -> bool:
+    """Whether it answered since it was fenced, in the boot it was in before or an unknown one."""
+    fenced_at, seen_at = host.fenced_at, host.last_seen_at
+    was_seen = fenced_at is not None and seen_at is not None and seen_at >= fenced_at
+    return was_seen and not has_booted(host)
+
+
 def release(host: Hypervisor) -> None:
     """Believe again what the host looks like; unless it was fenced once more meanwhile."""
     Hypervisor.objects.filter(pk=host.pk, fenced_at=host.fenced_at).update(

@@ -76,7 +76,20 @@ def guest_features(
     try:
         return features_room.guest_features(extra_specs, image_properties)
     except InvalidProperty as error:
-        raise GuestPropertyRefused(str(error)) from error
+        is_of_flavor = error.source == features_room.EXTRA_SPEC
+        raise GuestPropertyRefused(str(error), is_of_flavor=is_of_flavor) from error
+
+
+def check_topology(features: GuestFeatures, vcpus: int) -> None:
+    """See that sockets, cores and threads within the maxima make up the vCPUs.
+
+    Raises:
+        GuestPropertyRefused: none do.
+    """
+    try:
+        features_room.choose_topology(vcpus, features.topology, features.max_topology)
+    except InvalidProperty as error:
+        raise GuestPropertyRefused(str(error), is_of_flavor=True) from error
 
 
 def platform_of(hypervisor: Hypervisor, features: GuestFeatures) -> Platform:

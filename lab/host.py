@@ -32,6 +32,9 @@ mount --make-rprivate /
 hostname "$1"
 mount -t tmpfs -o mode=0755 run /run
 mkdir -p /run/sshd /run/lock
+# All hosts share one kernel: each gets its own name for a boot, a new one whenever it starts.
+cat /proc/sys/kernel/random/uuid >/run/boot_id
+mount --bind /run/boot_id /proc/sys/kernel/random/boot_id
 for folder in var/lib/libvirt var/log/libvirt var/cache/libvirt etc/libvirt; do
     mkdir -p "/$folder"
     mount --bind "$2/$folder" "/$folder"

@@ -5,7 +5,17 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from networks.models import FixedIP, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
+from networks.models import (
+    FixedIP,
+    FloatingIP,
+    FloatingPlace,
+    Network,
+    Port,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+)
 
 
 class _ReadMostly(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
@@ -60,8 +70,8 @@ class _RuleInline(admin.TabularInline):  # type: ignore[type-arg]  # as above
 class NetworkAdmin(_ReadMostly):
     """Networks with their subnets."""
 
-    list_display = ("name", "id", "project_id", "is_shared", "mtu", "created_at")
-    list_filter = ("is_shared",)
+    list_display = ("name", "id", "project_id", "is_shared", "is_external", "mtu", "created_at")
+    list_filter = ("is_shared", "is_external")
     search_fields = ("name", "id", "project_id")
     inlines = (_SubnetInline,)
 
@@ -94,3 +104,32 @@ class SecurityGroupAdmin(_ReadMostly):
     list_display = ("name", "id", "project_id", "created_at")
     search_fields = ("name", "id", "project_id")
     inlines = (_RuleInline,)
+
+
+@admin.register(Router)
+class RouterAdmin(_ReadMostly):
+    """Routers, and by which external network they go out."""
+
+    list_display = ("name", "id", "external_network", "project_id", "created_at")
+    list_select_related = ("external_network",)
+    search_fields = ("name", "id", "project_id")
+
+
+@admin.register(FloatingIP)
+class FloatingIPAdmin(_ReadMostly):
+    """Floating IPs, and where they lead."""
+
+    editable = ("description",)
+    list_display = ("address", "network", "fixed_address", "port", "project_id", "created_at")
+    list_select_related = ("network", "port")
+    search_fields = ("id", "address", "fixed_address", "project_id", "port__device_id")
+
+
+@admin.register(FloatingPlace)
+class FloatingPlaceAdmin(_ReadMostly):
+    """Which hosts have which floating IPs, or are to be rid of them."""
+
+    editable = ()
+    list_display = ("address", "fixed_address", "host", "is_leaving", "wanted", "applied")
+    list_filter = ("host", "is_leaving")
+    search_fields = ("address", "fixed_address", "host")

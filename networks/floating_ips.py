@@ -163,7 +163,7 @@ def associate(*, floating_ip: FloatingIP, target: Target, actor: Actor, now: dat
 def _associate(row: FloatingIP, target: Target, actor: Actor, now: datetime) -> None:
     port = _port(row, target.port_id, actor)
     # Held, so that it is not deleted meanwhile.
-    if not Port.objects.select_for_update().filter(pk=port.pk).exists():
+    if Port.objects.select_for_update().filter(pk=port.pk).first() is None:
         raise PortNotFound(f"Port {port.pk} could not be found.")
     fixed = _fixed_ip(port, target.fixed_address)
     router = _router(row, port, fixed)

@@ -167,17 +167,27 @@ def _begin(row: FloatingIP, now: datetime) -> None:
         )
 
 
+def tell_all(*, now: datetime) -> None:
+    """Have every host told, also of having none: it may have some that no row knows of."""
+    for hypervisor_id in Hypervisor.objects.values_list("pk", flat=True):
+        _tell(hypervisor_id, now=now, request_id="", anyhow=True)
+
+
 def wake_hosts(*, now: datetime, request_id: str = "") -> None:
     """Have every host with places that it was not told of made so."""
     names = due_places().order_by().values_list("host", flat=True).distinct()
     for hypervisor_id in Hypervisor.objects.filter(name__in=names).values_list("pk", flat=True):
-        try:
-            enqueue(
-                APPLY,
-                subject=uuid.uuid5(_PLACING, f"hypervisor {hypervisor_id}"),
-                params={"hypervisor": hypervisor_id},
-                request_id=request_id,
-                now=now,
-            )
-        except AlreadyAtWork:
-            continue
+        _tell(hypervisor_id, now=now, request_id=request_id, anyhow=False)
+
+
+def _tell(hypervisor_id: int, *, now: datetime, request_id: str, anyhow: bool) -> None:
+    try:
+        enqueue(
+            APPLY,
+            subject=uuid.uuid5(_PLACING, f"hypervisor {hypervisor_id}"),
+            params={"hypervisor": hypervisor_id, "anyhow": anyhow},
+            request_id=request_id,
+            now=now,
+        )
+    except AlreadyAtWork:
+        return

@@ -65,7 +65,7 @@ def begin_action(
             # It is being done already, and the row is that one's to change.
             transaction.set_rollback(True)
             return
-        record_action([server.pk], rule.action, actor=actor, now=now)
+        record_action([server.pk], rule.record, actor=actor, now=now)
         if rule.tasks:
             supersede(kind, **work)
         else:

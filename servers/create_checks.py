@@ -9,7 +9,7 @@ from flavors.errors import FlavorNotFound
 from flavors.find import find_flavor as find_visible_flavor
 from flavors.models import Flavor
 from hypervisors.errors import GuestPropertyRefused
-from hypervisors.guests import guest_features
+from hypervisors.guests import check_topology, guest_features
 from identity import policy
 from identity.actors import Actor
 from images.errors import ImageNotFound
@@ -151,10 +151,21 @@ def check_image(image: Image, flavor: Flavor, actor: Actor, *, has_root: bool = 
     check_image_fits(image, flavor)
     if not flavor.disk_gib and has_root:
         _check_zero_disk(actor)
+    check_guest(flavor, image.properties)
+
+
+def check_guest(flavor: Flavor, properties: Mapping[str, str]) -> None:
+    """Refuse a flavor and properties of an image that together make no guest.
+
+    Raises:
+        InvalidServerRequest: with the name of the extra spec or property.
+    """
     try:
-        guest_features(flavor.extra_specs, image.properties)
+        features = guest_features(flavor.extra_specs, properties)
+        check_topology(features, flavor.vcpus)
     except GuestPropertyRefused as error:
-        raise InvalidServerRequest(f"Invalid image metadata. Error: {error}") from error
+        whose = "flavor extra specs" if error.is_of_flavor else "image metadata"
+        raise InvalidServerRequest(f"Invalid {whose}. Error: {error}") from error
 
 
 def _check_bootable(image: Image) -> None:

@@ -16,6 +16,7 @@ from uuid import UUID
 from cloudportal.errors import Conflict
 from identity import policy
 from identity.actors import Actor, system_actor
+from servers import history
 from servers import rules as rules
 from servers.models import Server
 from servers.power import start_server, stop_server
@@ -24,6 +25,7 @@ from servers.states import VmState
 logger = logging.getLogger(__name__)
 
 POWER_UPDATE = "power-update"
+POWER_EVENT = "compute_power_update"
 POWER_ON, POWER_OFF = "POWER_ON", "POWER_OFF"
 # Of these the tag says what it is about: a volume, the power wanted, an accelerator.
 NEED_TAG = frozenset(
@@ -86,3 +88,11 @@ def _follow_power(server: Server, tag: str, actor: Actor, now: datetime) -> None
         change(server=server, actor=portal, now=now)
     except Conflict as error:
         logger.info("The power of server %s is left as it is: %s", server.pk, error)
+        return
+    history.end_event(
+        server_id=server.pk,
+        request_id=actor.request_id,
+        event=POWER_EVENT,
+        host=server.hypervisor.name if server.hypervisor else "",
+        now=now,
+    )

@@ -80,9 +80,14 @@ def fate_of(server: Server) -> str:
 
 def _see_to(host: Hypervisor, now: datetime) -> str:
     if host.fenced_at is not None:
+        if fencing.is_doubtful(host):
+            return (
+                "It answered, but was not seen to have booted since it was fenced: was it switched "
+                "off? An administrator has to look at it, and to declare it dead no more."
+            )
         if host.state == HostState.UP:
             return _take_back(host)
-        return _restart_elsewhere(host, now)
+        return _restart_elsewhere(host, now) if host.state == HostState.DOWN else host.fence_note
     if host.state != HostState.DOWN or not marked(host).exists():
         return ""
     at_work = Operation.objects.filter(subject=host.uuid, kind=FENCE, state__in=UNFINISHED)
@@ -194,11 +199,6 @@ def _take_back(host: Hypervisor) -> str:
     owing = Operation.objects.filter(kind=CLEANUP, state__in=UNFINISHED, params__hypervisor=host.pk)
     if leaving.exists() or owing.exists():
         return "It is back; what its servers left there is being taken off first."
-    if not fencing.has_booted(host):
-        return (
-            "It is back, but not seen to have booted since it was fenced: was it switched off? An "
-            "administrator has to look at it, and to declare it dead no more."
-        )
     fencing.release(host)
     logger.warning("Hypervisor %s has booted since it was fenced: it is used again.", host.name)
     return ""

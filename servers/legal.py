@@ -32,7 +32,8 @@ class Subject(Protocol):
 class Rule:
     """When an action is legal, who may ask for it, and the task that it begins.
 
-    `action` is its name in the wire's errors. `tasks`: which may be under way; none at all is
+    `action` is its name in the wire's errors, and in the server's history unless `recorded_as` is
+    another. `tasks`: which may be under way; none at all is
     always fine. `heeds_lock`: a lock stands in its way, for all but administrators.
     """
 
@@ -43,6 +44,12 @@ class Rule:
     needs_launch: bool = True
     heeds_lock: bool = True
     begins: TaskState | None = None
+    recorded_as: str = ""
+
+    @property
+    def record(self) -> str:
+        """The name in the server's history."""
+        return self.recorded_as or self.action
 
     def obstacle(self, server: Subject) -> tuple[str, str] | None:
         """The attribute that stands in the way and its value, vm_state first; None: nothing."""
@@ -168,11 +175,12 @@ LEGAL: dict[str, Rule] = {
         "servers:trigger_crash_dump",
         {VmState.ACTIVE, VmState.PAUSED, VmState.RESCUED, VmState.RESIZED, VmState.ERROR},
     ),
-    "os-migrateLive": _of(
+    "os-migrateLive": Rule(
         "os-migrateLive",
-        "os-migrate-server:migrate_live",
-        {VmState.ACTIVE, VmState.PAUSED},
-        TaskState.MIGRATING,
+        "os_compute_api:os-migrate-server:migrate_live",
+        frozenset({VmState.ACTIVE, VmState.PAUSED}),
+        begins=TaskState.MIGRATING,
+        recorded_as="live-migration",
     ),
     "evacuate": _of(
         *("evacuate", "os-evacuate", _OR_ERROR, TaskState.REBUILDING),

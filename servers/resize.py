@@ -16,8 +16,6 @@ from django.db import transaction
 
 from cloudportal.errors import Conflict
 from flavors.models import Flavor
-from hypervisors.errors import GuestPropertyRefused
-from hypervisors.guests import guest_features
 from hypervisors.models import HostState, Hypervisor
 from identity import policy
 from identity.actors import Actor, system_actor
@@ -245,10 +243,7 @@ def _check_image(server: Server, flavor: Flavor, image: Image | None) -> None:
     """The minimums of the image; one that is gone asks nothing any more."""
     if image is not None and image.status != ImageStatus.DELETED:
         create_checks.check_image_fits(image, flavor)
-    try:
-        guest_features(flavor.extra_specs, server.image_properties)
-    except GuestPropertyRefused as error:
-        raise InvalidServerRequest(f"Invalid image metadata. Error: {error}") from error
+    create_checks.check_guest(flavor, server.image_properties)
 
 
 def _spec(server: Server, flavor: Flavor) -> RequestSpec:

@@ -37,7 +37,7 @@ def inject_network_info(*, server: Server, actor: Actor, now: datetime) -> None:
     if server.hypervisor_id is None:
         raise Conflict(f"Instance {server.pk} is not ready")
     with transaction.atomic():
-        _rewire(server, "injectNetworkInfo", actor, now)
+        _rewire(server, actor, now)
 
 
 def add_fixed_ip(*, server: Server, network_id: str, actor: Actor, now: datetime) -> None:
@@ -61,7 +61,8 @@ def add_fixed_ip(*, server: Server, network_id: str, actor: Actor, now: datetime
         except IpAddressGenerationFailure as error:
             raise Invalid(f"No fixed IP addresses available for network: {network_id}") from error
         _changed(port, now)
-        _rewire(server, "addFixedIp", actor, now)
+        record_action([server.pk], "addFixedIp", actor=actor, now=now)
+        _rewire(server, actor, now)
 
 
 def remove_fixed_ip(*, server: Server, address: str, actor: Actor, now: datetime) -> None:
@@ -83,7 +84,8 @@ def remove_fixed_ip(*, server: Server, address: str, actor: Actor, now: datetime
         port = taken.port
         taken.delete()
         _changed(port, now)
-        _rewire(server, "removeFixedIp", actor, now)
+        record_action([server.pk], "removeFixedIp", actor=actor, now=now)
+        _rewire(server, actor, now)
 
 
 def _ports(server: Server) -> list[Port]:
@@ -96,8 +98,7 @@ def _changed(port: Port, now: datetime) -> None:
     Port.objects.filter(pk=port.pk).update(revision=F("revision") + 1, updated_at=now)
 
 
-def _rewire(server: Server, action: str, actor: Actor, now: datetime) -> None:
-    record_action([server.pk], action, actor=actor, now=now)
+def _rewire(server: Server, actor: Actor, now: datetime) -> None:
     Server.objects.change(server.pk, updated_at=now)
     # Without a host the next build there does it.
     if server.hypervisor_id is not None:

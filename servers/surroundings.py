@@ -7,21 +7,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from django.db.models import OuterRef, Subquery
+
 from cloudportal import any_of as any_of  # the lookup
 from hypervisors.models import Hypervisor
-from networks.models import FixedIP, Port
+from networks.models import FixedIP, FloatingIP, Port
 from servers.models import Server, ServerFault
 from volumes.models import Attachment
 
 
 @dataclass(frozen=True)
 class Address:
-    """A fixed IP of a server, as shown under its network's name."""
+    """An address of a server, as shown under its network's name; floating ones after the fixed."""
 
     network: str
     version: int
     address: str
     mac_address: str
+    is_floating: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,11 @@ def surroundings_of(servers: Sequence[Server]) -> Surroundings:
 
 def _addresses(identifiers: list[str]) -> dict[str, list[Address]]:
     found: dict[str, list[Address]] = defaultdict(list)
+    floating: list[tuple[str, Address]] = []
+    # In the same query; of several outsides that lead to one address the first is shown.
+    leading = FloatingIP.objects.filter(
+        port=OuterRef("port"), fixed_address=OuterRef("address")
+    ).order_by("pk")
     rows = (
         FixedIP.objects.filter(port__device_id__any_of=identifiers)
         .order_by("port__device_index", "pk")
@@ -64,10 +72,16 @@ def _addresses(identifiers: list[str]) -> dict[str, list[Address]]:
             "subnet__ip_version",
             "address",
             "port__mac_address",
+            Subquery(leading.values("address")[:1]),
         )
     )
-    for device_id, network, version, address, mac_address in rows:
+    for device_id, network, version, address, mac_address, leads_here in rows:
         found[device_id].append(Address(network, version, address, mac_address))
+        if leads_here:
+            outside = Address(network, 4, leads_here, mac_address, is_floating=True)
+            floating.append((device_id, outside))
+    for device_id, outside in floating:
+        found[device_id].append(outside)
     return found
 
 

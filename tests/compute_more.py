@@ -5,6 +5,11 @@ It stands apart, because every form of a server shows the volumes that it has.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from django.utils import timezone
+
+from networks.models import SecurityGroup
 from scheduling.models import Decision
 from servers.console_tokens import issue_console_token
 from servers.models import Migration
@@ -19,7 +24,8 @@ _OWNED = {"project_id": OWN_PROJECT, "user_id": OWNER}
 
 def add_more(world: World) -> World:
     """The world with all of it at its first server, and the names of it."""
-    attached, free = _volume(world, "data", "in-use"), _volume(world, "spare", "available")
+    attached = _volume(world, "data", "in-use")
+    free = _volume(world, "spare", "available", age_s=1)
     server, host = world.servers[0], world.hosts[0]
     Attachment.objects.create(
         volume=attached,
@@ -56,7 +62,9 @@ def add_more(world: World) -> World:
     Decision.objects.create(
         server_id=server.pk, candidates=1, chosen=host.name, summary="host1", created_at=NOW
     )
+    group = SecurityGroup.objects.create(project_id=OWN_PROJECT, name="web", description="")
     world.names |= {
+        "other_group_id": str(group.pk),
         "volume_id": str(attached.pk),
         "free_volume_id": str(free.pk),
         "snapshot_id": str(snapshot.pk),
@@ -68,12 +76,15 @@ def add_more(world: World) -> World:
 def add_console(world: World) -> World:
     """The world with a serial console that somebody may open."""
     world.names["token"] = issue_console_token(
-        server=world.servers[0], kind=ConsoleType.SERIAL, actor=actor_named("owner"), now=NOW
+        server=world.servers[0],
+        kind=ConsoleType.SERIAL,
+        actor=actor_named("owner"),
+        now=timezone.now(),
     )
     return world
 
 
-def _volume(world: World, name: str, status: str) -> Volume:
+def _volume(world: World, name: str, status: str, age_s: int = 0) -> Volume:
     return Volume.objects.create(
         **_OWNED,
         name=name,
@@ -83,5 +94,5 @@ def _volume(world: World, name: str, status: str) -> Volume:
         availability_zone="nova",
         hypervisor=world.hosts[0],
         pool="cloudportal",
-        created_at=NOW,
+        created_at=NOW - timedelta(seconds=age_s),
     )

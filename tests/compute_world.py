@@ -165,6 +165,7 @@ def _names(server: Server, host: Hypervisor) -> dict[str, str]:
         "flavor_id": "1",
         "host": host.name,
         "hypervisor_id": str(host.uuid),
+        "hypervisor_number": str(host.pk),
         "key": "color",
         "label": "private",
         "name": str(host.uuid),

@@ -22,6 +22,7 @@ from identity.models import User
 from servers.console import console_output
 from servers.explain import newest_decision
 from servers.find import find_server, visible_servers
+from servers.high_availability import fate_of
 from servers.legal import LEGAL
 from servers.models import Server
 from servers.states import TaskState
@@ -161,12 +162,13 @@ class PlacementPage(OneServer):
     tab = "placement"
 
     def content(self, server: Server) -> dict[str, Any]:
-        """The newest decision of the scheduler, if there is one."""
+        """The newest decision of the scheduler, if there is one, and what its host's end means."""
         self.require(EXPLANATION)
         try:
-            return {"decision": newest_decision(server=server, actor=self.actor)}
+            decision = newest_decision(server=server, actor=self.actor)
         except NotFound:
             return {"decision": None}
+        return {"decision": decision, "fate": fate_of(server)}
 
 
 class PowerPage(MemberPage):

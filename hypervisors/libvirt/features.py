@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+EXTRA_SPEC = "extra spec"
 Firmware = Literal["bios", "uefi"]
 OsType = Literal["linux", "windows"]
 
@@ -202,7 +203,10 @@ _FLAVOR: dict[str, tuple[str, Parser]] = {
     },
 }
 _IMAGE_NAMESPACES = ("hw_", "img_hide_", "os_secure_boot", "os_type")
-_FLAVOR_NAMESPACES = ("hw:", "hw_rng:", "hw_video:", "quota:", "os:", "pci_passthrough:")
+_FLAVOR_NAMESPACES = (
+    *("hw:", "hw_rng:", "hw_video:", "quota:", "os:"),
+    *("pci_passthrough:", "accel:"),
+)
 # Read elsewhere: by the scheduler, or by a rescue of the server.
 _ELSEWHERE = ("hw_architecture", "hw_rescue_bus", "hw_rescue_device")
 # Where both speak, these of the flavor stand; for the others the image is the nearer word.
@@ -217,7 +221,7 @@ def guest_features(
     Raises:
         InvalidProperty: a bad value, a contradiction, or something this portal cannot do.
     """
-    flavor = _gather(extra_specs, _FLAVOR, _FLAVOR_NAMESPACES, "extra spec")
+    flavor = _gather(extra_specs, _FLAVOR, _FLAVOR_NAMESPACES, EXTRA_SPEC)
     image = _gather(image_properties, _IMAGE, _IMAGE_NAMESPACES, "image property")
     _check_video_ram(flavor, image)
     _check_maxima(flavor, image, image_properties)
@@ -259,9 +263,7 @@ def choose_topology(vcpus: int, wish: Topology, most: Topology) -> tuple[int, in
         if all(limit is None or size <= limit for size, limit in zip(shape, limits, strict=True))
     ]
     if not allowed:
-        raise InvalidProperty(
-            "hw:cpu_max_sockets", str(vcpus), "no CPU topology fits", "extra spec"
-        )
+        raise InvalidProperty("hw:cpu_max_sockets", str(vcpus), "no CPU topology fits", EXTRA_SPEC)
 
     def distance(shape: tuple[int, int, int]) -> tuple[int, int, int]:
         misses = sum(
@@ -326,7 +328,7 @@ def _check_disk_limits(flavor: Mapping[str, Any]) -> None:
         if flavor.get(f"disk_total_{unit}") and single:
             key = f"quota:disk_total_{unit}_sec"
             why = "cannot go with a limit of reads or writes alone"
-            raise InvalidProperty(key, str(flavor[f"disk_total_{unit}"]), why, "extra spec")
+            raise InvalidProperty(key, str(flavor[f"disk_total_{unit}"]), why, EXTRA_SPEC)
 
 
 def _bandwidth(flavor: Mapping[str, Any], name: str) -> Bandwidth | None:
@@ -334,7 +336,7 @@ def _bandwidth(flavor: Mapping[str, Any], name: str) -> Bandwidth | None:
     if parts and "average" not in parts:
         key, value = next(iter(parts.items()))
         why = "needs the average as well"
-        raise InvalidProperty(f"quota:{name}_{key}", str(value), why, "extra spec")
+        raise InvalidProperty(f"quota:{name}_{key}", str(value), why, EXTRA_SPEC)
     return Bandwidth(**parts) if parts else None
 
 

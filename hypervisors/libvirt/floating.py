@@ -7,6 +7,7 @@ the interface of the external network, so that the host answers for them.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -26,6 +27,10 @@ _BEFORE_NAT_IN, _BEFORE_FILTER, _BEFORE_NAT_OUT = -105, -5, 95
 _PROTOCOLS = {
     "tcp": 6, "udp": 17, "sctp": 132, "icmp": 1, "igmp": 2, "esp": 50, "ah": 51, "udplite": 136
 }  # fmt: skip
+
+
+_TRANSLATED = re.compile(r"dnat to ip daddr map \{([^}]*)\}")
+_PAIR = re.compile(r"([0-9.]+) : [0-9.]+")
 
 
 @dataclass(frozen=True)
@@ -57,18 +62,23 @@ def apply_floating(
     """Let the host have these floating IPs and no other; `leaving` may be on its interfaces.
 
     What comes back are the addresses that it cannot have, for want of an interface, with the
-    reason; they hold up no other.
+    reason; they hold up no other. A host that has none and shall have none needs no programs.
 
     Raises:
         HostUnreachable: it does not answer.
         Unsupported: it lacks a program, or libvirt filters its networks by nftables there.
         DriverError: it refused a command.
     """
-    _refuse_nftables_of_libvirt(connection)
+    known = _known(connection)
+    if not wanted and not leaving and known is None:
+        return {}
+    if wanted:
+        _refuse_nftables_of_libvirt(connection)
     interfaces = _interfaces(connection)
     uplinks, refused = _uplinks(connection, interfaces, wanted)
     staying = [each for each in wanted if each.address in uplinks]
-    gone = [*leaving, *refused]
+    # Also what nobody remembers: the host's own table does.
+    gone = [*leaving, *refused, *(each for each in known or () if each not in uplinks)]
     wrong, lacking = differences(uplinks, gone, interfaces_of(interfaces))
     _addresses(connection, (f"address del {address}/32 dev {name}" for address, name in wrong))
     succeed_on_host(connection, ["nft", "-f", "-"], given=ruleset(staying, uplinks))
@@ -90,18 +100,20 @@ def ruleset(addresses: Sequence[FloatingAddress], uplinks: Mapping[str, str]) ->
         return "\n".join([*begin, ""])
     inward = _pairs((each.address, each.fixed_address) for each in addresses)
     known = ", ".join(_address(each.address) for each in addresses)
-    goes_to = ", ".join(
-        f"{_address(each.fixed_address)} : goto guard{number}"
-        for number, each in enumerate(addresses)
-    )
+    # A server may have one of each outside: what may come in is the same.
+    guards = {_address(each.fixed_address): each.rules for each in addresses}
+    goes_to = ", ".join(f"{fixed} : goto guard{number}" for number, fixed in enumerate(guards))
     guarded = f"ct status dnat ct direction original ip daddr vmap {{ {goes_to} }}"
     translated = f"dnat to ip daddr map {{ {inward} }}"
     chains = [
-        *(_guard(f"guard{number}", each.rules) for number, each in enumerate(addresses)),
+        *(_guard(f"guard{number}", rules) for number, rules in enumerate(guards.values())),
         _hooked("prerouting", "nat", _BEFORE_NAT_IN, [translated]),
         _hooked("output", "nat", _BEFORE_NAT_IN, [translated]),
         _hooked("forward", "filter", _BEFORE_FILTER, [guarded]),
-        _chain("local", ["type filter hook output priority -5; policy accept;", guarded]),
+        _chain(
+            "local",
+            [f"type filter hook output priority {_BEFORE_FILTER}; policy accept;", guarded],
+        ),
         _hooked("postrouting", "nat", _BEFORE_NAT_OUT, _outward(addresses, uplinks, known)),
     ]
     return "\n".join([*begin, f"table ip {TABLE} {{", *chains, "}", ""])
@@ -181,7 +193,7 @@ def restored_chain(fixed_addresses: Iterable[str]) -> str:
     """What `iptables-restore --noflush` reads: the chain anew, and nothing else changed."""
     rules = [
         f"-A {CHAIN} -d {_address(each)}/32 -m conntrack --ctstate DNAT -j ACCEPT"
-        for each in fixed_addresses
+        for each in dict.fromkeys(fixed_addresses)
     ]
     return "\n".join(["*filter", f":{CHAIN} - [0:0]", *rules, "COMMIT", ""])
 
@@ -267,6 +279,18 @@ def _refuse_nftables_of_libvirt(connection: Connection) -> None:
             "libvirt filters this host's networks by nftables, where no connection from outside "
             'can be let in: set firewall_backend = "iptables" in its network.conf.'
         )
+
+
+def _known(connection: Connection) -> list[str] | None:
+    """The addresses in the host's present table; None where there is none."""
+    ran = run_on_host(connection, ["nft", "list", "table", "ip", TABLE])
+    return None if ran.status else read_table(ran.output)
+
+
+def read_table(text: str) -> list[str]:
+    """The addresses that a table, as nft prints it, translates to others."""
+    found = _TRANSLATED.search(text)
+    return _PAIR.findall(found[1]) if found else []
 
 
 def _let_in(connection: Connection, fixed_addresses: Sequence[str]) -> None:

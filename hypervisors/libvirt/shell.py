@@ -15,8 +15,10 @@ from hypervisors.libvirt.connection import Connection
 from hypervisors.libvirt.errors import DriverError, HostUnreachable, Unsupported
 
 COMMAND_S = 30.0
-_SSH_FAILED = 255
 _NOT_FOUND = 127
+# The status comes as the last line: the program that runs ssh keeps its own, and a connection that
+# broke off brings none.
+_WITH_STATUS = ("sh", "-c", '"$@"; printf "\\n%s" "$?"', "sh")
 _ROOT = "root"
 # An account's path may lack the administrator's programs.
 _PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
@@ -56,9 +58,10 @@ def run_on_host(
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HostUnreachable(f"{words[0]}: {error}") from error
-    if done.returncode == _SSH_FAILED:
-        raise HostUnreachable(done.stderr.strip() or "ssh failed")
-    return Ran(done.stdout, done.stderr.strip(), done.returncode)
+    output, _, status = done.stdout.rpartition("\n")
+    if not status.isdigit():
+        raise HostUnreachable(done.stderr.strip() or "The connection broke off.")
+    return Ran(output, done.stderr.strip(), int(status))
 
 
 def succeed_on_host(connection: Connection, words: Sequence[str], *, given: str = "") -> str:
@@ -79,13 +82,13 @@ def succeed_on_host(connection: Connection, words: Sequence[str], *, given: str 
 def _command(uri: str, words: Sequence[str]) -> list[str]:
     where = urlsplit(uri)
     if where.scheme == "qemu":
-        return [*_as_root(os.geteuid() == 0), *words]
+        return [*_WITH_STATUS, *_as_root(os.geteuid() == 0), *words]
     command = parse_qs(where.query).get("command", [""])[0]
     if not where.scheme.endswith("+ssh") or not command or where.hostname is None:
         raise Unsupported(f"No commands can be run on a host with a {where.scheme} URI.")
     account = unquote(where.username or _ROOT)
     port = ("-p", str(where.port)) if where.port else ()
-    remote = shlex.join([*_as_root(account == _ROOT), *words])
+    remote = shlex.join([*_WITH_STATUS, *_as_root(account == _ROOT), *words])
     return [command, "-l", account, *port, "--", where.hostname, remote]
 
 

@@ -13,30 +13,12 @@ from rest_framework.response import Response
 from cloudportal.api.views import WireRequest
 from cloudportal.errors import Gone, NotOffered
 from servers.api.action import FREE, Action, Schema
-from servers.api.action_bodies import (
-    ADD_FLOATING_IP,
-    REMOVE_FLOATING_IP,
-)
 from servers.api.gone import GONE
 from servers.begin import check_legal
 from servers.legal import LEGAL
 from servers.models import Server
 
 _PLAIN: Mapping[str, Schema] = {"2.1": FREE}
-
-
-def _absent(
-    name: str, body: Mapping[str, Schema] = _PLAIN, *, until: str = ""
-) -> tuple[str, Action]:
-    def refuse(request: WireRequest, server: Server, value: Any) -> Response:
-        """Refuse.
-
-        Raises:
-            NotOffered: always.
-        """
-        raise NotOffered(f"The action '{name}' is not available in this release.")
-
-    return name, Action(refuse, LEGAL[name].policy, body, until=until)
 
 
 def _restore(request: WireRequest, server: Server, value: Any) -> Response:
@@ -62,10 +44,4 @@ def _gone(request: WireRequest, server: Server, value: Any) -> Response:
 ABSENT_ACTIONS = {
     "restore": Action(_restore, LEGAL["restore"].policy, _PLAIN),
     "resetNetwork": Action(_gone, LEGAL["resetState"].policy, _PLAIN),
-    **dict(
-        [
-            _absent("addFloatingIp", ADD_FLOATING_IP, until="2.43"),
-            _absent("removeFloatingIp", REMOVE_FLOATING_IP, until="2.43"),
-        ]
-    ),
 }

@@ -10,6 +10,7 @@ from cloudportal.api.views import ComputeView, WireRequest
 from servers.api.readings import instant
 from servers.explain import newest_decision
 from servers.find import find_server
+from servers.high_availability import fate_of
 
 EXPLANATION = record(
     {
@@ -23,6 +24,7 @@ EXPLANATION = record(
         "chosen": nullable(STRING),
         "alternates": {"type": "array"},
         "summary": STRING,
+        "enable_ha": nullable(STRING),
     }
 )
 
@@ -32,7 +34,7 @@ class Explanation(ComputeView):
 
     @documented("Explain a placement.", responses={200: wrapped("explanation", EXPLANATION)})
     def get(self, request: WireRequest, server_id: str) -> Response:
-        """Candidates, what each filter removed, the weights, and the choice."""
+        """Candidates, what each filter removed, the weights, the choice, and what is to follow."""
         server = find_server(
             actor=request.actor,
             server_id=server_id,
@@ -51,5 +53,6 @@ class Explanation(ComputeView):
             "chosen": decision.chosen or None,
             "alternates": decision.alternates,
             "summary": decision.summary,
+            "enable_ha": fate_of(server) or None,
         }
         return Response({"explanation": explanation})

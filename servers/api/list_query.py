@@ -211,7 +211,7 @@ def read_filter(query: QueryDict, version: Microversion, actor: Actor) -> Server
         ip6=values.get("ip6", ""),
         changed_since=since,
         changed_before=before,
-        deleted=_deleted(values, statuses, since),
+        deleted=_deleted(values, statuses, is_about_changes=bool(since or before)),
         is_locked=_strict_flag(values, "locked"),
         has_config_drive=_flag(values.get("config_drive")),
         disk_config=_disk_config(values.get("auto_disk_config")),
@@ -267,13 +267,13 @@ def _statuses(query: QueryDict, version: Microversion, *, for_admin: bool) -> li
 
 
 def _deleted(
-    values: Mapping[str, str], statuses: list[str] | None, since: datetime | None
+    values: Mapping[str, str], statuses: list[str] | None, *, is_about_changes: bool
 ) -> bool | None:
     if statuses is not None and "DELETED" in statuses:
         return True if statuses == ["DELETED"] else None
     if "deleted" in values:
         return is_true(values["deleted"])
-    return None if since is not None else False
+    return None if is_about_changes else False
 
 
 def _flag(text: str | None) -> bool | None:

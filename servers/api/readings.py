@@ -112,7 +112,7 @@ def addresses(shown: Shown) -> dict[str, list[dict[str, Any]]]:
     for address in shown.around.addresses.get(shown.id, ()):
         entry: dict[str, Any] = {"version": address.version, "addr": address.address}
         if not shown.is_short:
-            entry["OS-EXT-IPS:type"] = "fixed"
+            entry["OS-EXT-IPS:type"] = "floating" if address.is_floating else "fixed"
             entry["OS-EXT-IPS-MAC:mac_addr"] = address.mac_address
         found.setdefault(address.network, []).append(entry)
     return found

@@ -28,7 +28,7 @@ def fence(context: Context) -> dict[str, Any]:
     if host.fenced_at is not None:
         return {"outcome": "The host is fenced."}
     if host.state != HostState.DOWN:
-        return {"outcome": "The host answers again."}
+        return {"outcome": "The host is not down any more."}
     begun_at = timezone.now()
     stands_in_the_way = fencing.obstacle(host, begun_at)
     if stands_in_the_way or not marked(host).exists():

@@ -37,6 +37,7 @@ UNSHELVE_NAME = "server.unshelve"
 START_NAME = "server.unshelve_start"
 EVENT = "compute_unshelve_instance"
 SCHEDULE_EVENT = "schedule_instances"
+IMAGE_EVENT = "get_image_info"
 START_EVENT = "compute_start_instance"
 _OWN = (TaskState.UNSHELVING, TaskState.SPAWNING)
 _RUNS = {"vm_state": VmState.ACTIVE, "power_state": PowerState.RUNNING}
@@ -94,6 +95,10 @@ def place(context: Context) -> dict[str, Any]:
     server = server_of(context)
     now = timezone.now()
     tried = [each["host"] for each in context.rounds if each.get("host")]
+    if server.shelved_image_id is not None:
+        # What is known of the image is in the request already: the event is for who reads them.
+        history.begin_event(**_event(context, IMAGE_EVENT, ""), now=now)
+        history.end_event(**_event(context, IMAGE_EVENT, ""), now=now)
     history.begin_event(**_event(context, SCHEDULE_EVENT, ""), now=now)
     allocation = place_server(
         server_id=server.pk,

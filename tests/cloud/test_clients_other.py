@@ -213,3 +213,69 @@ def test_networks_with_the_sdk(portal):
 
     assert [each["ip_address"] for each in port.fixed_ips] == [address]
     assert connection.get_port("p-sdk") is None
+
+
+@pytest.fixture
+def public(portal):
+    """An external network, joined to the project's by a router; both are gone afterwards."""
+
+    def as_admin(*words: str) -> str:
+        return portal.openstack(*words, cloud=ADMIN)
+
+    as_admin("network", "create", "--external", "public")
+    as_admin(
+        *("subnet", "create", "--network", "public", "--subnet-range", "203.0.113.0/28"),
+        *("--no-dhcp", "public"),
+    )
+    as_admin("router", "create", "--external-gateway", "public", "edge")
+    as_admin("router", "add", "subnet", "edge", "default")
+    yield "public"
+    as_admin("router", "remove", "subnet", "edge", "default")
+    as_admin("router", "delete", "edge")
+    as_admin("network", "delete", "public")
+
+
+def test_routers_with_the_command(portal, public):
+    shown = portal.openstack_json("router", "show", "edge", cloud=ADMIN)
+    refused = portal.openstack("router", "delete", "edge", cloud=ADMIN, check=False)
+    portal.openstack("router", "create", "--description", "Mine.", "r-cli")
+    portal.openstack("router", "set", "--external-gateway", public, "--name", "r-two", "r-cli")
+    mine = portal.openstack_json("router", "show", "r-two")
+    portal.openstack("router", "unset", "--external-gateway", "r-two")
+    cleared = portal.openstack_json("router", "show", "r-two")
+    listed = portal.openstack_json("router", "list")
+    portal.openstack("router", "delete", "r-two")
+
+    [interface] = shown["interfaces_info"]
+    gateway = portal.openstack_json("subnet", "show", "default")["gateway_ip"]
+    assert interface["ip_address"] == gateway
+    assert "still has ports" in refused
+    assert (mine["status"], mine["description"]) == ("ACTIVE", "Mine.")
+    assert mine["external_gateway_info"]["enable_snat"]
+    assert cleared["external_gateway_info"] is None
+    assert names(listed) == {"r-two"}
+    assert portal.openstack_json("router", "list") == []
+
+
+def test_floating_ips_with_the_command_and_the_sdk(portal, public):
+    connection = portal.connection()
+    port = portal.openstack_json("port", "create", "--network", "default", "p-float")
+    taken = portal.openstack_json("floating", "ip", "create", "--description", "Mine.", public)
+    address = taken["floating_ip_address"]
+    portal.openstack("floating", "ip", "set", "--port", "p-float", address)
+    led = connection.network.find_ip(address)
+    [listed] = portal.openstack_json("floating", "ip", "list", "--port", port["id"])
+    portal.openstack("floating", "ip", "unset", "--port", address)
+    let_go = connection.network.find_ip(address)
+    portal.openstack("floating", "ip", "delete", address)
+    portal.openstack("port", "delete", "p-float")
+    other = connection.create_floating_ip(network=public)
+    connection.delete_floating_ip(other.id)
+
+    assert (taken["status"], taken["description"]) == ("DOWN", "Mine.")
+    assert (led.port_id, led.port_details["name"]) == (port["id"], "p-float")
+    assert listed["Fixed IP Address"] == port["fixed_ips"][0]["ip_address"]
+    assert (let_go.port_id, let_go.fixed_ip_address) == (None, None)
+    assert list(connection.network.ips()) == []
+    quota = portal.openstack_json("quota", "show", "--network")
+    assert {"floating_ips", "routers"} <= {row["Resource"] for row in quota}

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from dashboard.rows import PAGE_SIZE
 from operations.models import Operation
-from servers.models import Server
+from servers.models import Server, ServerAction
 from servers.states import TaskState, VmState
 from tests.dashboard.world import fill
 
@@ -141,7 +141,31 @@ def test_administrators_see_the_host_and_why_it_was_chosen(admin, member, world)
 
     assert "alpha" in admin.get(page_of(server)).content.decode()
     assert "Are enough vCPUs" in admin.get(placement).content.decode()
+    assert "Restarted elsewhere" not in admin.get(placement).content.decode()
     assert member.get(placement).status_code == 403
+
+
+def test_administrators_see_what_becomes_of_a_marked_server_when_its_host_dies(admin, world):
+    server = fill(world)["web-1"]
+    Server.objects.filter(pk=server.pk).update(options={"enable_ha": True})
+
+    page = admin.get(page_of(server, "server-placement")).content.decode()
+
+    assert "Restarted elsewhere" in page
+    assert "alpha has no fence command" in page
+
+
+def test_a_reason_in_the_history_is_no_error(member, world):
+    server = fill(world)["web-1"]
+    action = ServerAction.objects.filter(server_id=server.pk).latest("pk")
+    ServerAction.objects.filter(pk=action.pk).update(message="Host alpha has booted.")
+    page = page_of(server, "server-activity")
+
+    shown = member.get(page).content.decode()
+
+    assert '<span class="row-note">Host alpha has booted.</span>' in shown
+    ServerAction.objects.filter(pk=action.pk).update(message="Error")
+    assert '<span class="row-note is-error">Error</span>' in member.get(page).content.decode()
 
 
 def test_running_step_and_those_to_come_are_shown(member, world):

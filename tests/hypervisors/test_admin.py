@@ -1,7 +1,10 @@
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.messages import get_messages
 from django.urls import reverse
+from django.utils import timezone
 
+from hypervisors.fence_command import words_of
 from hypervisors.libvirt import errors as driver
 from hypervisors.models import Aggregate, HostState, Hypervisor
 from identity.models import Domain, User
@@ -206,3 +209,61 @@ def test_an_aggregate_with_hosts_is_not_deleted(admin, hypervisor):
         admin.post(url, {"post": "yes"})
 
     assert list(Aggregate.objects.all()) == [full]
+
+
+@pytest.fixture
+def form_of(hypervisor, ssh_dir):
+    """The form of a host that is there, as the page sends it; keywords change it."""
+
+    def make(**changes):
+        pools = {"pools-INITIAL_FORMS": "1", "pools-TOTAL_FORMS": "1",
+                 "pools-0-id": hypervisor.pools.get().pk, "pools-0-hypervisor": hypervisor.pk,
+                 "pools-0-is_default": "on"}  # fmt: skip
+        return {**FORM, "name": hypervisor.name, "uri": hypervisor.uri, **pools, **changes}
+
+    return make
+
+
+def test_a_fence_command_is_entered_as_a_line_and_kept_sealed(admin, hypervisor, form_of):
+    url = reverse("admin:hypervisors_hypervisor_change", args=[hypervisor.pk])
+
+    saved = admin.post(url, form_of(fence_command="/bin/true -P 'a secret'"))
+
+    assert saved.status_code == 302, saved.content.decode()
+    hypervisor.refresh_from_db()
+    assert words_of(hypervisor) == ("/bin/true", "-P", "a secret")
+    shown = admin.get(url).content.decode()
+    assert "/bin/true -P &#x27;a secret&#x27;" in shown
+    entry = LogEntry.objects.latest("pk")
+    assert "secret" not in f"{entry.change_message}{entry.object_repr}"
+    sealed = hypervisor.sealed_fence_command
+    admin.post(url, form_of(fence_command="/bin/true -P 'a secret'", cpu_ratio="2"))
+    hypervisor.refresh_from_db()
+    assert hypervisor.sealed_fence_command == sealed
+    admin.post(url, form_of())
+    hypervisor.refresh_from_db()
+    assert words_of(hypervisor) == ()
+
+
+def test_a_fence_command_that_cannot_be_one_is_refused_with_the_reason(admin, hypervisor, form_of):
+    url = reverse("admin:hypervisors_hypervisor_change", args=[hypervisor.pk])
+
+    answer = admin.post(url, form_of(fence_command="poweroff")).content.decode()
+
+    assert "begins with the whole path of its program" in answer
+    hypervisor.refresh_from_db()
+    assert words_of(hypervisor) == ()
+
+
+def test_a_host_that_is_declared_dead_no_more_is_not_fenced_either(admin, hypervisor, form_of):
+    url = reverse("admin:hypervisors_hypervisor_change", args=[hypervisor.pk])
+    for undo in (
+        lambda: _act(admin, "unforce_down", hypervisor),
+        lambda: admin.post(url, form_of()),
+    ):
+        Hypervisor.objects.update(is_forced_down=True, fenced_at=timezone.now())
+
+        undo()
+
+        hypervisor.refresh_from_db()
+        assert (hypervisor.is_forced_down, hypervisor.fenced_at) == (False, None)

@@ -4,6 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from hypervisors import ssh
+from hypervisors.fence_command import words_of
 from hypervisors.libvirt.spec import HostCheck
 from hypervisors.management.commands import hypervisor as command
 from hypervisors.models import Hypervisor
@@ -118,3 +119,41 @@ def test_accept_key_of_this_machine_is_refused(hosts, db):
 
 def test_marks_cover_all_answers_of_a_check():
     assert set(command._MARKS) == {True, False, None}
+
+
+def test_a_fence_command_is_set_shown_by_its_program_alone_and_taken_away(hypervisor):
+    words = ("/bin/true", "-H", "{host}", "-P", "secret")
+
+    said = _run(
+        "fence-command", "host1", "--after-s", "60", "--timeout-s", "5", "--command", *words
+    )
+
+    hypervisor.refresh_from_db()
+    assert words_of(hypervisor) == words
+    assert "by /bin/true (4 arguments, not shown)" in said
+    assert "secret" not in said
+    assert _run("fence-command", "host1") == said
+    assert "down for 90 s" in _run("fence-command", "host1", "--after-s", "90")
+    assert "no fence command" in _run("fence-command", "host1", "--none")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--command", "poweroff"), "whole path"),
+        (("--none", "--command", "/bin/true"), "A command, or --none"),
+        (("--after-s", "1", "--command", "/bin/true"), "times"),
+    ],
+)
+def test_a_fence_command_that_cannot_be_one_is_refused(hypervisor, words, text):
+    with pytest.raises(CommandError, match=text):
+        _run("fence-command", "host1", *words)
+
+    hypervisor.refresh_from_db()
+    assert words_of(hypervisor) == ()
+
+
+def test_the_list_says_what_becomes_of_the_servers_of_a_host(hypervisor):
+    Hypervisor.objects.update(state="down", state_reason="Cold.", fence_note="It is not fenced.")
+
+    assert "Cold. It is not fenced." in _run("list")

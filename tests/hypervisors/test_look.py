@@ -158,3 +158,29 @@ def test_look_for_guests_at_a_host_that_was_down_is_a_whole_one(hypervisor, host
 
     assert Hypervisor.objects.get().state == HostState.UP
     assert "list_pools" in host.calls
+
+
+def test_another_boot_than_before_is_noted_with_its_time(hypervisor, host):
+    host.boot = "one"
+    look_at_host(hypervisor, timezone.now())
+    hypervisor.refresh_from_db()
+    first = (hypervisor.boot_id, hypervisor.booted_at)
+
+    host.boot = "two"
+    now = timezone.now()
+    look_at_host(hypervisor, now)
+
+    hypervisor.refresh_from_db()
+    assert first == ("one", None)
+    assert (hypervisor.boot_id, hypervisor.booted_at) == ("two", now)
+
+
+def test_a_boot_that_cannot_be_read_changes_nothing(hypervisor, host):
+    host.boot = "one"
+    look_at_host(hypervisor, timezone.now())
+
+    host.boot = ""
+    look_at_host(hypervisor, timezone.now())
+
+    hypervisor.refresh_from_db()
+    assert (hypervisor.boot_id, hypervisor.booted_at) == ("one", None)

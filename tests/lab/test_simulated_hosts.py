@@ -51,3 +51,17 @@ def test_a_host_without_power_comes_back_with_its_key_and_what_it_stored(lab):
     assert after["host_key_fingerprint"] == before["host_key_fingerprint"]
     assert "kept" in lab.ask(after, "pool-list", "--all", "--name")
     assert lab("exec", before["name"], "--", "hostname").strip() == before["name"]
+
+
+def test_each_start_of_a_host_is_a_boot_of_its_own(lab):
+    host, neighbour = lab.up()
+
+    def boot(of):
+        return lab("exec", of["name"], "--", "cat", "/proc/sys/kernel/random/boot_id")
+
+    before = boot(host)
+    assert before == boot(host) != boot(neighbour)
+    lab("kill-host", host["name"])
+    lab("start-host", host["name"])
+
+    assert boot(host) != before

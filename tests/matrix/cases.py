@@ -37,6 +37,7 @@ from servers.states import PowerState, VmState
 from tests.authorisation import actor_named
 from tests.matrix import (
     fences,
+    floating,
     groups,
     interfaces,
     migrate,
@@ -486,6 +487,14 @@ CASES = [
     Case(
         "apply filters", "network.apply_filters", groups.begin_apply, groups.filters_follow,
         has_successor=False,
+    ),
+    Case(
+        "place floating IPs", "network.place_floating_ips", floating.begin_place,
+        floating.it_is_there, has_successor=False,
+    ),
+    Case(
+        "apply floating IPs", "network.apply_floating_ips", floating.begin_apply,
+        floating.it_is_there, has_successor=False,
     ),
     Case(
         "precache", "image.precache", precache.begin, precache.image_is_there,

@@ -8,7 +8,7 @@ from identity.models import Domain, User
 from images.models import Image
 from networks.create import NewPort, create_port
 from networks.groups import default_group
-from networks.models import Port
+from networks.models import FloatingIP, FloatingPlace, Port, Router
 
 
 @pytest.fixture
@@ -22,11 +22,23 @@ def browser(client, db):
 def rows(network, member):
     now = timezone.now()
     create_port(wanted=NewPort(str(network.pk), name="one"), actor=member, now=now)
+    subnet = network.subnets.get()
+    router = Router.objects.create(project_id="p1", name="r", external_network=network)
+    floating = FloatingIP.objects.create(
+        project_id="p1", network=network, subnet=subnet, address="203.0.113.5"
+    )
+    place = FloatingPlace.objects.create(
+        **{"host": "host1", "address": "203.0.113.5", "fixed_address": "10.5.0.9"},
+        **{"cidr": "10.5.0.0/24", "port_id": Port.objects.get().pk, "gateway_ip": "203.0.113.1"},
+    )
     return {
         "networks_network": network,
         "networks_subnet": network.subnets.get(),
         "networks_port": Port.objects.get(),
         "networks_securitygroup": default_group("p1", now=now),
+        "networks_router": router,
+        "networks_floatingip": floating,
+        "networks_floatingplace": place,
         "images_image": Image.objects.create(name="tiny", owner="p1"),
     }
 

@@ -66,6 +66,7 @@ ACTIONS = [
     _asked("rebuild", "2.19", {"rebuild": {**_REBUILD, "description": "A web server."}}),
     _asked("rebuild", "2.54", {"rebuild": {**_REBUILD, "key_name": None}}),
     _asked("rebuild", "2.57", {"rebuild": {**_REBUILD, "user_data": "IyEvYmluL3NoCg=="}}),
+    _asked("rebuild", "2.63", {"rebuild": {**_REBUILD, "trusted_image_certificates": None}}),
     _asked("rebuild", "2.90", {"rebuild": {**_REBUILD, "hostname": "web"}}),
     _asked("rebuild", "2.94", {"rebuild": {**_REBUILD, "hostname": "web.example.org"}}),
     _asked("shelve", "2.1", {"shelve": None}),
@@ -90,6 +91,8 @@ ACTIONS = [
     _asked("console-output", "2.1", {"os-getConsoleOutput": {"length": 50}}),
     _action("vnc-console", "2.1", {"os-getVNCConsole": {"type": "novnc"}}),
     _asked("spice-console", "2.1", {"os-getSPICEConsole": {"type": "spice-html5"}}),
+    _asked("rdp-console", "2.1", {"os-getRDPConsole": {"type": "rdp-html5"}}),
+    _action("reset-network", "2.1", {"resetNetwork": None}, status=410),
     _action("serial-console", "2.1", {"os-getSerialConsole": {"type": "serial"}}),
     _asked("restore", "2.1", {"restore": None}, "soft-delete"),
 ]

@@ -6,7 +6,10 @@ from typing import Any
 
 from tests.compute_world import PUBLIC_KEY
 from tests.samples.actions import ACTIONS
+from tests.samples.administration import ADMINISTRATION
 from tests.samples.more import FAULTS, PAGES
+from tests.samples.of_servers import OF_SERVERS
+from tests.samples.proxies import PROXIES
 from tests.samples.sample import Sample
 
 _SERVER = "2.1 2.3 2.9 2.16 2.19 2.26 2.47 2.63 2.71 2.73 2.75 2.90 2.96 2.98 2.100 2.104"
@@ -20,6 +23,9 @@ _NEW: dict[str, Any] = {
 }
 SAMPLES = [
     *ACTIONS,
+    *OF_SERVERS,
+    *ADMINISTRATION,
+    *PROXIES,
     *PAGES,
     *FAULTS,
     Sample("servers", "list", "GET servers", "2.1"),
@@ -85,7 +91,7 @@ SAMPLES = [
         "instance-actions",
         "show",
         "GET servers/{server_id}/os-instance-actions/{request_id}",
-        "2.1 2.58 2.62 2.84",
+        "2.1 2.51 2.58 2.62 2.84",
     ),
     Sample("flavors", "list", "GET flavors", "2.1 2.55"),
     Sample("flavors", "detail", "GET flavors/detail", "2.1 2.55 2.61 2.75 2.102"),
@@ -101,7 +107,7 @@ SAMPLES = [
         "flavors",
         "create",
         "POST flavors",
-        "2.55",
+        "2.55 2.61 2.75 2.102",
         {
             "flavor": {
                 "name": "new",
@@ -114,7 +120,11 @@ SAMPLES = [
         },
     ),
     Sample(
-        "flavors", "update", "PUT flavors/{flavor_id}", "2.55", {"flavor": {"description": "New."}}
+        "flavors",
+        "update",
+        "PUT flavors/{flavor_id}",
+        "2.55 2.61 2.75 2.102",
+        {"flavor": {"description": "New."}},
     ),
     Sample("flavors", "access", "GET flavors/{flavor_id}/os-flavor-access", "2.1"),
     Sample("flavors", "extra-specs", "GET flavors/{flavor_id}/os-extra_specs", "2.1"),
@@ -142,7 +152,7 @@ SAMPLES = [
         "server-groups",
         "create",
         "POST os-server-groups",
-        "2.1",
+        "2.1 2.13",
         {"server_group": {"name": "new", "policies": ["affinity"]}},
         "member",
     ),
@@ -165,7 +175,11 @@ SAMPLES = [
     Sample("quota-sets", "detail", "GET os-quota-sets/{target_id}/detail", "2.1 2.36 2.57"),
     Sample("quota-sets", "defaults", "GET os-quota-sets/{target_id}/defaults", "2.1 2.36 2.57"),
     Sample(
-        "quota-sets", "update", "PUT os-quota-sets/{target_id}", "2.57", {"quota_set": {"cores": 9}}
+        "quota-sets",
+        "update",
+        "PUT os-quota-sets/{target_id}",
+        "2.1 2.36 2.57",
+        {"quota_set": {"cores": 9}},
     ),
     Sample("quota-class-sets", "show", "GET os-quota-class-sets/{class_name}", "2.1 2.50 2.57"),
     Sample("hypervisors", "list", "GET os-hypervisors", "2.1 2.53"),
@@ -189,7 +203,7 @@ SAMPLES = [
         "aggregates",
         "set-metadata",
         "POST os-aggregates/{aggregate_id}/action",
-        "2.1",
+        "2.1 2.41",
         {"set_metadata": {"metadata": {"ssd": "true"}}},
     ),
     Sample("usage", "list", f"GET os-simple-tenant-usage?{_DAY}&detailed=1", "2.1"),

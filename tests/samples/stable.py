@@ -19,6 +19,8 @@ _BY_KEY = {
     "OS-EXT-SRV-ATTR:reservation_id": "r-3fhpjulh",
     "OS-EXT-SRV-ATTR:instance_name": "instance-00000001",
     "hostId": "2091634baaccdc4c5a1d57069c833e402921df696b7f970791b12ec6",
+    "period_beginning": "2026-04-01 00:00:00",
+    "period_ending": "2026-05-01 00:00:00",
     "private_key": "-----BEGIN OPENSSH PRIVATE KEY-----\n...\n-----END OPENSSH PRIVATE KEY-----\n",
 }
 

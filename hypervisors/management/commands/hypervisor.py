@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import ArgumentParser
+from argparse import REMAINDER, ArgumentParser
 from collections.abc import Sequence
 from typing import Any
 
@@ -113,13 +113,10 @@ class Command(BaseCommand):
     def _fence_command(self, options: dict[str, Any]) -> None:
         host = _named(options["name"])
         words = tuple(options["words"])
-        if not words and not options["none"]:
-            self._print_fencing(host)
-            return
         if words and options["none"]:
             raise CommandError("A command, or --none.")
         wanted = Fencing(
-            words,
+            words or (() if options["none"] else words_of(host)),
             timeout_s=options["timeout_s"] or host.fence_timeout_s,
             after_s=options["after_s"] or host.fence_after_s,
         )
@@ -207,10 +204,13 @@ def _add_fence_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--after-s", type=int, help="seconds that the host is down first")
     parser.add_argument("--none", action="store_true", help="take the command away")
     parser.add_argument(
-        "words",
-        nargs="*",
-        metavar="-- PROGRAM ARGUMENT",
-        help="run without a shell; {host}, {name}, {hostname} and {uuid} are filled in",
+        "--command",
+        dest="words",
+        nargs=REMAINDER,
+        default=(),
+        metavar="PROGRAM",
+        help="with its arguments, to the end of the line; run without a shell; {host}, {name}, "
+        "{hostname} and {uuid} are filled in",
     )
 
 

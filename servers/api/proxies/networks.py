@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
+from django.utils import timezone
 from rest_framework.response import Response
 
 from cloudportal.api.microversions import available
@@ -12,10 +14,14 @@ from cloudportal.api.query import IGNORED
 from cloudportal.api.representation import NULL, STRING, nullable, record
 from cloudportal.api.validation import NAME, BodySchema, closed
 from cloudportal.api.views import ComputeView, WireRequest
-from cloudportal.errors import Gone, NotFound, NotOffered
+from cloudportal.errors import Gone, NotFound, OverQuota
 from identity import policy
+from networks.errors import IpAddressGenerationFailure
+from networks.errors import OverQuota as FloatingIPsExceeded
+from networks.floating_ips import NewFloatingIP, create_floating_ip, delete_floating_ip
 from networks.lookup import find, visible_networks
-from networks.models import Network, NetworkQuerySet
+from networks.models import FloatingIP, Network, NetworkQuerySet
+from networks.server_ports import OWNER_PREFIX
 from servers import rules as rules
 from servers.api.gone import GONE, GONE_ANSWERS
 
@@ -160,8 +166,27 @@ class FloatingIpPools(ComputeView):
         return Response({"floating_ip_pools": [{"name": name} for name in pools]})
 
 
+def _floating_ips(request: WireRequest, verb: str) -> QuerySet[FloatingIP]:
+    """The project's own, also for administrators."""
+    actor = request.actor
+    policy.require(actor, f"os_compute_api:os-floating-ips:{verb}", project_id=actor.project_id)
+    rows = FloatingIP.objects.filter(project_id=actor.project_id)
+    return rows.select_related("network", "port")
+
+
+def _floating_ip(row: FloatingIP) -> dict[str, Any]:
+    is_servers = row.port is not None and row.port.device_owner.startswith(OWNER_PREFIX)
+    return {
+        "id": str(row.pk),
+        "ip": row.address,
+        "pool": row.network.name or str(row.network_id),
+        "fixed_ip": row.fixed_address,
+        "instance_id": row.port.device_id if row.port is not None and is_servers else None,
+    }
+
+
 class FloatingIps(ComputeView):
-    """The floating IPs of a project; none can be had in this release."""
+    """The floating IPs of a project."""
 
     @available(until=LAST)
     @documented(
@@ -170,30 +195,39 @@ class FloatingIps(ComputeView):
         responses={200: listed("floating_ips", FLOATING_IP, links=None)},
     )
     def get(self, request: WireRequest) -> Response:
-        """There are none."""
-        _require(request, "list")
-        return Response({"floating_ips": []})
+        """All of them."""
+        rows = _floating_ips(request, "list").order_by("created_at", "pk")
+        return Response({"floating_ips": [_floating_ip(row) for row in rows]})
 
     @available(until=LAST)
     @documented(
         "Take a floating IP.",
         request=ALLOCATE,
         responses={200: wrapped("floating_ip", FLOATING_IP)},
-        faults=[501],
     )
     def post(self, request: WireRequest) -> Response:
-        """Refuse.
+        """Take one of the pool, or of the first without a name.
 
         Raises:
-            NotFound: there is no such pool, or none at all.
-            NotOffered: always else.
+            NotFound: there is no such pool, or none at all, or it is empty.
+            OverQuota: the project has all it may have.
         """
         wanted = (ALLOCATE.check(request.data) or {}).get("pool")
-        _require(request, "create")
-        pools = _pools().filter(name=wanted) if wanted else _pools()
-        if not pools.exists():
+        rows = _floating_ips(request, "create")
+        pool = _pool(wanted)
+        if pool is None:
             raise NotFound("Floating IP pool not found.")
-        raise NotOffered("Floating IPs cannot be had in this release.")
+        of_pool = f" in pool {wanted}" if wanted else ""
+        try:
+            made = create_floating_ip(
+                wanted=NewFloatingIP(str(pool.pk)), actor=request.actor, now=timezone.now()
+            )
+        except IpAddressGenerationFailure as error:
+            left = f"No more floating IPs{of_pool or ' available'}."
+            raise NotFound(left) from error
+        except FloatingIPsExceeded as error:
+            raise OverQuota(f"IP allocation over quota{of_pool}.") from error
+        return Response({"floating_ip": _floating_ip(rows.get(pk=made.pk))})
 
 
 class OneFloatingIp(ComputeView):
@@ -204,31 +238,34 @@ class OneFloatingIp(ComputeView):
         "Show a floating IP.", query=IGNORED, responses={200: wrapped("floating_ip", FLOATING_IP)}
     )
     def get(self, request: WireRequest, floating_ip_id: str) -> Response:
-        """Not found.
-
-        Raises:
-            NotFound: always.
-        """
-        _require(request, "show")
-        raise NotFound(f"Floating IP not found for ID {floating_ip_id}")
+        """The address, and where it leads."""
+        row = _one(_floating_ips(request, "show"), floating_ip_id)
+        return Response({"floating_ip": _floating_ip(row)})
 
     @available(until=LAST)
     @documented("Give a floating IP back.", responses={202: None})
     def delete(self, request: WireRequest, floating_ip_id: str) -> Response:
-        """Not found.
+        """Wherever it leads."""
+        row = _one(_floating_ips(request, "delete"), floating_ip_id)
+        delete_floating_ip(floating_ip=row, actor=request.actor, now=timezone.now())
+        return Response(status=202)
 
-        Raises:
-            NotFound: always.
-        """
-        _require(request, "delete")
+
+def _one(rows: QuerySet[FloatingIP], floating_ip_id: str) -> FloatingIP:
+    found = find(rows, floating_ip_id)
+    if found is None:
         raise NotFound(f"Floating IP not found for ID {floating_ip_id}")
+    return found
+
+
+def _pool(wanted: str | None) -> Network | None:
+    """By name, else by id; the first by name when none is wanted."""
+    pools = _pools().order_by("name", "pk")
+    if not wanted:
+        return pools.first()
+    return pools.filter(name=wanted).first() or find(pools, wanted)
 
 
 def _pools() -> NetworkQuerySet:
     everything: Any = Network.objects.filter(is_external=True)
     return everything  # type: ignore[no-any-return]  # a manager of our querysets, typed as the plain one
-
-
-def _require(request: WireRequest, verb: str) -> None:
-    actor = request.actor
-    policy.require(actor, f"os_compute_api:os-floating-ips:{verb}", project_id=actor.project_id)

@@ -8,6 +8,7 @@ from typing import Any
 
 from openstack.exceptions import ConflictException
 
+from cloudportal.api.views import COMPUTE
 from tests.cloud import blink
 from tests.cloud.probes.table import Column, NotOffered, Outcome, Probes
 from tests.portal import eventually
@@ -66,7 +67,7 @@ def names(rows: Any) -> set[str]:
 @PROBES.of("versions")
 def _versions(c: CommandColumn) -> None:
     rows = c.read("versions", "show", "--service", "compute", "--status", "CURRENT")
-    assert [row["Max Microversion"] for row in rows] == ["2.104"]
+    assert [row["Max Microversion"] for row in rows] == [str(COMPUTE.maximum)]
 
 
 @PROBES.of("extensions")

@@ -1,5 +1,9 @@
+import re
+from pathlib import Path
+
 import pytest
 
+from hypervisors.libvirt import features
 from hypervisors.libvirt.features import (
     Bandwidth,
     GuestFeatures,
@@ -52,6 +56,7 @@ def test_wish_is_honoured(specs, properties, name, value):
         ({"quota:cpu_quota": "500"}, {}, "quota:cpu_quota"),
         ({"quota:cpu_shares": "many"}, {}, "quota:cpu_shares"),
         ({"quota:vif_inbound_peak": "10"}, {}, "quota:vif_inbound_peak"),
+        ({"accel:device_profile": "gpu"}, {}, "accel:device_profile"),
         ({"hw:cpu_max_cores": "2"}, {"hw_cpu_cores": "4"}, "hw_cpu_cores"),
         (
             {"quota:disk_total_iops_sec": "5", "quota:disk_read_iops_sec": "5"},
@@ -90,3 +95,19 @@ def test_topology_is_the_nearest_that_makes_up_the_vcpus(vcpus, wish, most, shap
 def test_maxima_that_no_topology_fits_are_refused():
     with pytest.raises(InvalidProperty):
         choose_topology(8, Topology(), Topology(1, 2, 2))
+
+
+def _written_out(text):
+    """Every name that `a_{b,c}` stands for."""
+    found = re.search(r"{([^}]*)}", text)
+    if found is None:
+        return [text]
+    start, end = text[: found.start()], text[found.end() :]
+    return [name for part in found[1].split(",") for name in _written_out(start + part + end)]
+
+
+def test_the_manual_names_all_that_is_honoured():
+    text = (Path(__file__).parents[3] / "docs/guests.md").read_text().partition("## Refused")[0]
+    named = {name for each in re.findall(r"`([^`]+)`", text) for name in _written_out(each)}
+
+    assert {*features._FLAVOR, *features._IMAGE} - named == set()

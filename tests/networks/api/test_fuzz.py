@@ -5,6 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from networks.api.bodies import CREATE_PORT, CREATE_SUBNET
+from networks.api.router_bodies import CREATE_FLOATING_IP, CREATE_ROUTER
+from networks.models import Network
 
 pytestmark = pytest.mark.django_db
 scalars = (
@@ -34,12 +36,22 @@ values = st.recursive(
 )
 @given(data=st.data())
 @pytest.mark.parametrize(
-    ("name", "schema"), [("port", CREATE_PORT), ("subnet", CREATE_SUBNET)], ids=["port", "subnet"]
+    ("name", "schema", "of_network"),
+    [
+        ("port", CREATE_PORT, "network_id"),
+        ("subnet", CREATE_SUBNET, "network_id"),
+        ("router", CREATE_ROUTER, ""),
+        ("floatingip", CREATE_FLOATING_IP, "floating_network_id"),
+    ],
+    ids=["port", "subnet", "router", "floatingip"],
 )
-def test_any_body_is_answered(client_for, network, admin, name, schema, data):
+def test_any_body_is_answered(client_for, network, admin, name, schema, of_network, data):
     keys = st.sampled_from(sorted(schema["properties"]))
     fields = data.draw(st.dictionaries(keys, values, max_size=5))
-    body = {name: {"network_id": str(network.pk), **fields}}
+    known = {of_network: str(network.pk)} if of_network else {}
+    body = {name: {**known, **fields}}
+    if name == "floatingip":
+        Network.objects.filter(pk=network.pk).update(is_external=True)
 
     response = client_for(admin).post(f"/network/v2.0/{name}s", body, format="json")
 

@@ -19,7 +19,7 @@ from networks.floating_ips import (
     delete_floating_ip,
     disassociate,
 )
-from networks.floating_places import again, notice, sweep_places
+from networks.floating_places import again, notice, sweep_places, tell_all
 from networks.models import FloatingPlace, Port
 from networks.operations.debts import describe_floating_ips
 from networks.routers import NewRouter, add_interface, create_router
@@ -232,3 +232,13 @@ def test_what_a_forgotten_host_had_is_forgotten(hosts, led):
     settle()
 
     assert not FloatingPlace.objects.exists()
+
+
+def test_hosts_may_be_told_of_having_none(hosts):
+    make_hypervisor(hosts, name="host1", state=HostState.UP)
+    hosts["host1"].floating = {"203.0.113.9": None}
+
+    tell_all(now=timezone.now())
+    settle()
+
+    assert hosts["host1"].floating == {}

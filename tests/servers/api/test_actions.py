@@ -218,6 +218,18 @@ def test_explanation_is_the_newest_decision(active):
 
     explanation = answer.json()["explanation"]
     assert (explanation["candidates"], explanation["chosen"]) == (3, "alpha")
+    assert explanation["enable_ha"] is None
+
+
+def test_explanation_says_what_becomes_of_a_marked_server_when_its_host_dies(active):
+    server = active(options={"enable_ha": True})
+    Decision.objects.create(server_id=server.pk, candidates=3, chosen="alpha", summary="alpha, for")
+
+    answer = client_as("admin").get(f"/compute/v2.1/servers/{server.pk}/cloudportal:explanation")
+
+    assert answer.json()["explanation"]["enable_ha"] == (
+        "alpha has no fence command: the server is restarted only when that host is back."
+    )
 
 
 def test_addresses_by_network(active):

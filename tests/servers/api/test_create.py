@@ -242,6 +242,26 @@ def test_image_property_that_cannot_be_honoured_is_named(post, body, image):
     assert "hw_disk_bus" in message
 
 
+def test_extra_spec_that_cannot_be_honoured_is_named_as_one(post, body, flavor):
+    type(flavor).objects.filter(pk=flavor.pk).update(extra_specs={"hw:numa_nodes": "2"})
+
+    answer = post(body())
+
+    assert answer.json()["badRequest"]["message"] == (
+        "Invalid flavor extra specs. Error: extra spec hw:numa_nodes = '2': is not supported here"
+    )
+
+
+def test_vcpus_that_no_topology_within_the_maxima_makes_up_are_refused(post, body, flavor):
+    maxima = {"hw:cpu_max_sockets": "1", "hw:cpu_max_cores": "1", "hw:cpu_max_threads": "1"}
+    type(flavor).objects.filter(pk=flavor.pk).update(vcpus=2, extra_specs=maxima)
+
+    answer = post(body())
+
+    assert answer.status_code == 400
+    assert "no CPU topology fits" in answer.json()["badRequest"]["message"]
+
+
 def test_zero_disk_flavor_is_for_administrators(post, body, flavor):
     type(flavor).objects.filter(pk=flavor.pk).update(disk_gib=0)
 

@@ -94,6 +94,9 @@ def test_a_change_of_power_is_made_true(tell, active, state, tag, kind):
     if kind:
         action = ServerAction.objects.exclude(action="create").get()
         assert action.action == kind.removeprefix("server.")
+        event = action.events.get()
+        found = (event.event, event.host, event.result)
+        assert found == ("compute_power_update", "alpha", "Success")
 
 
 def test_power_is_left_alone_while_a_task_runs(tell, active):

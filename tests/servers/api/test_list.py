@@ -135,6 +135,8 @@ def test_deleted_servers_show_to_those_who_ask_what_changed(three, now):
 
     assert names() == ["db2", "web"]
     assert names("changes-since=2026-05-04T12:00:00Z") == ["db2", "db", "web"]
+    assert names("changes-before=2036-05-04T12:00:00Z", "2.66") == ["db2", "db", "web"]
+    assert names("changes-before=2036-05-04T12:00:00Z", "2.65") == ["db2", "web"]
     assert names("deleted=true", who="admin") == ["db"]
     assert names("status=DELETED", who="admin") == ["db"]
 

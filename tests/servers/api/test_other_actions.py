@@ -4,7 +4,7 @@ import pytest
 
 from operations.models import Operation
 from servers.api.actions import ACTIONS
-from servers.models import Server, ServerAction
+from servers.models import ServerAction
 from servers.states import TaskState, VmState
 from tests.authorisation import client_as
 
@@ -44,29 +44,6 @@ def test_nothing_was_ever_soft_deleted(active):
 
     message = f"Cannot 'restore' instance {server.pk} while it is in vm_state active"
     assert answer.json() == {"conflictingRequest": {"code": 409, "message": message}}
-
-
-# Action, microversion, body of it, and who is refused by the policy.
-ABSENT = [
-    ("addFloatingIp", "2.43", {"address": "10.0.0.1"}, "reader"),
-    ("removeFloatingIp", "2.43", {"address": "10.0.0.1"}, "reader"),
-]
-
-
-@pytest.mark.parametrize(("name", "version", "value", "refused"), ABSENT)
-def test_what_this_release_does_not_have_says_so_after_all_checks(
-    active, name, version, value, refused
-):
-    server = active()
-
-    answer = act(server, {name: value}, version=version)
-    forbidden = act(server, {name: value}, who=refused, version=version)
-    foreign = act(server, {name: value}, who="foreign member", version=version)
-
-    message = f"The action '{name}' is not available in this release."
-    assert answer.json() == {"notImplemented": {"code": 501, "message": message}}
-    assert (forbidden.status_code, foreign.status_code) == (403, 404)
-    assert (Server.objects.get().task_state, Operation.objects.exists()) == (None, False)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +95,8 @@ def test_what_is_gone_is_gone(active):
 
 
 def test_every_action_of_the_field_is_known():
-    assert {name for name, *_ in ABSENT} | {
+    assert {
+        *("addFloatingIp", "removeFloatingIp"),
         *("os-start", "os-stop", "reboot", "pause", "unpause", "suspend", "resume", "lock"),
         *("unlock", "trigger_crash_dump", "forceDelete", "restore", "os-resetState"),
         *("os-getConsoleOutput", "resetNetwork", "rebuild", "rescue", "unrescue", "changePassword"),

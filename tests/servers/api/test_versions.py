@@ -1,8 +1,11 @@
 import pytest
 
+from cloudportal.api.microversions import Microversion
+from cloudportal.api.views import COMPUTE
 from tests.authorisation import EVERYBODY, NOBODY, Endpoint, client_as, matrix
 
 BASE = "http://127.0.0.1:8000/compute"
+BEYOND = Microversion(2, COMPUTE.maximum.minor + 1)
 
 
 @pytest.mark.parametrize("path", ["/compute", "/compute/"])
@@ -13,7 +16,7 @@ def test_the_list_needs_no_token(path):
     [old, version] = answer.json()["versions"]
     assert (old["id"], old["status"], old["version"]) == ("v2.0", "DEPRECATED", "")
     assert (version["id"], version["status"]) == ("v2.1", "CURRENT")
-    assert (version["min_version"], version["version"]) == ("2.1", "2.104")
+    assert (version["min_version"], version["version"]) == ("2.1", str(COMPUTE.maximum))
     assert version["links"] == [{"rel": "self", "href": f"{BASE}/v2.1/"}]
     assert "OpenStack-API-Version" not in answer.headers
 
@@ -101,8 +104,8 @@ def test_a_nul_in_the_address_is_malformed(path):
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
-        ({"OpenStack-API-Version": "compute 2.105"}, 406),
-        ({"X-OpenStack-Nova-API-Version": "2.105"}, 406),
+        ({"OpenStack-API-Version": f"compute {BEYOND}"}, 406),
+        ({"X-OpenStack-Nova-API-Version": str(BEYOND)}, 406),
         ({"OpenStack-API-Version": "compute two"}, 400),
         ({"OpenStack-API-Version": "volume 3.99"}, 200),
         ({"OpenStack-API-Version": "compute latest"}, 200),

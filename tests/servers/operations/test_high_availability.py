@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from cloudportal.restored import settle
 from hypervisors import fencing, ssh
 from hypervisors.enable import ServiceChange, change_service
 from hypervisors.fence_command import Fencing, set_fencing
@@ -110,7 +111,7 @@ def fence(work) -> Operation:
     return work(host1().uuid)
 
 
-def test_it_is_evacuated_once_its_host_is_fenced_and_its_history_says_why(lost, work, runs):
+def test_it_is_evacuated_once_its_host_is_fenced_and_its_history_says_why(hosts, lost, work, runs):
     address = FixedIP.objects.get().address
 
     ended = fence(work)
@@ -123,6 +124,9 @@ def test_it_is_evacuated_once_its_host_is_fenced_and_its_history_says_why(lost, 
     assert runs.read_text() == "x"
     assert (lost.hypervisor.name, lost.vm_state, lost.task_state) == ("host2", "active", None)
     assert FixedIP.objects.get().address == address
+    # It is marked as before, also in what its new guest keeps.
+    assert lost.options == {"enable_ha": True}
+    assert hosts["host2"].guests[lost.pk].spec.metadata.options == '{"enable_ha": true}'
     action = ServerAction.objects.get(action="evacuate")
     assert action.user_id == ""
     assert action.message.startswith("Host host1 is dead: its fence command succeeded at ")
@@ -221,7 +225,7 @@ def test_a_host_that_is_back_before_it_is_fenced_is_left_alone(hosts, lost, work
 
     ended = work(host1().uuid)
 
-    assert ended.outputs["fence"]["outcome"] == "The host answers again."
+    assert ended.outputs["fence"]["outcome"] == "The host is not down any more."
     assert not runs.exists()
 
 
@@ -275,11 +279,35 @@ def test_a_fence_that_switched_nothing_off_is_found_out_when_the_host_is_back(ho
 
     assert host1().condition == "fenced"
     assert "not seen to have booted" in host1().fence_note
+    assert not unfinished("server.cleanup")
     assert lost.pk not in hosts["host1"].guests
     change_service(
         hypervisor=host1(), change=ServiceChange(is_forced_down=False), actor=actor_named("admin")
     )
     assert (host1().condition, host1().fenced_at, host1().fence_note) == ("up", None, "")
+
+
+def test_a_fence_in_doubt_is_no_proof_any_more(hosts, lost, work):
+    fence(work)
+    hosts["host1"].be_down(False)
+    look("host1")
+    lose(hosts)
+
+    turn()
+
+    assert not unfinished("server.evacuate")
+    assert "not seen to have booted" in host1().fence_note
+
+
+def test_the_fence_of_a_restored_database_is_no_proof_any_more(lost, work):
+    fence(work)
+
+    settle(now=timezone.now())
+    Hypervisor.objects.filter(name="host1").update(state=HostState.DOWN)
+    turn()
+
+    assert (host1().fenced_at, host1().condition) == (None, "forced down")
+    assert not unfinished("server.evacuate")
 
 
 def test_what_did_not_leave_before_its_host_was_back_starts_there(hosts, lost, work):
@@ -396,6 +424,7 @@ def test_a_host_that_booted_and_is_disabled_is_left_with_the_disks(hosts, server
 
     server.refresh_from_db()
     assert (server.hypervisor.name, server.vm_state) == ("host2", VmState.ACTIVE)
+    assert server.options == {"enable_ha": True}
     action = ServerAction.objects.get(action="migrate")
     assert action.message == (
         "Host host1 has booted: the guest did not run any more. That host is disabled."

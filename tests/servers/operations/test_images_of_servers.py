@@ -234,6 +234,12 @@ def test_a_host_that_is_away_owes_what_it_keeps_of_a_shelved_server(server, host
     work(debt.subject)
     assert hosts["host1"].is_clean()
     assert hosts["host2"].guests[server.pk].power_state == "running"
+    action = ServerAction.objects.get(server_id=server.pk, action="unshelve")
+    assert [each.event for each in action.events.all()] == [
+        "get_image_info",
+        "schedule_instances",
+        "compute_unshelve_instance",
+    ]
 
 
 def test_by_the_setting_a_server_waits_on_its_host(server, hosts, ask, work, settings):

@@ -221,3 +221,4 @@ def test_network_info_is_injected_where_the_host_lost_it(server, hosts, work):
     work(server.pk)
 
     assert len(host.filters) == len(there.entries) == 1
+    assert not ServerAction.objects.filter(action="injectNetworkInfo").exists()

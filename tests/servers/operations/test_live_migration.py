@@ -91,8 +91,8 @@ def test_a_server_goes_to_the_other_host_with_its_disks_and_addresses(hosts, ser
     assert volumes[f"{server.pk}-config"].content == config
     assert volumes[f"{server.pk}_console.log.0"].content == b"said before\n"
     assert Port.objects.get().host == "host2"
-    assert set(events_of(server, "os-migrateLive").values()) == {"Success"}
-    assert ServerAction.objects.get(action="os-migrateLive").message == ""
+    assert set(events_of(server, "live-migration").values()) == {"Success"}
+    assert ServerAction.objects.get(action="live-migration").message == ""
 
 
 def test_a_paused_server_arrives_paused(hosts, server, settle):
@@ -173,7 +173,7 @@ def test_a_migration_that_breaks_off_leaves_the_server_where_it_is(hosts, server
 
     assert ended.state == OperationState.FAILED
     assert Migration.objects.get().status == MigrationStatus.FAILED
-    assert ServerAction.objects.get(action="os-migrateLive").message == "Error"
+    assert ServerAction.objects.get(action="live-migration").message == "Error"
     assert server.vm_state == VmState.ACTIVE
     assert_is_on(hosts, server, "host1")
 

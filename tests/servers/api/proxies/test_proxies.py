@@ -3,6 +3,7 @@
 import pytest
 
 from networks.models import Network
+from quotas.models import QuotaLimit
 from tests.authorisation import OWN_PROJECT, client_as
 
 BASE = "/compute/v2.1"
@@ -92,15 +93,63 @@ def test_networks_of_a_project_are_shorter(network):
     assert answer == {"networks": [expected]}
 
 
+def make_pool(last="203.0.113.2"):
+    network = Network.objects.create(name="public", project_id="other", is_external=True)
+    network.subnets.create(
+        project_id="other",
+        cidr="203.0.113.0/24",
+        gateway_ip="203.0.113.1",
+        allocation_pools=[["203.0.113.2", last]],
+    )
+    return network
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("pool", "status"), [({}, 501), ({"pool": "public"}, 501), ({"pool": "no"}, 404)]
+    ("pool", "status"), [({}, 200), ({"pool": "public"}, 200), ({"pool": "no"}, 404)]
 )
 def test_external_networks_are_pools(pool, status):
-    Network.objects.create(name="public", project_id="other", is_external=True)
+    make_pool()
     client = client_as("member")
 
     assert client.get(f"{BASE}/os-floating-ip-pools").json() == {
         "floating_ip_pools": [{"name": "public"}]
     }
     assert client.post(f"{BASE}/os-floating-ips", pool).status_code == status
+
+
+@pytest.mark.django_db
+def test_a_floating_ip_is_taken_shown_and_given_back():
+    make_pool()
+    client, other = client_as("member"), client_as("foreign member")
+
+    taken = client.post(f"{BASE}/os-floating-ips", {"pool": "public"}).json()["floating_ip"]
+
+    assert taken == {
+        "id": taken["id"],
+        "ip": "203.0.113.2",
+        "pool": "public",
+        "fixed_ip": None,
+        "instance_id": None,
+    }
+    path = f"{BASE}/os-floating-ips/{taken['id']}"
+    assert client.get(path).json() == {"floating_ip": taken}
+    assert client.get(f"{BASE}/os-floating-ips").json() == {"floating_ips": [taken]}
+    assert other.get(f"{BASE}/os-floating-ips").json() == {"floating_ips": []}
+    assert other.delete(path).status_code == 404
+    empty = client.post(f"{BASE}/os-floating-ips", {"pool": "public"})
+    assert empty.status_code == 404
+    assert empty.json()["itemNotFound"]["message"] == "No more floating IPs in pool public."
+    assert client.delete(path).status_code == 202
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.django_db
+def test_floating_ips_have_a_quota():
+    make_pool()
+    QuotaLimit.objects.create(project_id=OWN_PROJECT, resource="floating_ips", limit=0)
+
+    refused = client_as("member").post(f"{BASE}/os-floating-ips", {})
+
+    assert refused.status_code == 403
+    assert refused.json()["forbidden"]["message"] == "IP allocation over quota."
