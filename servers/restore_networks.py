@@ -34,6 +34,7 @@ from networks.models import (
     Subnet,
 )
 from networks.server_ports import OWNER_PREFIX
+from networks.spread import note_members
 from quotas.consume import record_use
 from servers.restore_owners import restore_project
 
@@ -189,9 +190,13 @@ def _restore_port(record: PortRecord, guest: GuestMetadata, host: str, now: date
             port.save(force_insert=True)
     except IntegrityError:
         return [f"The port {port.pk} is left out: another one on its network has {record.mac}."]
-    port.security_groups.set(_groups(record, port.project_id, now))
+    groups = list(_groups(record, port.project_id, now))
+    port.security_groups.set(groups)
     _count(port.project_id, port.pk, "ports", now)
-    return [note for each in record.fixed_ips for note in _give(port, each)]
+    notes = [note for each in record.fixed_ips for note in _give(port, each)]
+    # Others' rules let it in again.
+    note_members([group.pk for group in groups], now=now)
+    return notes
 
 
 def _bind(

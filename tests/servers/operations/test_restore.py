@@ -18,7 +18,7 @@ from identity.models import Project, Role, RoleAssignment, User
 from images.inspect import Inspection
 from images.models import Image
 from images.storage import image_path
-from networks.models import FixedIP, Network, Port, SecurityGroup, Subnet
+from networks.models import FixedIP, GroupChange, Network, Port, SecurityGroup, Subnet
 from quotas.models import QuotaLimit, Reservation
 from scheduling.models import Allocation
 from servers.delete import delete_server
@@ -127,6 +127,18 @@ def test_a_restored_server_needs_no_other_metadata(server, hosts):
     bring_back(guest)
 
     assert sync_records(timezone.now(), Round()) == 0
+
+
+def test_others_learn_of_what_came_back(server):
+    guest = found(server)
+    lose_everything()
+    GroupChange.objects.all().delete()
+
+    bring_back(guest)
+
+    groups = set(SecurityGroup.objects.values_list("pk", flat=True))
+    noted = GroupChange.objects.filter(is_of_members=True).values_list("group_id", flat=True)
+    assert set(noted) == groups
 
 
 def test_a_second_time_changes_nothing(server):
