@@ -194,7 +194,7 @@ def keep_disks(hypervisor: Hypervisor, server_id: UUID, disks: Sequence[Disk]) -
     """
     with connected(hypervisor) as host:
         for disk in disks:
-            host.clone_volume(disk.pool, _kept_name(server_id, disk.volume), disk.volume)
+            host.copy_volume(disk.pool, _kept_name(server_id, disk.volume), disk.volume)
 
 
 def put_back(hypervisor: Hypervisor, server_id: UUID) -> None:
@@ -212,7 +212,7 @@ def put_back(hypervisor: Hypervisor, server_id: UUID) -> None:
                 own = f"{server_id}-{name.removeprefix(prefix)}"
                 if f"{name}{VERIFIED_SUFFIX}" in names:
                     host.delete_volume(pool.name, own)
-                    host.clone_volume(pool.name, own, name)
+                    host.copy_volume(pool.name, own, name)
                     # Only now nothing is lost when this one goes.
                     host.delete_volume(pool.name, name)
                 host.delete_volume(pool.name, f"{own}{VERIFIED_SUFFIX}")

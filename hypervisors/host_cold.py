@@ -18,9 +18,6 @@ class ColdHost(Protocol):
     ) -> VolumeInfo:
         """A disk with the file that `source` gives, over another volume of the pool."""
 
-    def clone_volume(self, pool: str, name: str, source: str) -> VolumeInfo:
-        """A volume with the content of another one of the pool, over nothing."""
-
 
 class LibvirtColdHost:
     """The same by libvirt."""
@@ -31,8 +28,4 @@ class LibvirtColdHost:
         self, pool: str, name: str, size_bytes: int, backing: str, source: Source
     ) -> VolumeInfo:
         """A disk with the file that `source` gives, over another volume of the pool."""
-        return cold.receive_disk(self.connection, pool, name, size_bytes, backing, source)
-
-    def clone_volume(self, pool: str, name: str, source: str) -> VolumeInfo:
-        """A volume with the content of another one of the pool, over nothing."""
-        return cold.clone_volume(self.connection, pool, name, source)
+        return cold.receive_disk(self.connection, pool, name, size_bytes, backing, source)[0]

@@ -8,13 +8,21 @@ from uuid import UUID
 from hypervisors.libvirt import storage, volumes
 from hypervisors.libvirt.connection import Connection
 from hypervisors.libvirt.spec import DiskSpec, GuestSpec, VolumeInfo
+from hypervisors.libvirt.storage import VolumeFormat
 
 
 class VolumesOfHost(Protocol):
     """Volumes, and the disks that they are to guests."""
 
-    def copy_volume(self, pool: str, name: str, source: str, size_bytes: int) -> VolumeInfo:
-        """A volume of its own with the content of another one of the pool."""
+    def copy_volume(
+        self,
+        pool: str,
+        name: str,
+        source: str,
+        size_bytes: int = 0,
+        kind: VolumeFormat | None = None,
+    ) -> VolumeInfo:
+        """A volume of its own with the content of another one of the pool, in its format."""
 
     def resize_volume(self, pool: str, name: str, size_bytes: int) -> VolumeInfo:
         """Let the volume grow to that size."""
@@ -46,9 +54,16 @@ class LibvirtVolumes:
 
     connection: Connection
 
-    def copy_volume(self, pool: str, name: str, source: str, size_bytes: int) -> VolumeInfo:
-        """A volume of its own with the content of another one of the pool."""
-        return volumes.copy_volume(self.connection, pool, name, source, size_bytes)
+    def copy_volume(
+        self,
+        pool: str,
+        name: str,
+        source: str,
+        size_bytes: int = 0,
+        kind: VolumeFormat | None = None,
+    ) -> VolumeInfo:
+        """A volume of its own with the content of another one of the pool, in its format."""
+        return volumes.copy_volume(self.connection, pool, name, source, size_bytes, kind)
 
     def resize_volume(self, pool: str, name: str, size_bytes: int) -> VolumeInfo:
         """Let the volume grow to that size."""

@@ -85,7 +85,7 @@ def copy_in_pool(hypervisor: Hypervisor, pool: str, name: str, source: str, size
         PoolFull: it does not fit.
     """
     with connected(hypervisor) as host:
-        host.copy_volume(pool, name, source, size_gib * _GIB)
+        host.copy_volume(pool, name, source, size_gib * _GIB, "qcow2")
 
 
 def copy_of_guest(hypervisor: Hypervisor, pool: str, name: str, source: str, guest: UUID) -> bool:

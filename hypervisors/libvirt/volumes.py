@@ -6,37 +6,46 @@ have (`storage.VERIFIED_SUFFIX`), since a worker, or the host, may die in the mi
 """
 
 import hashlib
-import time
 from typing import Any, BinaryIO
 from uuid import UUID
 from xml.etree import ElementTree as ET
 
 import libvirt
 
+from hypervisors.libvirt.cold import receive_disk
 from hypervisors.libvirt.connection import Beat, Connection, on_host
 from hypervisors.libvirt.domain_devices import disk_element, disk_places
-from hypervisors.libvirt.errors import Busy, Corrupted, DriverError, NotThere, translated
+from hypervisors.libvirt.errors import Busy, DriverError, NotThere, translated
+from hypervisors.libvirt.hot_plug import KEPT, Device, element_of, plug_in, pull_out
 from hypervisors.libvirt.spec import DiskSpec, GuestSpec, VolumeInfo
 from hypervisors.libvirt.storage import (
     VERIFIED_SUFFIX,
+    VolumeFormat,
     describe_volume,
     find,
     find_volume,
     volume_xml,
 )
-from hypervisors.libvirt.transfer import CHUNK_BYTES, STALL_S, receive
+from hypervisors.libvirt.transfer import STALL_S, receive
 
-_PLUG_S = 60.0
-_POLL_S = 0.3
-_ASK_AGAIN_S = 8.0
+_GROW_S = 60.0
 _COPY_S = 6 * 3600.0
-_CONFIG = libvirt.VIR_DOMAIN_AFFECT_CONFIG
-_LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 
 
 @on_host(_COPY_S)
-def copy_volume(raw: Any, pool: str, name: str, source: str, size_bytes: int) -> VolumeInfo:
-    """A volume of its own with the content of another one of the pool, at least that large.
+def copy_volume(
+    raw: Any,
+    pool: str,
+    name: str,
+    source: str,
+    size_bytes: int = 0,
+    kind: VolumeFormat | None = None,
+) -> VolumeInfo:
+    """A volume of its own with all the content of another one of the pool, at least that large.
+
+    It has the format of the original unless `kind` says another, and lies over nothing: told of a
+    base, libvirt copies its content all the same, and then takes the copy for an overlay until it
+    looks into the file.
 
     Raises:
         NotThere: no such pool or source.
@@ -48,8 +57,9 @@ def copy_volume(raw: Any, pool: str, name: str, source: str, size_bytes: int) ->
         if stale is not None:
             _delete_half(stale)
         original = found.storageVolLookupByName(source)
+        own: VolumeFormat = "qcow2" if describe_volume(original).format == "qcow2" else "raw"
         capacity = original.info()[1]
-        copy = found.createXMLFrom(volume_xml(name, capacity, "qcow2"), original, 0)
+        copy = found.createXMLFrom(volume_xml(name, capacity, kind or own), original, 0)
         if capacity < size_bytes:
             copy.resize(size_bytes, 0)
         found.createXML(volume_xml(name + VERIFIED_SUFFIX, 0, "raw"), 0)
@@ -95,41 +105,9 @@ def receive_volume(
     Its checksum in hex, as it was read back.
 
     Raises:
-        Corrupted: what was read back is not what was sent.
-        PoolFull: it does not fit.
+        Corrupted, PoolFull: as `receive_disk`.
     """
-    beat = Beat()
-
-    def run(raw: Any) -> str:
-        stale = find_volume(raw, pool, name)
-        if stale is not None:
-            stale.delete(0)
-        found = raw.storagePoolLookupByName(pool)
-        volume = found.createXML(volume_xml(name, size_bytes, "qcow2"), 0)
-        sent, kept = _upload(raw, volume, source, beat), hashlib.sha256()
-        receive(raw, volume, (0, 0), kept.update, beat)
-        if kept.hexdigest() != sent:
-            raise Corrupted(f"The volume {name} was not read back as it was sent.")
-        return sent
-
-    return connection.call(run, deadline_s=STALL_S, beat=beat)
-
-
-def _upload(raw: Any, volume: Any, source: BinaryIO, beat: Beat) -> str:
-    digest = hashlib.sha256()
-    stream = raw.newStream(0)
-    volume.upload(stream, 0, 0, 0)
-    try:
-        while piece := source.read(CHUNK_BYTES):
-            digest.update(piece)
-            while piece:
-                piece = piece[stream.send(piece) :]
-            beat.touch()
-        stream.finish()
-    except BaseException:
-        find(stream.abort)
-        raise
-    return digest.hexdigest()
+    return receive_disk(connection, pool, name, size_bytes, "", source)[1]
 
 
 @on_host()
@@ -145,43 +123,16 @@ def attach_disk(connection: Connection, spec: GuestSpec, disk: DiskSpec) -> None
 
     Raises:
         NotThere: no such guest, or no such volume.
-        WrongState: it changed its state meanwhile.
-        Unsupported: it has no room for a further device.
+        WrongState, Unsupported: as `plug_in`.
     """
     found = next(each for each in disk_places(spec) if each[0].serial == disk.serial)
     text = ET.tostring(disk_element(spec, *found), encoding="unicode")
-    _attach(connection, spec.uuid, str(disk.serial), text)
-
-
-@on_host(_PLUG_S)
-def _attach(raw: Any, uuid: UUID, serial: str, xml: str) -> None:
-    domain = raw.lookupByUUID(uuid.bytes)
-    flags = 0 if _disk(domain, serial, libvirt.VIR_DOMAIN_XML_INACTIVE) is not None else _CONFIG
-    if domain.isActive() and _disk(domain, serial) is None:
-        flags |= _LIVE
-    if flags:
-        # Both at once where both lack it, so that the disk is at one place on the bus.
-        domain.attachDeviceFlags(xml, flags)
+    plug_in(connection, _disk(spec.uuid, str(disk.serial)), text)
 
 
 def detach_disk(connection: Connection, uuid: UUID, serial: str, timeout_s: float) -> bool:
-    """Take the disk from the guest; False if the guest did not let it go in time.
-
-    A guest that runs is asked, again now and then: one that still boots misses the first. Only when
-    it let the disk go its definition loses it too. A guest without the disk, or none, is fine.
-    """
-    ends_at = time.monotonic() + timeout_s
-    ask_at = time.monotonic()
-    while _is_plugged(connection, uuid, serial):
-        now = time.monotonic()
-        if now >= ends_at:
-            return False
-        if now >= ask_at:
-            _unplug(connection, uuid, serial)
-            ask_at = time.monotonic() + _ASK_AGAIN_S
-        time.sleep(_POLL_S)
-    _forget(connection, uuid, serial)
-    return True
+    """Take the disk from the guest; False if the guest did not let it go in time."""
+    return pull_out(connection, _disk(uuid, serial), timeout_s)
 
 
 @on_host()
@@ -190,11 +141,11 @@ def has_disk(raw: Any, uuid: UUID, serial: str) -> bool:
     domain = find(raw.lookupByUUID, uuid.bytes)
     if domain is None:
         return False
-    kept = _disk(domain, serial, libvirt.VIR_DOMAIN_XML_INACTIVE)
-    return kept is not None or _disk(domain, serial) is not None
+    disk = _disk(uuid, serial)
+    return element_of(domain, disk, KEPT) is not None or element_of(domain, disk) is not None
 
 
-@on_host(_PLUG_S)
+@on_host(_GROW_S)
 def grow_disk(raw: Any, uuid: UUID, serial: str, size_bytes: int) -> bool:
     """Let a running guest's disk grow to that size; False where the guest does not run.
 
@@ -204,7 +155,7 @@ def grow_disk(raw: Any, uuid: UUID, serial: str, size_bytes: int) -> bool:
     domain = raw.lookupByUUID(uuid.bytes)
     if not domain.isActive():
         return False
-    disk = _disk(domain, serial)
+    disk = element_of(domain, _disk(uuid, serial))
     if disk is None:
         raise NotThere(f"The guest {uuid} has no disk {serial}.")
     target = ET.fromstring(disk).find("target")  # noqa: S314 - libvirt's own output
@@ -214,41 +165,9 @@ def grow_disk(raw: Any, uuid: UUID, serial: str, size_bytes: int) -> bool:
     return True
 
 
-@on_host()
-def _is_plugged(raw: Any, uuid: UUID, serial: str) -> bool:
-    domain = find(raw.lookupByUUID, uuid.bytes)
-    return domain is not None and bool(domain.isActive()) and _disk(domain, serial) is not None
+def _disk(uuid: UUID, serial: str) -> Device:
+    def pick(root: ET.Element) -> ET.Element | None:
+        disks = root.iterfind("devices/disk")
+        return next((disk for disk in disks if disk.findtext("serial") == serial), None)
 
-
-@on_host(_PLUG_S)
-def _unplug(raw: Any, uuid: UUID, serial: str) -> None:
-    domain = find(raw.lookupByUUID, uuid.bytes)
-    disk = None if domain is None or not domain.isActive() else _disk(domain, serial)
-    if disk is None:
-        return
-    try:
-        with translated():
-            domain.detachDeviceFlags(disk, _LIVE)
-    except (Busy, NotThere):
-        return  # it is on its way out, or just went
-    except DriverError as error:
-        # libvirt has no code of its own for a request that the guest has not answered yet.
-        if error.code != libvirt.VIR_ERR_OPERATION_FAILED:
-            raise
-
-
-@on_host(_PLUG_S)
-def _forget(raw: Any, uuid: UUID, serial: str) -> None:
-    domain = find(raw.lookupByUUID, uuid.bytes)
-    disk = None if domain is None else _disk(domain, serial, libvirt.VIR_DOMAIN_XML_INACTIVE)
-    if disk is not None:
-        find(domain.detachDeviceFlags, disk, _CONFIG)
-
-
-def _disk(domain: Any, serial: str, flags: int = 0) -> str | None:
-    """The disk's element as libvirt has it, of the running or the kept definition."""
-    root = ET.fromstring(domain.XMLDesc(flags))  # noqa: S314 - libvirt's own output
-    for disk in root.iterfind("devices/disk"):
-        if disk.findtext("serial") == serial:
-            return ET.tostring(disk, encoding="unicode")
-    return None
+    return Device(uuid, pick)

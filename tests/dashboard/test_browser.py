@@ -86,6 +86,8 @@ def visit(chromium, live_server, cloud):
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
         expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+        # What is seen does nothing before its scripts have come.
+        page.wait_for_load_state()
         return page
 
     yield log_in

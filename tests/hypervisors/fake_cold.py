@@ -32,19 +32,3 @@ class FakeCold(FakePools):
         self._pass("inside receive_disk")
         volumes[volume.name] = volume
         return self._volume_info(pool, volume.name)
-
-    @counted_call
-    def clone_volume(self, pool: str, name: str, source: str) -> VolumeInfo:
-        volumes = self._pool(pool).volumes
-        if f"{name}.verified" not in volumes:
-            original = self._volume(pool, source)
-            volumes[name] = dataclasses.replace(original, name=name, content=b"")
-            if self.memory is not None:
-                self.memory.write()
-            self._pass("inside clone_volume")
-            whole = self._volume(pool, original.backing).content if original.backing else b""
-            volumes[name] = dataclasses.replace(
-                original, name=name, content=original.content or whole, backing=None
-            )
-            volumes[f"{name}.verified"] = FakeVolume(f"{name}.verified", "raw", 0)
-        return self._volume_info(pool, name)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from hypervisors.libvirt.errors import NotThere
 from hypervisors.libvirt.spec import DiskSpec, GuestSpec, VolumeInfo
+from hypervisors.libvirt.storage import VolumeFormat
 from tests.hypervisors.fake_guests import FakeGuests
 from tests.hypervisors.fake_pools import FakeVolume, counted_call
 
@@ -19,13 +20,21 @@ class FakeVolumes(FakeGuests):
         self.keeps_disks = False
 
     @counted_call
-    def copy_volume(self, pool: str, name: str, source: str, size_bytes: int) -> VolumeInfo:
+    def copy_volume(
+        self,
+        pool: str,
+        name: str,
+        source: str,
+        size_bytes: int = 0,
+        kind: VolumeFormat | None = None,
+    ) -> VolumeInfo:
         volumes, original = self._pool(pool).volumes, self._volume(pool, source)
         if f"{name}.verified" not in volumes:
             # Half of it is there before anybody notices that something is wrong.
-            volumes[name] = FakeVolume(name, "qcow2", original.capacity)
+            volumes[name] = FakeVolume(name, kind or original.format, original.capacity)
             self._pass("inside copy_volume")
-            volumes[name].content = original.content
+            below = self._volume(pool, original.backing).content if original.backing else b""
+            volumes[name].content = original.content or below
             volumes[name].capacity = max(size_bytes, original.capacity)
             volumes[f"{name}.verified"] = FakeVolume(f"{name}.verified", "raw", 0)
         return self._volume_info(pool, name)

@@ -54,7 +54,7 @@ def test_a_disk_lies_over_the_base_of_the_pool_that_it_came_to(connection, pools
 
     for _ in range(2):
         source.seek(0)
-        made = cold.receive_disk(connection, there, "disk", 1024 * MIB, "base", source)
+        made, _ = cold.receive_disk(connection, there, "disk", 1024 * MIB, "base", source)
 
     assert made.backing_path == storage.volume_path(connection, there, "base")
     # What libvirt reads in the file itself.
@@ -84,12 +84,12 @@ def test_a_disk_whose_sender_breaks_off_is_refused(connection, pools):
         cold.receive_disk(connection, there, "other", MIB, "gone", io.BytesIO(b""))
 
 
-def test_a_clone_is_whole_in_itself_and_made_once(connection, pools):
+def test_a_copy_is_whole_in_itself_and_made_once(connection, pools):
     pool = pools[0]
     storage.create_overlay(connection, pool, "disk", "base", 1)
 
     for _ in range(2):
-        made = cold.clone_volume(connection, pool, "kept", "disk")
+        made = volumes.copy_volume(connection, pool, "kept", "disk")
 
     assert (made.format, made.capacity_bytes) == ("qcow2", 1024 * MIB)
     assert made.backing_path is None
@@ -100,9 +100,17 @@ def test_a_clone_is_whole_in_itself_and_made_once(connection, pools):
     assert storage.is_verified(connection, pool, "kept")
 
 
-def test_a_raw_disk_is_cloned_too(connection, pools):
+def test_a_raw_disk_is_copied_too(connection, pools):
     pool = pools[0]
 
-    cold.clone_volume(connection, pool, "kept", "base")
+    volumes.copy_volume(connection, pool, "kept", "base")
 
     assert transfer.get_content(connection, pool, "kept") == b"\x5a" * MIB
+
+
+def test_a_copy_has_the_format_that_was_asked_for(connection, pools):
+    pool = pools[0]
+
+    made = volumes.copy_volume(connection, pool, "kept", "base", 2 * MIB, "qcow2")
+
+    assert (made.format, made.capacity_bytes) == ("qcow2", 2 * MIB)
