@@ -6,15 +6,12 @@ The compute side calls this. The checks, their order and their texts are the com
 from __future__ import annotations
 
 from datetime import datetime
-from ipaddress import ip_address
 from uuid import UUID
 
 from django.db.models import F, Max
 
-from networks.addresses import check_address
 from networks.errors import (
     BadNetworkRequest,
-    InvalidIpForNetwork,
     IpAddressGenerationFailure,
     IpAddressInUse,
     NetworkNotFound,
@@ -23,13 +20,14 @@ from networks.errors import (
 )
 from networks.groups import default_group
 from networks.lookup import find
-from networks.models import FixedIP, Network, Port, PortStatus
+from networks.models import Network, Port, PortStatus
 from networks.server_ports import (
     PlannedPort,
     PortOwner,
     RequestedNetwork,
     check_is_inside,
     create_server_ports,
+    is_taken,
     ports_of,
 )
 
@@ -57,8 +55,8 @@ def plan_interface(wanted: RequestedNetwork, *, project_id: str) -> PlannedPort:
         raise BadNetworkRequest(
             f"Network {network.pk} requires a subnet in order to boot instances on."
         )
-    if wanted.fixed_ip:
-        _check_free(network, wanted.fixed_ip)
+    if wanted.fixed_ip and is_taken(network, wanted.fixed_ip):
+        raise IpAddressInUse(f"Fixed IP address {wanted.fixed_ip} is already in use.")
     return PlannedPort(network, fixed_ip=wanted.fixed_ip, tag=wanted.tag or "")
 
 
@@ -85,19 +83,6 @@ def _only_network(project_id: str) -> Network:
             "Multiple possible networks found, use a Network ID to be more specific."
         )
     return usable[0]
-
-
-def _check_free(network: Network, fixed_ip: str) -> None:
-    try:
-        address = str(ip_address(fixed_ip))
-        for subnet in network.subnets.all():
-            check_address(subnet, address)
-    except (ValueError, InvalidIpForNetwork):
-        raise BadNetworkRequest(
-            f"Fixed IP address {fixed_ip} is not a valid ip address for network {network.pk}."
-        ) from None
-    if FixedIP.objects.filter(subnet__network=network, address=address).exists():
-        raise IpAddressInUse(f"Fixed IP address {fixed_ip} is already in use.")
 
 
 def take_port(planned: PlannedPort, *, owner: PortOwner, now: datetime) -> Port:

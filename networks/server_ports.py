@@ -140,8 +140,8 @@ def _plan_new(line: RequestedNetwork, actor: Actor) -> PlannedPort:
         raise BadNetworkRequest(f"Network {line.network_id} could not be found.")
     check_is_inside(network)
     _check_has_subnet(network)
-    if line.fixed_ip:
-        _check_free(network, line.fixed_ip)
+    if line.fixed_ip and is_taken(network, line.fixed_ip):
+        raise _taken(line.fixed_ip)
     return PlannedPort(network, fixed_ip=line.fixed_ip, tag=line.tag or "")
 
 
@@ -164,7 +164,12 @@ def _check_has_subnet(network: Network) -> None:
         )
 
 
-def _check_free(network: Network, fixed_ip: str) -> None:
+def is_taken(network: Network, fixed_ip: str) -> bool:
+    """Whether a port of the network has the address already.
+
+    Raises:
+        BadNetworkRequest: it is no address of the network.
+    """
     try:
         address = str(ip_address(fixed_ip))
         for subnet in network.subnets.all():
@@ -173,8 +178,7 @@ def _check_free(network: Network, fixed_ip: str) -> None:
         raise BadNetworkRequest(
             f"Fixed IP address {fixed_ip} is not a valid ip address for network {network.pk}."
         ) from None
-    if FixedIP.objects.filter(subnet__network=network, address=address).exists():
-        raise _taken(fixed_ip)
+    return FixedIP.objects.filter(subnet__network=network, address=address).exists()
 
 
 def _taken(fixed_ip: str | None) -> BadNetworkRequest:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -86,18 +87,9 @@ def consume_many(
         if fits < min(minimum, len(wanted)):
             raise _exceeded(wanted, minimum, account)
         fitting = min(fitting, fits)
+    who = {"project_id": project_id, "user_id": user_id, "created_at": now}
     Reservation.objects.bulk_create(
-        Reservation(
-            project_id=project_id,
-            user_id=user_id,
-            resource=name,
-            amount=amount,
-            subject=subject,
-            created_at=now,
-        )
-        for subject, amounts in wanted[:fitting]
-        for name, amount in amounts.items()
-        if amount
+        row for subject, amounts in wanted[:fitting] for row in _rows(subject, amounts, **who)
     )
     return fitting
 
@@ -117,21 +109,8 @@ def record_use(
     """
     _check_counted(amounts)
     lock_ledger(project_id, now=now)
-    Reservation.objects.bulk_create(
-        [
-            Reservation(
-                project_id=project_id,
-                user_id=user_id,
-                resource=name,
-                amount=amount,
-                subject=subject,
-                created_at=now,
-            )
-            for name, amount in amounts.items()
-            if amount
-        ],
-        ignore_conflicts=True,
-    )
+    rows = _rows(subject, amounts, project_id=project_id, user_id=user_id, created_at=now)
+    Reservation.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def grow(
@@ -185,6 +164,14 @@ def hold_exactly(
     release(subject=subject, resources=[name for name, amount in amounts.items() if not amount])
     wanted = {name: amount for name, amount in amounts.items() if amount}
     _write_held(project_id, subject, wanted, now, user_id)
+
+
+def _rows(subject: UUID, amounts: Mapping[str, int], **fields: Any) -> list[Reservation]:
+    return [
+        Reservation(subject=subject, resource=name, amount=amount, **fields)
+        for name, amount in amounts.items()
+        if amount
+    ]
 
 
 def _with_held(subject: UUID, amounts: Mapping[str, int]) -> dict[str, tuple[int, int]]:

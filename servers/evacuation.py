@@ -7,7 +7,6 @@ from datetime import datetime
 
 from django.db import transaction
 
-from flavors.models import Flavor
 from hypervisors.errors import HypervisorNotFound
 from hypervisors.models import HostState, Hypervisor
 from identity.actors import Actor
@@ -18,7 +17,8 @@ from servers.begin import begin_action, check_legal, require
 from servers.errors import HostInUse, InvalidServerRequest, InvalidState
 from servers.legal import LEGAL
 from servers.live_migration import end_moves
-from servers.models import Migration, Server
+from servers.models import Server
+from servers.moves import new_departure
 from servers.secrets import new_password, seal
 from servers.states import MigrationStatus, MigrationType, VmState
 
@@ -75,7 +75,14 @@ def evacuate_server(*, server: Server, wanted: Evacuation, actor: Actor, now: da
         if Operation.objects.filter(subject=server.pk, kind=KIND, state__in=UNFINISHED).exists():
             return password
         end_moves(server.pk, now=now)
-        migration = _record(server, source, wanted, actor, now)
+        migration = new_departure(
+            server,
+            MigrationType.EVACUATION,
+            status=MigrationStatus.ACCEPTED,
+            to=wanted.host,
+            actor=actor,
+            now=now,
+        )
         begin_action(
             server,
             ACTION,
@@ -105,28 +112,3 @@ def check_is_down(host: Hypervisor) -> None:
     """
     if host.state != HostState.DOWN and not host.is_forced_down:
         raise HostInUse(f"Compute service of {host.name} is still in use.")
-
-
-def _record(
-    server: Server, source: Hypervisor, wanted: Evacuation, actor: Actor, now: datetime
-) -> Migration:
-    flavor = Flavor.objects.filter(flavorid=server.flavor["flavorid"])
-    key = flavor.values_list("pk", flat=True).first()
-    return Migration.objects.create(
-        server_id=server.pk,
-        type=MigrationType.EVACUATION,
-        status=MigrationStatus.ACCEPTED,
-        source=source,
-        source_name=source.name,
-        source_node=source.hostname,
-        destination_name=wanted.host,
-        old_flavor_id=key,
-        new_flavor_id=key,
-        old_flavor=server.flavor,
-        new_flavor=server.flavor,
-        user_id=actor.user_id,
-        project_id=actor.project_id or "",
-        request_id=actor.request_id,
-        created_at=now,
-        updated_at=now,
-    )

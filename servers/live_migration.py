@@ -9,7 +9,6 @@ from uuid import UUID
 from django.db import transaction
 
 from cloudportal.errors import Invalid
-from flavors.models import Flavor
 from hypervisors.models import Hypervisor
 from hypervisors.move import hosts_unfit, obstacle
 from identity import policy
@@ -29,6 +28,7 @@ from servers.errors import (
 )
 from servers.legal import LEGAL
 from servers.models import Migration, Server
+from servers.moves import new_departure
 from servers.states import MigrationStatus, MigrationType, TaskState
 
 ACTION = "os-migrateLive"
@@ -84,7 +84,14 @@ def live_migrate_server(*, server: Server, move: LiveMove, actor: Actor, now: da
     if move.checks_first:
         _check(server, move)
     with transaction.atomic():
-        migration = _record(server, move, actor, now)
+        migration = new_departure(
+            server,
+            MigrationType.LIVE,
+            status=MigrationStatus.QUEUED,
+            to=move.host,
+            actor=actor,
+            now=now,
+        )
         begin_action(
             server,
             ACTION,
@@ -101,32 +108,6 @@ def live_migrate_server(*, server: Server, move: LiveMove, actor: Actor, now: da
         )
         # Its row is held now: none comes to it any more.
         refuse_if_attached(server)
-
-
-def _record(server: Server, move: LiveMove, actor: Actor, now: datetime) -> Migration:
-    source = server.hypervisor
-    if source is None:
-        raise InvalidState(f"Instance {server.pk} is not ready")
-    flavor = Flavor.objects.filter(flavorid=server.flavor["flavorid"])
-    key = flavor.values_list("pk", flat=True).first()
-    return Migration.objects.create(
-        server_id=server.pk,
-        type=MigrationType.LIVE,
-        status=MigrationStatus.QUEUED,
-        source=source,
-        source_name=source.name,
-        source_node=source.hostname,
-        destination_name=move.host,
-        old_flavor_id=key,
-        new_flavor_id=key,
-        old_flavor=server.flavor,
-        new_flavor=server.flavor,
-        user_id=actor.user_id,
-        project_id=actor.project_id or "",
-        request_id=actor.request_id,
-        created_at=now,
-        updated_at=now,
-    )
 
 
 def _check(server: Server, move: LiveMove) -> None:

@@ -12,6 +12,7 @@ from django.db.models import Q
 from flavors.models import Flavor
 from hypervisors.models import Hypervisor
 from identity.actors import Actor
+from servers.errors import InvalidState
 from servers.models import Migration, Server, ServerQuerySet
 from servers.states import MigrationStatus, MigrationType, TaskState, VmState
 
@@ -70,6 +71,45 @@ def new_move(
             **{name: getattr(server, name) for name in _BEFORE},
             "new_request_spec": request_spec,
         },
+        user_id=actor.user_id,
+        project_id=actor.project_id or "",
+        request_id=actor.request_id,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def new_departure(
+    server: Server,
+    kind: MigrationType,
+    *,
+    status: MigrationStatus,
+    to: str,
+    actor: Actor,
+    now: datetime,
+) -> Migration:
+    """Write the record of a move that takes the server away as it is; `to` is "" for any host.
+
+    Raises:
+        InvalidState: it is on no host.
+    """
+    source = server.hypervisor
+    if source is None:
+        raise InvalidState(f"Instance {server.pk} is not ready")
+    flavor = Flavor.objects.filter(flavorid=server.flavor["flavorid"])
+    key = flavor.values_list("pk", flat=True).first()
+    return Migration.objects.create(
+        server_id=server.pk,
+        type=kind,
+        status=status,
+        source=source,
+        source_name=source.name,
+        source_node=source.hostname,
+        destination_name=to,
+        old_flavor_id=key,
+        new_flavor_id=key,
+        old_flavor=server.flavor,
+        new_flavor=server.flavor,
         user_id=actor.user_id,
         project_id=actor.project_id or "",
         request_id=actor.request_id,

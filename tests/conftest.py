@@ -15,7 +15,8 @@ from hypervisors.models import Hypervisor
 from tests.authorisation import Endpoint
 from tests.conformance import checking
 from tests.emptying import empty_tables
-from tests.matrix.report import pytest_terminal_summary  # noqa: F401 - a hook, found by its name
+
+pytest_plugins = ["tests.chromium", "tests.matrix.report"]
 
 # What asks no database, what starts databases of its own, and what is the same on each of them: the
 # forms of requests and answers, who may call what, pages, names, files.

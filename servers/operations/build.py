@@ -17,11 +17,9 @@ from django.utils import timezone
 
 from hypervisors import capacity, disks, guests
 from hypervisors.models import Hypervisor
-from images.bring import bring_to_host
-from images.models import Image
 from networks import server_ports, wiring
 from operations.errors import Wait
-from operations.kinds import DEFAULT_QUEUE, TRANSFER_QUEUE, Context, Kind, Step
+from operations.kinds import Context, Kind, Step
 from scheduling.errors import NoValidHost
 from scheduling.place import place_server, release_server
 from scheduling.request_spec import RequestSpec
@@ -29,6 +27,7 @@ from servers import history
 from servers.config_drive import config_drive
 from servers.guest_spec import disk_plan, guest_facts, guest_spec
 from servers.models import Server
+from servers.operations import base_image
 from servers.operations.build_volumes import (
     drop_halves,
     let_volumes_go,
@@ -106,22 +105,10 @@ def free_slot(context: Context) -> None:
     capacity.free_build_slot(operation_id=context.operation_id)
 
 
-def bring_image(context: Context) -> dict[str, Any] | None:
+def bring_image(context: Context) -> dict[str, Any]:
     """Have the image in the host's pool; whoever comes second waits for the first."""
     server = server_of(context)
-    if server.image_id is None:
-        return {"volume": None}  # its root disk is a volume
-    image = Image.objects.filter(pk=server.image_id).first()
-    if image is None:
-        raise NoValidHost(f"Image {server.image_id} was deleted before it was needed.")
-    host = _host(context)
-    volume = bring_to_host(
-        image=image,
-        hypervisor=host,
-        operation_id=context.operation_id,
-        pool_name=pool_of(server, host).name,
-    )
-    return {"volume": volume}
+    return {"volume": base_image.bring_own(context, server, _host(context))}
 
 
 def drop_half_image(context: Context) -> None:
@@ -132,12 +119,8 @@ def drop_half_image(context: Context) -> None:
 
 
 def _image_queue(context: Context) -> str:
-    """An upload may take minutes: it must not hold up reboots and deletes."""
     server = server_of(context)
-    host = _host(context)
-    if server.image_id is None or disks.is_cached(pool_of(server, host), server.image_id):
-        return DEFAULT_QUEUE
-    return TRANSFER_QUEUE
+    return base_image.queue_to_bring(server, _host(context), server.image_id)
 
 
 def prepare_host(context: Context) -> dict[str, Any]:

@@ -21,8 +21,9 @@ from scheduling.stay import hold_just
 from servers.models import Migration, Server
 from servers.moves import amounts_of
 from servers.operations.cleanup import enqueue_cleanup
+from servers.operations.events import begin_event, end_event
 from servers.operations.facts import server_of
-from servers.operations.moving import begin_event, end_event, migration_of
+from servers.operations.moving import migration_of
 from servers.resize import CONFIRM
 from servers.states import MigrationStatus, PowerState, VmState
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.utils import timezone
 
@@ -11,11 +10,11 @@ from hypervisors.models import HostState, Hypervisor
 from networks import wiring
 from operations.errors import Wait
 from operations.kinds import Context
-from servers import history
+from scheduling.errors import NoValidHost
 from servers.destination import hosts_owing
-from servers.models import Migration, Server, ServerEvent
+from servers.models import Migration, Server
 from servers.operations.cleanup import enqueue_cleanup
-from servers.operations.facts import PLACE
+from servers.operations.facts import PLACE, chosen_host
 
 # How long a host that still has something of the server is waited for.
 OWING_S = 60.0
@@ -43,6 +42,18 @@ def note_destination(context: Context, host: Hypervisor) -> None:
         destination_node=host.hostname,
         destination_address=host.host_ip,
     )
+
+
+def destination_of(context: Context) -> Hypervisor:
+    """The host that was chosen.
+
+    Raises:
+        NoValidHost: it has been removed.
+    """
+    host = chosen_host(context)
+    if host is None:
+        raise NoValidHost("The host chosen for this server has been removed.")
+    return host
 
 
 def is_there(context: Context) -> bool:
@@ -79,43 +90,3 @@ def names_to_avoid(context: Context, *, since: datetime) -> list[str]:
 
 def _answers(host: Hypervisor) -> bool:
     return host.state == HostState.UP and not host.is_forced_down
-
-
-def begin_event(context: Context, event: str, host: str = "") -> None:
-    """A part of the action begins."""
-    history.begin_event(
-        server_id=context.subject,
-        request_id=context.request_id,
-        event=event,
-        host=host,
-        now=timezone.now(),
-    )
-
-
-def end_event(context: Context, event: str, host: str = "") -> None:
-    """A part of the action went well."""
-    history.end_event(
-        server_id=context.subject,
-        request_id=context.request_id,
-        event=event,
-        host=host,
-        now=timezone.now(),
-    )
-
-
-def fail_events(context: Context, error: dict[str, Any]) -> None:
-    """Whatever part of the action has no end yet, failed."""
-    begun = ServerEvent.objects.filter(
-        action__server_id=context.subject,
-        action__request_id=context.request_id,
-        finished_at=None,
-    )
-    for event, host in list(begun.values_list("event", "host")):
-        history.end_event(
-            server_id=context.subject,
-            request_id=context.request_id,
-            event=event,
-            host=host,
-            error=str(error.get("message", "")) or "Error",
-            now=timezone.now(),
-        )

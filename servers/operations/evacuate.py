@@ -18,11 +18,10 @@ from django.utils import timezone
 
 from hypervisors import guests
 from hypervisors.connections import hurried
-from hypervisors.errors import GuestNotFound, HostUnreachable
+from hypervisors.errors import HostUnreachable
 from hypervisors.models import Hypervisor
 from networks import server_ports, wiring
 from operations.kinds import TRANSFER_QUEUE, Context, Kind, Step
-from scheduling.errors import NoValidHost
 from scheduling.models import Allocation
 from scheduling.place import place_server, release_server
 from servers import history
@@ -31,9 +30,7 @@ from servers.evacuation import KIND, check_is_down
 from servers.models import Server
 from servers.operations import build
 from servers.operations.departure import (
-    begin_event,
-    end_event,
-    fail_events,
+    destination_of,
     is_there,
     migration_of,
     names_to_avoid,
@@ -41,7 +38,8 @@ from servers.operations.departure import (
     note_migration,
     owe,
 )
-from servers.operations.facts import PLACE, chosen_host, server_of
+from servers.operations.events import begin_event, end_event, fail_events
+from servers.operations.facts import PLACE, chosen_host, host_of, server_of
 from servers.operations.resize_place import abandon
 from servers.states import MigrationStatus, PowerState, TaskState, VmState
 
@@ -55,19 +53,6 @@ _TASKS = (
     TaskState.REBUILD_BLOCK_DEVICE_MAPPING,
     TaskState.REBUILD_SPAWNING,
 )
-
-
-def _source(server: Server) -> Hypervisor:
-    if server.hypervisor is None:
-        raise GuestNotFound("The server is on no host.")
-    return server.hypervisor
-
-
-def _destination(context: Context) -> Hypervisor:
-    host = chosen_host(context)
-    if host is None:
-        raise NoValidHost("The host chosen for this server has been removed.")
-    return host
 
 
 def _task(context: Context, task: TaskState) -> None:
@@ -85,7 +70,7 @@ def give_up(context: Context) -> None:
 def place(context: Context) -> dict[str, Any]:
     """Choose another host and claim its resources."""
     server = server_of(context)
-    source = _source(server)
+    source = host_of(server)
     check_is_down(source)
     begin_event(context, SCHEDULE)
     abandon(server.pk, request_id=context.request_id, now=timezone.now())
@@ -140,8 +125,8 @@ def leave_source(context: Context) -> None:
     """The server is at its new host, and what it has on the old one is to be removed."""
     if is_there(context):
         return
-    server, host = server_of(context), _destination(context)
-    source = _source(server)
+    server, host = server_of(context), destination_of(context)
+    source = host_of(server)
     now = timezone.now()
     with transaction.atomic():
         check_is_down(Hypervisor.objects.select_for_update().get(pk=source.pk))
@@ -179,7 +164,7 @@ def start_guest(context: Context) -> None:
         return
     server = server_of(context)
     wiring.lease_addresses(
-        hypervisor=_destination(context),
+        hypervisor=destination_of(context),
         leases=wiring.leases_of(server.pk),
         hostname=server.hostname,
     )
@@ -188,7 +173,7 @@ def start_guest(context: Context) -> None:
 def finish(context: Context) -> None:
     """The server is there."""
     now = timezone.now()
-    host = _destination(context)
+    host = destination_of(context)
     is_off = context.params["ends_stopped"]
     with transaction.atomic():
         Server.objects.filter(hypervisor=host, task_state__in=_TASKS).change(

@@ -18,27 +18,24 @@ from django.utils import timezone
 
 from cloudportal.errors import CloudError
 from hypervisors import move
-from hypervisors.errors import GuestNotFound, HostUnreachable, MoveRefused
+from hypervisors.errors import HostUnreachable, MoveRefused
 from hypervisors.models import HostState, Hypervisor
 from hypervisors.move import MoveProgress
-from images.bring import bring_to_host
 from images.models import Image
 from networks import server_ports, wiring
 from operations.errors import Wait
 from operations.kinds import DEFAULT_QUEUE, TRANSFER_QUEUE, Context, Kind, Step
 from operations.models import UNFINISHED, Operation
-from scheduling.errors import NoValidHost
 from scheduling.place import place_server, release_server
 from servers import history
 from servers.destination import hosts_owing, spec_of_move
 from servers.errors import MigrationAborted
 from servers.live_migration import ABORT, EVENTS, FORCE_COMPLETE, NOT_BEGUN, disks_stay
 from servers.models import Migration, Server
+from servers.operations import base_image
 from servers.operations.build import zone_of
 from servers.operations.departure import (
-    begin_event,
-    end_event,
-    fail_events,
+    destination_of,
     is_there,
     migration_of,
     names_to_avoid,
@@ -46,7 +43,8 @@ from servers.operations.departure import (
     note_migration,
     owe,
 )
-from servers.operations.facts import PLACE, chosen_host, server_of
+from servers.operations.events import begin_event, end_event, fail_events
+from servers.operations.facts import PLACE, chosen_host, host_of, server_of
 from servers.options import pool_of
 from servers.states import MigrationStatus, MigrationType, TaskState, VmState
 
@@ -70,24 +68,11 @@ ROLL_BACK = "compute_rollback_live_migration_at_destination"
 ABORTED = "The live migration was aborted."
 
 
-def _source(server: Server) -> Hypervisor:
-    if server.hypervisor is None:
-        raise GuestNotFound("The server is on no host.")
-    return server.hypervisor
-
-
-def _destination(context: Context) -> Hypervisor:
-    host = chosen_host(context)
-    if host is None:
-        raise NoValidHost("The host chosen for this server has been removed.")
-    return host
-
-
 def _move(context: Context) -> move.Move:
-    server, destination = server_of(context), _destination(context)
+    server, destination = server_of(context), destination_of(context)
     return move.Move(
         server_id=server.pk,
-        source=_source(server),
+        source=host_of(server),
         destination=destination,
         pool=pool_of(server, destination).name,
         is_paused=server.vm_state == VmState.PAUSED,
@@ -103,7 +88,7 @@ def place(context: Context) -> dict[str, Any]:
     """Choose a host other than the present one and claim its resources."""
     _heed_abort(context)
     server = server_of(context)
-    source = _source(server)
+    source = host_of(server)
     if source.state != HostState.UP or source.is_forced_down:
         raise HostUnreachable("The server's host does not answer.", detail=source.name)
     begin_event(context, SCHEDULE)
@@ -150,7 +135,7 @@ def unplace(context: Context) -> None:
 def take_turn(context: Context) -> None:
     """Wait until fewer servers leave the host; of those that wait none is before another."""
     _heed_abort(context)
-    source = _source(server_of(context))
+    source = host_of(server_of(context))
     with transaction.atomic():
         Hypervisor.objects.select_for_update().get(pk=source.pk)
         at_work = Operation.objects.filter(kind=KIND, state__in=UNFINISHED)
@@ -182,13 +167,7 @@ def bring_image(context: Context) -> None:
     server = server_of(context)
     image = Image.objects.filter(pk=server.image_id).first() if server.image_id else None
     if image is not None:
-        destination = _destination(context)
-        bring_to_host(
-            image=image,
-            hypervisor=destination,
-            operation_id=context.operation_id,
-            pool_name=pool_of(server, destination).name,
-        )
+        base_image.bring(context, server, destination_of(context), image)
 
 
 def _to_transfer(context: Context) -> str:
@@ -199,7 +178,7 @@ def _to_transfer(context: Context) -> str:
 def prepare(context: Context) -> None:
     """Networks, filters and addresses of the ports, at the destination."""
     _heed_abort(context)
-    server, host = server_of(context), _destination(context)
+    server, host = server_of(context), destination_of(context)
     begin_event(context, PREPARE, host.name)
     wiring.wire_ports(hypervisor=host, server_id=server.pk)
     wiring.lease_addresses(

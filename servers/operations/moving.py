@@ -14,7 +14,6 @@ from hypervisors.models import Hypervisor
 from networks import wiring
 from operations.kinds import Context
 from scheduling.errors import NoValidHost
-from servers import history
 from servers.config_drive import config_drive
 from servers.guest_spec import guest_facts, guest_spec
 from servers.models import Migration, Server
@@ -67,29 +66,6 @@ def move_of(context: Context) -> Move:
     if migration.source is None or migration.destination is None:
         raise NoValidHost("A host of this move has been removed.")
     return Move(server_of(context), migration, migration.source, migration.destination)
-
-
-def begin_event(context: Context, event: str, host: str = "") -> None:
-    """An event of the operation's action begins."""
-    history.begin_event(
-        server_id=context.subject,
-        request_id=context.request_id,
-        event=event,
-        host=host,
-        now=timezone.now(),
-    )
-
-
-def end_event(context: Context, event: str, host: str = "", error: str = "") -> None:
-    """An event of the operation's action ends."""
-    history.end_event(
-        server_id=context.subject,
-        request_id=context.request_id,
-        event=event,
-        host=host,
-        error=error,
-        now=timezone.now(),
-    )
 
 
 def task(context: Context, state: TaskState) -> None:

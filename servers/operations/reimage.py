@@ -17,11 +17,8 @@ from django.utils import timezone
 from hypervisors import disks, guests
 from hypervisors.errors import WrongGuestState
 from hypervisors.guests import DiskSpec
-from images.bring import bring_to_host
-from images.models import Image
 from networks import wiring
-from operations.kinds import DEFAULT_QUEUE, TRANSFER_QUEUE, Context, Kind, Step
-from scheduling.errors import NoValidHost
+from operations.kinds import Context, Kind, Step
 from scheduling.request_spec import RequestSpec
 from scheduling.same_host import check_host_still_fits
 from servers import history
@@ -29,6 +26,8 @@ from servers.attached_volumes import attachments_of
 from servers.config_drive import config_drive
 from servers.guest_spec import disk_plan, guest_facts, guest_spec, server_disks
 from servers.models import Server, ServerQuerySet
+from servers.operations import base_image
+from servers.operations.events import begin_event, end_event
 from servers.operations.facts import host_of, server_of
 from servers.operations.power import CLEAN_STOP_S, RUNS
 from servers.options import pool_of
@@ -53,31 +52,19 @@ def check(context: Context) -> dict[str, Any]:
     """See whether the host can run the server from this image; how the server was until now."""
     server = server_of(context)
     host = host_of(server)
-    _begin_event(context, CHOICE_EVENT)
+    begin_event(context, CHOICE_EVENT)
     check_host_still_fits(host, RequestSpec.from_json(server.request_spec))
     features = guests.guest_features(server.flavor["extra_specs"], server.image_properties)
     guests.platform_of(host, features)
-    _end_event(context, CHOICE_EVENT)
-    _begin_event(context, EVENT, host.name)
+    end_event(context, CHOICE_EVENT)
+    begin_event(context, EVENT, host.name)
     return {"host": host.name, "was": server.vm_state}
 
 
 def bring_image(context: Context) -> dict[str, Any]:
     """Have the image in the host's pool; a root disk that is a volume stays as it is."""
     server = server_of(context)
-    if server.image_id is None:
-        return {"volume": None}
-    image = Image.objects.filter(pk=server.image_id).first()
-    if image is None:
-        raise NoValidHost(f"Image {server.image_id} was deleted before it was needed.")
-    host = host_of(server)
-    volume = bring_to_host(
-        image=image,
-        hypervisor=host,
-        operation_id=context.operation_id,
-        pool_name=pool_of(server, host).name,
-    )
-    return {"volume": volume}
+    return {"volume": base_image.bring_own(context, server, host_of(server))}
 
 
 def drop_half_image(context: Context) -> None:
@@ -86,12 +73,8 @@ def drop_half_image(context: Context) -> None:
 
 
 def _image_queue(context: Context) -> str:
-    """An upload may take minutes: it must not hold up reboots and deletes."""
     server = server_of(context)
-    if server.image_id is None or server.hypervisor is None:
-        return DEFAULT_QUEUE
-    cached = disks.is_cached(pool_of(server, server.hypervisor), server.image_id)
-    return DEFAULT_QUEUE if cached else TRANSFER_QUEUE
+    return base_image.queue_to_bring(server, server.hypervisor, server.image_id)
 
 
 def stop_guest(context: Context) -> None:
@@ -177,7 +160,7 @@ def end(context: Context) -> None:
         _own(context).update(
             **fields, task_state=None, sealed_admin_password="", launched_at=now, updated_at=now
         )
-        _end_event(context, EVENT, _host_name(context))
+        end_event(context, EVENT, _host_name(context))
 
 
 def on_failed(context: Context, error: dict[str, Any]) -> None:
@@ -192,7 +175,7 @@ def on_failed(context: Context, error: dict[str, Any]) -> None:
             vm_state=VmState.ERROR, task_state=None, sealed_admin_password="", updated_at=now
         )
     event = EVENT if "check" in context.outputs else CHOICE_EVENT
-    _end_event(context, event, _host_name(context), error=message)
+    end_event(context, event, _host_name(context), error=message)
     history.mark_action_failed(server_id=context.subject, request_id=context.request_id, now=now)
     history.record_fault(server_id=context.subject, message=message, details=detail, now=now)
 
@@ -221,27 +204,6 @@ def _own(context: Context) -> ServerQuerySet:
 
 def _task(context: Context, task: TaskState) -> None:
     _own(context).update(task_state=task, updated_at=timezone.now())
-
-
-def _begin_event(context: Context, event: str, host: str = "") -> None:
-    history.begin_event(
-        server_id=context.subject,
-        request_id=context.request_id,
-        event=event,
-        host=host,
-        now=timezone.now(),
-    )
-
-
-def _end_event(context: Context, event: str, host: str = "", error: str = "") -> None:
-    history.end_event(
-        server_id=context.subject,
-        request_id=context.request_id,
-        event=event,
-        host=host,
-        error=error,
-        now=timezone.now(),
-    )
 
 
 REBUILD = Kind(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -17,15 +18,15 @@ from hypervisors.rescue import (
     rescue_disk_names,
     rescue_disks,
 )
-from images.bring import bring_to_host
 from images.errors import ImageNotFound
 from images.models import Image, ImageStatus
 from operations.engine import POSTPONED
-from operations.kinds import DEFAULT_QUEUE, TRANSFER_QUEUE, Context, Kind, Step
+from operations.kinds import Context, Kind, Step
 from servers import history
 from servers.config_drive import config_drive
 from servers.guest_spec import guest_facts, server_disks
 from servers.models import Server, ServerQuerySet
+from servers.operations import base_image
 from servers.operations.definition import define_own, define_with
 from servers.operations.facts import host_of, server_of
 from servers.operations.guest_change import Change
@@ -53,13 +54,7 @@ def bring_image(context: Context) -> dict[str, Any]:
     if image is None:
         raise ImageNotFound("The rescue image was deleted before it was needed.")
     server = server_of(context)
-    host = host_of(server)
-    volume = bring_to_host(
-        image=image,
-        hypervisor=host,
-        operation_id=context.operation_id,
-        pool_name=pool_of(server, host).name,
-    )
+    volume = base_image.bring(context, server, host_of(server), image)
     known = {name: image.properties.get(name, "") for name in (BUS, DEVICE)}
     return {"volume": volume, **known}
 
@@ -70,13 +65,8 @@ def drop_half_image(context: Context) -> None:
 
 
 def _image_queue(context: Context) -> str:
-    """An upload may take minutes: it must not hold up reboots and deletes."""
     server = server_of(context)
-    host = server.hypervisor
-    image = Image.objects.filter(pk=context.params["image"]).first()
-    if host is None or image is None:
-        return DEFAULT_QUEUE
-    return DEFAULT_QUEUE if disks.is_cached(pool_of(server, host), image.pk) else TRANSFER_QUEUE
+    return base_image.queue_to_bring(server, server.hypervisor, UUID(context.params["image"]))
 
 
 def stop_guest(context: Context) -> None:

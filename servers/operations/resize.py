@@ -24,15 +24,14 @@ from servers import history
 from servers.errors import InvalidState
 from servers.models import Migration, Server
 from servers.moves import amounts_of, as_before, own
+from servers.operations.events import begin_event, end_event
 from servers.operations.moving import (
     FINISH,
     MIGRATE,
     PREPARE,
     SCHEDULE,
     SEND,
-    begin_event,
     define_at,
-    end_event,
     migration_of,
     move_of,
     note,

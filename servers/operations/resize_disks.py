@@ -10,21 +10,20 @@ from django.utils import timezone
 from hypervisors import cold_copy, disks, guests
 from hypervisors.cold_copy import Disk
 from hypervisors.errors import ImageBeingUploaded
-from images.bring import bring_to_host
 from images.models import Image, ImageStatus
 from operations.errors import Wait
 from operations.kinds import DEFAULT_QUEUE, TRANSFER_QUEUE, Context
 from servers.guest_spec import disk_plan
 from servers.models import Server
 from servers.moves import as_before
+from servers.operations import base_image
+from servers.operations.events import begin_event, end_event
 from servers.operations.moving import (
     FINISH,
     SEND,
     Move,
-    begin_event,
     define_at,
     drive,
-    end_event,
     migration_of,
     move_of,
     note,
@@ -65,20 +64,14 @@ def _bring_base(context: Context, move: Move, disk: Disk) -> None:
     image_id = cold_copy.image_of_base(disk.base)
     images = Image.objects.filter(status=ImageStatus.ACTIVE)
     image = None if image_id is None else images.filter(pk=image_id).first()
-    pool = pool_of(move.server, move.destination)
     if image is not None and disk.base.endswith(f"-{image.sha256[:16]}"):
-        bring_to_host(
-            image=image,
-            hypervisor=move.destination,
-            operation_id=context.operation_id,
-            pool_name=pool.name,
-        )
+        base_image.bring(context, move.server, move.destination, image)
         return
     try:
         cold_copy.bring_base(
             disk.base,
             (move.source, disk.pool),
-            pool,
+            pool_of(move.server, move.destination),
             operation_id=context.operation_id,
             now=timezone.now(),
         )

@@ -23,13 +23,12 @@ from servers.destination import hosts_owing
 from servers.models import Migration, Server
 from servers.moves import COLD, UNDER_WAY, end_cold_moves, goes_to
 from servers.operations.cleanup import enqueue_cleanup
+from servers.operations.events import begin_event, end_event
 from servers.operations.facts import server_of
 from servers.operations.moving import (
     MIGRATE,
     PREPARE,
     SCHEDULE,
-    begin_event,
-    end_event,
     migration_of,
 )
 from servers.states import MigrationType

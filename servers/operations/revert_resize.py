@@ -23,11 +23,10 @@ from servers.guest_spec import server_disks
 from servers.models import Migration, Server
 from servers.moves import amounts_of, as_before
 from servers.operations.cleanup import enqueue_cleanup
+from servers.operations.events import begin_event, end_event
 from servers.operations.moving import (
     Move,
-    begin_event,
     define_at,
-    end_event,
     migration_of,
     move_of,
     note,

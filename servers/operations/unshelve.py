@@ -13,24 +13,22 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from hypervisors import capacity, disks, guests
+from hypervisors import capacity, guests
 from hypervisors.models import Hypervisor
-from images.bring import bring_to_host
 from images.delete import remove_image
 from images.errors import ImageNotFound
 from images.models import Image, ImageStatus
 from networks import server_ports
-from operations.kinds import DEFAULT_QUEUE, TRANSFER_QUEUE, Context, Kind, Step
+from operations.kinds import Context, Kind, Step
 from operations.models import UNFINISHED, Operation
 from scheduling.errors import NoValidHost
 from scheduling.place import place_server, release_server
 from scheduling.request_spec import RequestSpec
 from servers import history
 from servers.models import Server
-from servers.operations import build
+from servers.operations import base_image, build
 from servers.operations.cleanup import CLEANUP_NAME
 from servers.operations.facts import PLACE, chosen_host, host_of, server_of
-from servers.options import pool_of
 from servers.states import PowerState, TaskState, VmState
 
 UNSHELVE_NAME = "server.unshelve"
@@ -160,12 +158,7 @@ def bring_image(context: Context) -> dict[str, Any]:
     host = chosen_host(context)
     if host is None:
         raise NoValidHost("The host chosen for this server has been removed.")
-    volume = bring_to_host(
-        image=image,
-        hypervisor=host,
-        operation_id=context.operation_id,
-        pool_name=pool_of(server, host).name,
-    )
+    volume = base_image.bring(context, server, host, image)
     return {"volume": volume}
 
 
@@ -176,11 +169,8 @@ def _active_image(image_id: UUID | None) -> Image | None:
 
 
 def _image_queue(context: Context) -> str:
-    server, host = server_of(context), chosen_host(context)
-    image_id = server.shelved_image_id
-    if host and image_id and disks.is_cached(pool_of(server, host), image_id):
-        return DEFAULT_QUEUE
-    return TRANSFER_QUEUE
+    server = server_of(context)
+    return base_image.queue_to_bring(server, chosen_host(context), server.shelved_image_id)
 
 
 def prepare_host(context: Context) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, Page
 
+from tests.chromium import PAGE_MS
 from tests.cloud.blink import add_blink
 from tests.cloud.slate import Slate
 from tests.portal import ROOT, Portal, eventually, running
@@ -137,6 +139,24 @@ def empty_cloud(cloud: Cloud) -> Iterator[Cloud]:
     yield cloud
     delete_all(cloud)
     cloud.slate.assert_clean()
+
+
+@pytest.fixture
+def page(empty_cloud: Cloud, chromium: Browser) -> Iterator[Page]:
+    """A page on the portal; what its console complains about ends the test."""
+    complaints: list[str] = []
+    context = chromium.new_context(
+        base_url=empty_cloud.portal.url, viewport={"width": 1280, "height": 800}
+    )
+    context.set_default_timeout(PAGE_MS)
+    opened = context.new_page()
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on(
+        "console", lambda line: complaints.append(line.text) if line.type == "error" else None
+    )
+    yield opened
+    context.close()
+    assert complaints == []
 
 
 def delete_all(cloud: Cloud) -> None:

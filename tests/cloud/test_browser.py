@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import uuid
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import expect
 
-from tests.portal import ROOT
+from tests.cloud.web import log_in, password_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.lab]
 
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-PAGE_MS = 30_000
 BUILD_MS = 120_000
 BOOT_MS = 240_000
 SCRIPT = """#!/bin/sh
@@ -25,57 +18,9 @@ echo "hello from $(hostname), said by a form"
 """
 
 
-@pytest.fixture(scope="module")
-def artifacts():
-    folder = Path(os.environ.get("CLOUDPORTAL_TEST_ARTIFACTS", ROOT / "build/artifacts"), "cloud")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(empty_cloud, chromium):
-    """A page on the portal; what its console complains about ends the test."""
-    expect.set_options(timeout=PAGE_MS)
-    complaints: list[str] = []
-    context = chromium.new_context(
-        base_url=empty_cloud.portal.url, viewport={"width": 1280, "height": 800}
-    )
-    context.set_default_timeout(PAGE_MS)
-    opened = context.new_page()
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on(
-        "console", lambda line: complaints.append(line.text) if line.type == "error" else None
-    )
-    yield opened
-    context.close()
-    assert complaints == []
-
-
 @pytest.fixture
 def name():
     return f"form-{uuid.uuid4().hex[:8]}"
-
-
-def password_of(cloud, user: str) -> str:
-    """What a newcomer reads in the file that `make run` names."""
-    lines = (cloud.portal.var / "credentials").read_text().splitlines()
-    return dict(line.split() for line in lines if not line.startswith("#"))[user]
-
-
-def log_in(page: Page, cloud, user: str) -> None:
-    page.goto("/")
-    page.get_by_label("Name").fill(user)
-    page.get_by_label("Password").fill(password_of(cloud, user))
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
 def test_a_server_from_the_form_to_its_end(page, empty_cloud, name, artifacts):

@@ -13,7 +13,7 @@ from websockets.typing import Origin
 
 from tests.cloud import hosts
 from tests.cloud.conftest import Cloud
-from tests.cloud.test_browser import artifacts, chromium, log_in, page  # noqa: F401 - fixtures
+from tests.cloud.web import log_in
 from tests.portal import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.lab, pytest.mark.wire]
@@ -32,7 +32,7 @@ LIT = """() => {
 }"""
 
 
-def test_the_consoles_of_a_server(page: Page, empty_cloud: Cloud, artifacts):  # noqa: F811 - fixtures
+def test_the_consoles_of_a_server(page: Page, empty_cloud: Cloud, artifacts):
     portal = empty_cloud.portal
     server = created(empty_cloud)
 
@@ -60,7 +60,7 @@ def created(cloud: Cloud) -> str:
     return str(made["id"])
 
 
-def seen_by_url(page: Page, cloud: Cloud, server: str, artifacts) -> None:  # noqa: F811 - as above
+def seen_by_url(page: Page, cloud: Cloud, server: str, artifacts) -> None:
     url = url_of(cloud, server)
     assert url.startswith(f"{cloud.portal.url}/console/vnc?token=")
     page.goto(url)
@@ -73,7 +73,7 @@ def seen_by_url(page: Page, cloud: Cloud, server: str, artifacts) -> None:  # no
     expect(page.locator("#note")).to_contain_text(REFUSED)
 
 
-def typed_by_url(page: Page, cloud: Cloud, server: str, artifacts) -> None:  # noqa: F811 - as above
+def typed_by_url(page: Page, cloud: Cloud, server: str, artifacts) -> None:
     page.goto(url_of(cloud, server, "--serial"))
     expect(page.locator("#note")).to_have_text("Connected")
     screen = page.locator("#stage .xterm-rows")
@@ -113,7 +113,7 @@ def refusals(cloud: Cloud, server: str) -> None:
     assert admin.get(f"/os-console-auth-tokens/{used}", microversion="2.31").status_code == 404
 
 
-def from_the_dashboard(page: Page, cloud: Cloud, server: str, artifacts) -> None:  # noqa: F811 - as above
+def from_the_dashboard(page: Page, cloud: Cloud, server: str, artifacts) -> None:
     log_in(page, cloud, "demo")
     page.goto(f"/servers/{server}/console/")
     picture = page.get_by_alt_text("What the display shows at the moment")

@@ -2,6 +2,9 @@
 
 import pytest
 
+from hypervisors import guests
+from hypervisors.pools import POOL
+from tests.hypervisors.factories import guest_spec
 from tests.hypervisors.fake_host import installed, make_hypervisor
 
 
@@ -28,3 +31,12 @@ def ssh_dir(settings, tmp_path):
     """An SSH folder of the test's own."""
     settings.SSH_DIR = tmp_path / "ssh dir"
     return settings.SSH_DIR
+
+
+@pytest.fixture
+def spec(hypervisor, host):
+    """A guest that is defined, with its disk."""
+    made = guest_spec()
+    host.create_blank(POOL.name, made.disks[0].volume, 1024, "qcow2")
+    guests.define_guest(hypervisor, made)
+    return made

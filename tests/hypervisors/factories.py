@@ -1,8 +1,12 @@
 """Hosts for tests that need no real one."""
 
+import datetime
 from itertools import count
+from uuid import uuid4
 
+from hypervisors.guests import DiskSpec, FlavorRecord, GuestMetadata, GuestSpec
 from hypervisors.models import HostState, Hypervisor
+from hypervisors.pools import POOL
 from servers.models import Server
 from tests.authorisation import OWN_PROJECT, OWNER
 
@@ -40,3 +44,24 @@ def put_server_on(host: Hypervisor, **fields) -> Server:
         **fields,
     }
     return Server.objects.create(**values)
+
+
+def guest_spec(**fields):
+    """A guest with a root disk in the portal's pool."""
+    uuid = uuid4()
+    known = {
+        "uuid": uuid,
+        "name": f"server-{uuid}",
+        "title": "one",
+        "vcpus": 1,
+        "ram_mib": 128,
+        "machine": "pc-q35-7.2",
+        "disks": (DiskSpec(POOL.name, f"{uuid}-root", "root"),),
+        "metadata": GuestMetadata(
+            server_id=str(uuid), name="one", project_id="p", project_name="demo", user_id="u",
+            user_name="demo", flavor=FlavorRecord("1", "m1.tiny", 1, 128, 1), hostname="one",
+            availability_zone="nova",
+            created_at=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+        ),
+    }  # fmt: skip
+    return GuestSpec(**{**known, **fields})

@@ -1,4 +1,3 @@
-import datetime
 from uuid import uuid4
 
 import pytest
@@ -12,40 +11,10 @@ from hypervisors.errors import (
     HostUnreachable,
     WrongGuestState,
 )
-from hypervisors.guests import DiskSpec, FlavorRecord, GuestFeatures, GuestMetadata, GuestSpec
+from hypervisors.guests import GuestFeatures
 from hypervisors.libvirt import errors as driver
 from hypervisors.pools import POOL
 from tests.hypervisors.fake_host import assert_clean_slate
-
-
-def guest_spec(**fields):
-    """A guest with a root disk in the portal's pool."""
-    uuid = uuid4()
-    known = {
-        "uuid": uuid,
-        "name": f"server-{uuid}",
-        "title": "one",
-        "vcpus": 1,
-        "ram_mib": 128,
-        "machine": "pc-q35-7.2",
-        "disks": (DiskSpec(POOL.name, f"{uuid}-root", "root"),),
-        "metadata": GuestMetadata(
-            server_id=str(uuid), name="one", project_id="p", project_name="demo", user_id="u",
-            user_name="demo", flavor=FlavorRecord("1", "m1.tiny", 1, 128, 1), hostname="one",
-            availability_zone="nova",
-            created_at=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
-        ),
-    }  # fmt: skip
-    return GuestSpec(**{**known, **fields})
-
-
-@pytest.fixture
-def spec(hypervisor, host):
-    """A guest that is defined, with its disk."""
-    made = guest_spec()
-    host.create_blank(POOL.name, made.disks[0].volume, 1024, "qcow2")
-    guests.define_guest(hypervisor, made)
-    return made
 
 
 def test_defined_guest_logs_its_console_into_the_pool_of_its_disk(hypervisor, host, spec):

@@ -8,7 +8,7 @@ from hypervisors.libvirt import errors as driver
 from hypervisors.look import INVENTORY_EVERY, look_at_host
 from hypervisors.models import HostState, Hypervisor
 from hypervisors.pools import POOL, default_pool
-from tests.hypervisors.test_guests import guest_spec
+from tests.hypervisors.factories import guest_spec
 
 
 def test_look_fills_in_what_the_host_is_and_has(hosts, hypervisor, host):

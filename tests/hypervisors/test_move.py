@@ -14,9 +14,9 @@ from hypervisors.guests import DiskSpec
 from hypervisors.models import Hypervisor
 from hypervisors.move import Move, check_move, hosts_unfit, move_guest, settle
 from hypervisors.pools import POOL
+from tests.hypervisors.factories import guest_spec
 from tests.hypervisors.fake_guests import FakeGuest
 from tests.hypervisors.fake_host import FakeHosts, installed, make_hypervisor
-from tests.hypervisors.test_guests import guest_spec
 
 pytestmark = pytest.mark.django_db
 

@@ -22,8 +22,8 @@ from hypervisors.look import look_at_host
 from hypervisors.models import Hypervisor
 from hypervisors.pools import default_pool
 from hypervisors.register import add_hypervisor, offered_host_keys
+from tests.hypervisors.factories import guest_spec
 from tests.hypervisors.fake_host import assert_clean_slate
-from tests.hypervisors.test_guests import guest_spec
 
 pytestmark = [pytest.mark.lab, pytest.mark.django_db(transaction=True)]
 

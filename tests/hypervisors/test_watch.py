@@ -16,8 +16,8 @@ from hypervisors.libvirt.events import GuestEvent
 from hypervisors.libvirt.host import OFF_REASONS
 from hypervisors.models import HostState, Hypervisor
 from hypervisors.watch import Watch, machine, on_guest_change, on_look
+from tests.hypervisors.factories import guest_spec
 from tests.hypervisors.fake_host import FakeGuest, make_hypervisor
-from tests.hypervisors.test_guests import guest_spec
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WITHIN_S = 30

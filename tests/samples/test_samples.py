@@ -21,9 +21,9 @@ from tests.authorisation import client_as
 from tests.compute_more import add_console, add_more
 from tests.compute_world import World, make_world
 from tests.endpoints import Call, compute_calls
+from tests.hypervisors.factories import guest_spec
 from tests.hypervisors.fake_guests import FakeGuest
 from tests.hypervisors.fake_host import installed
-from tests.hypervisors.test_guests import guest_spec
 from tests.samples.catalogue import SAMPLES
 from tests.samples.sample import Sample
 from tests.samples.stable import PUBLIC_URL, Stable

@@ -6,20 +6,12 @@ from uuid import uuid4
 import pytest
 
 from hypervisors.libvirt import agent, guest
-from hypervisors.libvirt.connection import open_connection
 from hypervisors.libvirt.domain_xml import domain_xml
 from hypervisors.libvirt.errors import Busy, NotThere, Unsupported, WrongState
 from hypervisors.libvirt.features import GuestFeatures
 from tests.hypervisors.libvirt import specs
 
 pytestmark = pytest.mark.lab
-
-
-@pytest.fixture
-def connection():
-    opened = open_connection("qemu:///system")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

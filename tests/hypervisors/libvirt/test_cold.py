@@ -1,26 +1,15 @@
 """Disks of guests that are off, against a real host: CLOUDPORTAL_TEST_URI or the local libvirtd."""
 
 import io
-import os
 from uuid import uuid4
 
 import pytest
 
 from hypervisors.libvirt import cold, storage, transfer, volumes
-from hypervisors.libvirt.connection import open_connection
 from hypervisors.libvirt.errors import DriverError, NotThere
+from tests.hypervisors.libvirt.machine import MIB
 
 pytestmark = pytest.mark.lab
-
-URI = os.environ.get("CLOUDPORTAL_TEST_URI", "qemu:///system")
-MIB = 1024**2
-
-
-@pytest.fixture(scope="module")
-def connection():
-    opened = open_connection(URI)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(params=[["a", "a-place-with-a-longer-name"]], ids=["two places"])

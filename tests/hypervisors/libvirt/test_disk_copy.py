@@ -1,7 +1,6 @@
 """Copies of disks, against a real host: CLOUDPORTAL_TEST_URI or the local libvirtd."""
 
 import dataclasses
-import os
 import subprocess
 import time
 from uuid import uuid4
@@ -9,37 +8,14 @@ from uuid import uuid4
 import pytest
 
 from hypervisors.libvirt import disk_copy, guest, storage, suspend, transfer
-from hypervisors.libvirt.connection import open_connection
 from hypervisors.libvirt.disk_copy import DiskCopy
 from hypervisors.libvirt.domain_xml import domain_xml
 from hypervisors.libvirt.errors import Busy, DriverError, NotThere, Unsupported
 from hypervisors.libvirt.spec import DiskSpec
 from tests.hypervisors.libvirt import specs
+from tests.hypervisors.libvirt.machine import BOOT_SECTOR, MIB
 
 pytestmark = pytest.mark.lab
-
-URI = os.environ.get("CLOUDPORTAL_TEST_URI", "qemu:///system")
-MIB = 1024**2
-# mov dx,0x3f8; mov al,'A'; out dx,al; then halt: one letter on the serial console.
-BOOT_SECTOR = bytes.fromhex("baf803b041eef4ebfd").ljust(510, b"\0") + b"\x55\xaa"
-
-
-@pytest.fixture(scope="module")
-def connection():
-    opened = open_connection(URI)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
-def pool(connection):
-    """A pool of its own, in a directory guests may read; gone afterwards with all in it."""
-    name = f"cp-test-{uuid4().hex[:8]}"
-    storage.ensure_pool(connection, storage.DirPoolSpec(name, f"/var/lib/libvirt/{name}"))
-    yield name
-    for volume in storage.list_volumes(connection, name):
-        storage.delete_volume(connection, name, volume.name)
-    storage.remove_pool(connection, name, delete_directory=True)
 
 
 @pytest.fixture

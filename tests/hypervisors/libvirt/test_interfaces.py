@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 import pytest
 
 from hypervisors.libvirt import guest, interfaces, network
-from hypervisors.libvirt.connection import open_connection
 from hypervisors.libvirt.domain_xml import domain_xml
 from hypervisors.libvirt.errors import NotThere
 from hypervisors.libvirt.network import NatNetworkSpec
@@ -15,13 +14,6 @@ from hypervisors.libvirt.spec import GuestSpec, InterfaceSpec
 from tests.hypervisors.libvirt import specs
 
 pytestmark = pytest.mark.lab
-
-
-@pytest.fixture
-def connection():
-    opened = open_connection("qemu:///system")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

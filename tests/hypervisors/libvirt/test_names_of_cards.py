@@ -3,12 +3,11 @@
 import pytest
 
 from hypervisors.libvirt import network
-from tests.hypervisors.libvirt.test_contract import connection, net  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.lab
 
 
-def test_two_cards_of_one_name_have_their_addresses_each(connection, net):  # noqa: F811
+def test_two_cards_of_one_name_have_their_addresses_each(connection, net):
     prefix = net.gateway.removesuffix("1")
     first, second = "52:54:00:0a:00:21", "52:54:00:0a:00:22"
 

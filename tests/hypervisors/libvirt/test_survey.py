@@ -11,28 +11,22 @@ from hypervisors.libvirt.difference import definition_difference
 from hypervisors.libvirt.domain_devices import tap_name
 from hypervisors.libvirt.domain_xml import domain_xml
 from hypervisors.libvirt.survey import SurveyRequest, survey
-from tests.hypervisors.libvirt.test_contract import (  # noqa: F401 - fixtures
-    connection,
-    net,
-    pool,
-    server,
-)
 
 pytestmark = pytest.mark.lab
 
 
 @pytest.fixture
-def request_all(pool):  # noqa: F811 - a fixture
+def request_all(pool):
     return SurveyRequest(pools=(pool,), network_prefix="cp-test-", base_prefix="base-")
 
 
-def look(connection, request_all, server):  # noqa: F811 - fixtures
+def look(connection, request_all, server):
     """What is seen, and of it the server's domain."""
     seen = survey(connection, request_all)
     return seen, next((each for each in seen.domains if each.uuid == server.uuid), None)
 
 
-def test_a_guest_is_seen_as_it_was_defined(connection, request_all, server):  # noqa: F811
+def test_a_guest_is_seen_as_it_was_defined(connection, request_all, server):
     guest.define_guest(connection, domain_xml(server))
     guest.start_guest(connection, server.uuid)
 
@@ -50,7 +44,7 @@ def test_a_guest_is_seen_as_it_was_defined(connection, request_all, server):  # 
     assert card.filter_name in seen.filters
 
 
-def test_what_a_hand_did_to_a_guest_is_seen(connection, request_all, server):  # noqa: F811
+def test_what_a_hand_did_to_a_guest_is_seen(connection, request_all, server):
     guest.define_guest(connection, domain_xml(server))
     guest.start_guest(connection, server.uuid)
     changed = domain_xml(server).replace('unit="MiB">32<', 'unit="MiB">48<')
@@ -70,7 +64,7 @@ def test_what_a_hand_did_to_a_guest_is_seen(connection, request_all, server):  #
     assert gone is None
 
 
-def test_a_look_at_some_guests_reads_no_other(connection, request_all, server):  # noqa: F811
+def test_a_look_at_some_guests_reads_no_other(connection, request_all, server):
     guest.define_guest(connection, domain_xml(server))
     nothing = SurveyRequest(
         pools=(), network_prefix="none-", base_prefix="base-", guests=frozenset(), ports=frozenset()
@@ -83,7 +77,7 @@ def test_a_look_at_some_guests_reads_no_other(connection, request_all, server): 
     assert set(seen.filters.values()) <= {None}
 
 
-def test_networks_and_filters_are_seen(connection, request_all, net, server):  # noqa: F811
+def test_networks_and_filters_are_seen(connection, request_all, net, server):
     address = net.gateway.removesuffix(".1") + ".77"
     network.ensure_dhcp_host(connection, net.name, "52:54:00:00:77:01", address, "one")
 
@@ -109,10 +103,10 @@ def test_networks_and_filters_are_seen(connection, request_all, net, server):  #
 
 
 def test_a_file_removed_behind_libvirt_s_back_is_missed(
-    connection,  # noqa: F811
+    connection,
     request_all,
-    pool,  # noqa: F811
-    server,  # noqa: F811
+    pool,
+    server,
 ):
     volume = server.disks[0].volume
     path = Path(storage.volume_path(connection, pool, volume))
@@ -126,9 +120,9 @@ def test_a_file_removed_behind_libvirt_s_back_is_missed(
 
 
 def test_who_lies_over_a_base_image_is_told_when_that_is_not_settled(
-    connection,  # noqa: F811
+    connection,
     request_all,
-    pool,  # noqa: F811
+    pool,
 ):
     storage.create_blank(connection, pool, "base-one", 1024**2)
     storage.create_overlay(connection, pool, "over", "base-one", 1)
@@ -141,9 +135,9 @@ def test_who_lies_over_a_base_image_is_told_when_that_is_not_settled(
 
 
 def test_cards_are_plugged_into_a_network_that_was_started_anew(
-    connection,  # noqa: F811
-    net,  # noqa: F811
-    server,  # noqa: F811
+    connection,
+    net,
+    server,
 ):
     guest.define_guest(connection, domain_xml(server))
     guest.start_guest(connection, server.uuid)

@@ -12,7 +12,7 @@ from hypervisors.libvirt.errors import DriverError, NotThere, WrongState
 from hypervisors.libvirt.spec import DiskSpec, GuestSpec
 from hypervisors.libvirt.terminal import open_terminal
 from tests.hypervisors.libvirt import specs
-from tests.hypervisors.libvirt.test_contract import MIB, connection, pool, wait_until  # noqa: F401 - fixtures
+from tests.hypervisors.libvirt.machine import MIB, wait_until
 
 # Says A, then gives back what it is given: wait on port 0x3fd until a byte is there; read it from
 # 0x3f8 and write it there.
@@ -37,7 +37,7 @@ class Screen:
 
 
 @pytest.fixture
-def echo(connection, pool):  # noqa: F811 - fixtures
+def echo(connection, pool):
     """A running guest that gives back what it is given; gone afterwards."""
     uuid = uuid4()
     root = f"{uuid}_root"
@@ -67,7 +67,7 @@ def echo(connection, pool):  # noqa: F811 - fixtures
 
 
 @pytest.mark.lab
-def test_what_is_typed_reaches_the_guest_and_its_log(connection, pool, echo):  # noqa: F811 - fixtures
+def test_what_is_typed_reaches_the_guest_and_its_log(connection, pool, echo):
     first, second = Screen(), Screen()
     terminal = open_terminal(connection, echo, first.show, first.end)
 
@@ -98,7 +98,7 @@ def test_what_is_typed_reaches_the_guest_and_its_log(connection, pool, echo):  #
 
 
 @pytest.mark.lab
-def test_a_connection_that_is_closed_takes_the_line_along(pool, echo):  # noqa: F811 - fixtures
+def test_a_connection_that_is_closed_takes_the_line_along(pool, echo):
     own = open_connection("qemu:///system")
     screen = Screen()
     terminal = open_terminal(own, echo, screen.show, screen.end)

@@ -1,13 +1,11 @@
 """Volumes that outlive guests, against a real host: CLOUDPORTAL_TEST_URI or the local libvirtd."""
 
 import dataclasses
-import os
 from uuid import uuid4
 
 import pytest
 
 from hypervisors.libvirt import guest, storage, volumes
-from hypervisors.libvirt.connection import open_connection
 from hypervisors.libvirt.domain_xml import domain_xml
 from hypervisors.libvirt.errors import NotThere
 from hypervisors.libvirt.spec import DiskSpec
@@ -15,26 +13,7 @@ from tests.hypervisors.libvirt import specs
 
 pytestmark = pytest.mark.lab
 
-URI = os.environ.get("CLOUDPORTAL_TEST_URI", "qemu:///system")
 GIB = 1024**3
-
-
-@pytest.fixture(scope="module")
-def connection():
-    opened = open_connection(URI)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
-def pool(connection):
-    """A pool of its own, in a directory guests may read; gone afterwards with all in it."""
-    name = f"cp-test-{uuid4().hex[:8]}"
-    storage.ensure_pool(connection, storage.DirPoolSpec(name, f"/var/lib/libvirt/{name}"))
-    yield name
-    for volume in storage.list_volumes(connection, name):
-        storage.delete_volume(connection, name, volume.name)
-    storage.remove_pool(connection, name, delete_directory=True)
 
 
 @pytest.fixture

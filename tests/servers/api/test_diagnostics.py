@@ -3,9 +3,9 @@
 import pytest
 
 from tests.authorisation import ADMINS, Endpoint, client_as, matrix
+from tests.hypervisors.factories import guest_spec
 from tests.hypervisors.fake_guests import FakeGuest
 from tests.hypervisors.fake_host import installed
-from tests.hypervisors.test_guests import guest_spec
 
 PATH = "/compute/v2.1/servers/{server}/diagnostics"
 FOREIGN = dict.fromkeys(("foreign reader", "foreign member", "foreign manager", "unscoped"), 404)

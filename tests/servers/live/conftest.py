@@ -7,8 +7,8 @@ from hypervisors.pools import POOL
 from identity.sessions import actor_for
 from servers.remote_console import open_console
 from tests.dashboard.world import make_world
+from tests.hypervisors.factories import guest_spec
 from tests.hypervisors.fake_host import installed, make_hypervisor
-from tests.hypervisors.test_guests import guest_spec
 
 
 @pytest.fixture

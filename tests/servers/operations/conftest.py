@@ -101,3 +101,11 @@ def assert_hosts_clean(hosts: FakeHosts) -> None:
         )
         assert not hypervisor.build_slots.exists()
         assert_clean_slate(hypervisor)
+
+
+@pytest.fixture
+def server(one_host, create, work) -> Server:
+    """A server that runs."""
+    made = create()
+    work(made.pk)
+    return Server.objects.get(pk=made.pk)

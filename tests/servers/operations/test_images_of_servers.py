@@ -34,13 +34,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def server(one_host, create, work) -> Server:
-    made = create()
-    work(made.pk)
-    return Server.objects.get(pk=made.pk)
-
-
-@pytest.fixture
 def ask(server, work):
     """Ask for a change and have it done."""
 

@@ -14,19 +14,12 @@ from networks.spread import note_rules
 from operations.models import UNFINISHED, Operation, OperationState
 from servers.errors import InterfaceAttachFailed
 from servers.interfaces import attach_interface, detach_interface, finish_attachment
-from servers.models import Server, ServerAction
+from servers.models import ServerAction
 from servers.rewire import add_fixed_ip, inject_network_info, remove_fixed_ip
 from tests.authorisation import OWN_PROJECT, actor_named, client_as
 from tests.servers.operations.conftest import wake
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def server(one_host, create, work) -> Server:
-    made = create()
-    work(made.pk)
-    return Server.objects.get(pk=made.pk)
 
 
 @pytest.fixture

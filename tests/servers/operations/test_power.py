@@ -7,19 +7,12 @@ from django.utils import timezone
 
 from hypervisors.libvirt.errors import DriverError, HostUnreachable
 from operations.models import OperationState
-from servers.models import Server, ServerAction
+from servers.models import ServerAction
 from servers.power import reboot_server, start_server, stop_server
 from servers.states import PowerState, VmState
 from tests.authorisation import actor_named
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def server(one_host, create, work) -> Server:
-    made = create()
-    work(made.pk)
-    return Server.objects.get(pk=made.pk)
 
 
 def ask(change, server, **options) -> None:

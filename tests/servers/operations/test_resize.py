@@ -43,13 +43,6 @@ def big(flavor) -> Flavor:
 
 
 @pytest.fixture
-def server(one_host, create, work) -> Server:
-    made = create()
-    work(made.pk)
-    return Server.objects.get(pk=made.pk)
-
-
-@pytest.fixture
 def two_hosts(hosts, server):
     return make_hypervisor(hosts, "host2")
 
