@@ -11,6 +11,7 @@ class MaintenanceConfig(AppConfig):
     def ready(self) -> None:
         """Make the periodic work known."""
         from maintenance.carry import EVERY_S, carry_on_drains
+        from maintenance.drain import TIMER
         from operations.timers import register_timer
 
-        register_timer("maintenance.drains", EVERY_S, carry_on_drains)
+        register_timer(TIMER, EVERY_S, carry_on_drains)

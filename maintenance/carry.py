@@ -19,12 +19,13 @@ from django.db.models import Q
 from cloudportal.errors import CloudError
 from hypervisors.models import HostState, Hypervisor
 from identity.actors import Actor, system_actor
+from maintenance.check import check_plan
 from maintenance.destination import destinations, refusal
 from maintenance.drain import give_service_back
 from maintenance.forecast import servers_of
 from maintenance.models import Drain, DrainItem, DrainItemQuerySet
 from maintenance.outlook import Outlook, outlook_of, volumes_of
-from maintenance.states import OVER, STARTABLE, DrainState, ItemState, Way
+from maintenance.states import OPEN, OVER, STARTABLE, DrainState, ItemState, Way
 from operations.models import UNFINISHED, Operation
 from scheduling.choose import Choice
 from scheduling.models import Allocation
@@ -55,10 +56,11 @@ _NOT_LEFT = "The move is over, and the server is where it was."
 
 def carry_on_drains(now: datetime) -> None:
     """Do what is due of every plan."""
-    at_work = Q(state__in=(DrainState.RUNNING, DrainState.PAUSED))
+    at_work = Q(state__in=OPEN)
     # Of a cancelled one the moves that were under way are seen to their end.
     at_work |= Q(items__state=ItemState.MOVING)
-    for drain in Drain.objects.filter(at_work).distinct().select_related("hypervisor"):
+    drains = Drain.objects.filter(at_work).distinct().select_related("hypervisor")
+    for drain in drains.order_by("pk"):
         try:
             carry_on(drain, now)
         except CloudError:
@@ -70,6 +72,8 @@ def carry_on(drain: Drain, now: datetime) -> None:
     """See to the moves under way and to servers that came or left; begin what there is room for."""
     for item in drain.items.filter(state=ItemState.MOVING):
         _see_to_move(drain, item, now)
+    if drain.state == DrainState.PLANNED:
+        check_plan(drain, now)
     if drain.state not in {DrainState.RUNNING, DrainState.PAUSED}:
         return
     _take_in(drain, now)
@@ -340,7 +344,7 @@ def _actor(drain: Drain) -> Actor:
 def _note(drain: Drain, words: str) -> None:
     counts = _counts(drain, (ItemState.BLOCKED, ItemState.FAILED))
     if not words and counts:
-        words = f"{counts} servers could not be moved, and are looked at again."
+        words = f"{counts} of its servers could not be moved yet."
     if words != drain.note:
         Drain.objects.filter(pk=drain.pk, state=DrainState.RUNNING).update(note=words)
 

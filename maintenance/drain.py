@@ -21,8 +21,10 @@ from maintenance.errors import DrainNotFound, InvalidDrainState
 from maintenance.forecast import forecast
 from maintenance.models import MAX_AT_ONCE, Drain
 from maintenance.states import OPEN, STARTABLE, DrainState, ItemState
+from operations.timers import bring_forward
 
 SHOW = "cloudportal:hypervisors:drain:show"
+TIMER = "maintenance.drains"
 CHANGE = "cloudportal:hypervisors:drain:change"
 
 
@@ -67,6 +69,8 @@ def plan_drain(*, hypervisor: Hypervisor, wish: DrainWish, actor: Actor, now: da
         drain.planned_at = now
         _sign(drain, "plan", actor, now)
         drain.save()
+        # What hosts refused may have been mended: they are asked anew.
+        drain.items.all().delete()
         forecast(drain, now)
     return drain
 
@@ -125,6 +129,7 @@ def resume_drain(*, hypervisor: Hypervisor, actor: Actor, now: datetime) -> Drai
         drain.items.filter(state__in=STARTABLE).update(
             state=ItemState.WAITING, tries=0, refused={}, due_at=None, updated_at=now
         )
+        bring_forward(TIMER, now=now)
     return drain
 
 
@@ -145,6 +150,11 @@ def cancel_drain(*, hypervisor: Hypervisor, actor: Actor, now: datetime) -> Drai
         drain.save()
         give_service_back(drain)
     return drain
+
+
+def pause_all(*, note: str) -> None:
+    """Pause every plan that runs, since nobody knows whether it should."""
+    Drain.objects.filter(state=DrainState.RUNNING).update(state=DrainState.PAUSED, note=note)
 
 
 def give_service_back(drain: Drain, **changes: Any) -> None:
@@ -194,5 +204,5 @@ def _sign(drain: Drain, did: str, actor: Actor, now: datetime, *, in_its_name: b
     """Note who asked for it; with `in_its_name` the moves are in that name from now on."""
     if in_its_name:
         drain.user_id, drain.user_name = actor.user_id, actor.user_name
-    entry = {"at": now.isoformat(), "user": actor.user_name, "did": did}
+    entry = {"at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "user": actor.user_name, "did": did}
     drain.log = [*drain.log, entry]

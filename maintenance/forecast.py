@@ -26,11 +26,11 @@ def servers_of(host: Hypervisor) -> ServerQuerySet:
 
 
 def forecast(drain: Drain, now: datetime) -> None:
-    """Write the servers of a plan anew; what hosts were found to refuse is kept."""
+    """Write the servers of a plan anew; what hosts said of moves that are thought of is kept."""
     host = drain.hypervisor
     servers = sorted(servers_of(host), key=_largest_first)
     volumes = volumes_of([server.pk for server in servers])
-    refused = dict(drain.items.values_list("server_id", "refused"))
+    before = {item.server_id: item for item in drain.items.all()}
     booked = Bookings()
     items = []
     for position, server in enumerate(servers):
@@ -47,11 +47,15 @@ def forecast(drain: Drain, now: datetime) -> None:
             way=outlook.way,
             state=outlook.state,
             reason=outlook.obstacle,
-            refused=refused.get(server.pk, {}),
             updated_at=now,
         )
+        known = before.get(server.pk)
+        if known is not None:
+            item.refused = known.refused
         if outlook.way != Way.NONE and not outlook.obstacle:
             _foresee(item, server, host, booked)
+        if known is not None and known.destination == item.destination:
+            item.is_checked = known.is_checked
         item.reason = item.reason[:MAX_REASON]
         items.append(item)
     drain.items.all().delete()

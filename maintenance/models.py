@@ -100,6 +100,8 @@ class DrainItem(models.Model):
     destination = models.CharField(max_length=255, blank=True, default="")
     reason = models.CharField(max_length=MAX_REASON, blank=True, default="")
     refused = models.JSONField(default=dict)
+    # Both hosts were asked about the move that is thought of, and can do it.
+    is_checked = models.BooleanField(default=False)
     tries = models.PositiveSmallIntegerField(default=0)
     migration = models.ForeignKey(Migration, models.SET_NULL, null=True, related_name="+")
     request_id = models.CharField(max_length=64, blank=True, default="")

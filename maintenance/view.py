@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count
@@ -28,6 +29,7 @@ def drain_shown(drain: Drain) -> dict[str, Any]:
     """The plan without its servers."""
     return {
         "id": drain.pk,
+        "hypervisor_id": str(drain.hypervisor.uuid),
         "hypervisor_hostname": drain.hypervisor.hostname or drain.hypervisor.name,
         "host": drain.hypervisor.name,
         "state": drain.state,
@@ -53,6 +55,7 @@ def item_shown(item: DrainItem) -> dict[str, Any]:
         "way": item.way,
         "state": item.state,
         "destination": item.destination or None,
+        "is_checked": item.is_checked,
         "reason": item.reason,
         "tries": item.tries,
         "migration_id": item.migration_id,
@@ -61,5 +64,5 @@ def item_shown(item: DrainItem) -> dict[str, Any]:
     }
 
 
-def _instant(value: Any) -> str | None:
+def _instant(value: datetime | None) -> str | None:
     return None if value is None else f"{value:%Y-%m-%dT%H:%M:%SZ}"

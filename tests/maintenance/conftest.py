@@ -12,6 +12,7 @@ from hypervisors.models import Hypervisor
 from maintenance.carry import carry_on_drains
 from maintenance.drain import DrainWish, plan_drain, start_drain
 from maintenance.models import Drain, DrainItem
+from maintenance.states import DrainState
 from operations.models import UNFINISHED, Operation
 from servers.models import Server
 from servers.states import VmState
@@ -59,11 +60,13 @@ class Site:
         self.clock += timedelta(seconds=later_s)
         carry_on_drains(self.clock)
 
-    def run(self, turns: int = 12) -> None:
-        """Keepers and workers until nothing changes any more."""
+    def run(self, turns: int = 30) -> None:
+        """Keepers and workers until the plan is done, or for so long that nothing changes."""
         for _ in range(turns):
             self.turn()
             run_everything()
+            if not Drain.objects.exclude(state=DrainState.DONE).exists():
+                return
 
     def item(self, server: Server) -> DrainItem:
         """The server's place in the newest plan."""

@@ -9,6 +9,9 @@ import pytest
 from django.db import close_old_connections, connection
 from django.utils import timezone
 
+from cloudportal.restored import settle
+from hypervisors import move
+from hypervisors.errors import HostCannot
 from hypervisors.models import HostState, Hypervisor
 from identity.actors import system_actor
 from maintenance import carry
@@ -29,6 +32,21 @@ from tests.maintenance.conftest import ADMIN, run_everything
 from tests.maintenance.test_forecast import attach_volume
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def broken_link(monkeypatch) -> list[str]:
+    """No guest can be sent to another host until this is emptied."""
+    words = ["The link broke."]
+    send = move.move_guest
+
+    def send_or_break(*args):
+        if words:
+            raise HostCannot(words[0])
+        send(*args)
+
+    monkeypatch.setattr(move, "move_guest", send_or_break)
+    return words
 
 
 def newest() -> Drain:
@@ -166,7 +184,7 @@ def test_a_blocked_server_is_looked_at_again_and_goes_once_it_can(site):
     site.run()
 
     assert site.states() == [ItemState.BLOCKED, ItemState.MOVED, ItemState.MOVED]
-    assert newest().note == "1 servers could not be moved, and are looked at again."
+    assert newest().note == "1 of its servers could not be moved yet."
     volume.attachments.all().delete()
     site.run()
     assert newest().state == DrainState.DONE
@@ -215,8 +233,7 @@ def test_when_every_host_refuses_it_is_blocked_with_their_reasons(site):
     assert newest().state == DrainState.DONE
 
 
-def test_what_fails_is_tried_again_after_growing_pauses_and_then_blocked(site, monkeypatch):
-    monkeypatch.setattr("hypervisors.move.move_guest", _breaks)
+def test_what_fails_is_tried_again_after_growing_pauses_and_then_blocked(site, broken_link):
     site.start(max_at_once=3)
 
     for tries in range(1, MAX_TRIES):
@@ -237,18 +254,12 @@ def test_what_fails_is_tried_again_after_growing_pauses_and_then_blocked(site, m
     assert item.state == ItemState.BLOCKED
     assert item.reason.startswith("It was tried 3 times; resume the plan to try again. ")
     assert set(site.places()) == {"host1"}
-    monkeypatch.undo()
+    broken_link.clear()
     site.run()
     assert site.item(site.servers[0]).state == ItemState.BLOCKED
     resume_drain(hypervisor=site.source, actor=ADMIN, now=site.clock)
     site.run()
     assert newest().state == DrainState.DONE
-
-
-def _breaks(move, watch):
-    from hypervisors.errors import HostCannot
-
-    raise HostCannot("The link broke.")
 
 
 def test_servers_that_come_are_taken_in_and_those_that_are_deleted_are_over(site, create, work):
@@ -338,14 +349,14 @@ def test_a_keeper_that_dies_with_a_move_in_its_hands_leaves_nothing(site, monkey
         raise Killed
 
     site.start()
-    monkeypatch.setattr(carry.history, "explain_action", die)
-    with pytest.raises(Killed):
-        site.turn()
+    with monkeypatch.context() as patch:
+        patch.setattr(carry.history, "explain_action", die)
+        with pytest.raises(Killed):
+            site.turn()
     assert not Operation.objects.filter(kind="server.live_migrate").exists()
     assert not Migration.objects.exists()
     assert ItemState.MOVING not in site.states()
 
-    monkeypatch.undo()
     site.run()
     assert newest().state == DrainState.DONE
 
@@ -359,6 +370,15 @@ def test_a_keeper_that_was_away_finds_out_what_became_of_a_move(site):
 
     assert sorted(site.states())[0] == ItemState.MOVED
     assert Migration.objects.filter(status=MigrationStatus.COMPLETED).count() == 1
+
+
+def test_a_plan_that_ran_in_a_restored_database_is_paused(site):
+    site.start()
+
+    settle(now=site.clock)
+
+    assert newest().state == DrainState.PAUSED
+    assert "restored from a backup" in newest().note
 
 
 @pytest.mark.parametrize("change", [begin_drain, pause_drain, resume_drain, cancel_drain])

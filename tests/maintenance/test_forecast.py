@@ -145,6 +145,52 @@ def test_a_server_that_left_something_here_has_to_be_settled_first(site):
     assert "confirmed or reverted" in item.reason
 
 
+def test_the_hosts_are_asked_before_the_start_and_the_plan_heeds_what_they_say(site):
+    site.hosts["host2"].lacks_cpu = True
+    site.plan()
+    assert site.item(site.servers[0]).destination == "host2"
+
+    for _ in range(3):
+        site.turn()
+
+    for server in site.servers:
+        item = site.item(server)
+        assert (item.destination, item.is_checked) == ("host3", True)
+        assert "CPU" in item.refused["host2"]
+    assert not Operation.objects.filter(state__in=UNFINISHED).exists()
+
+
+def test_a_server_that_every_host_refuses_is_blocked_before_the_start(site):
+    site.hosts["host2"].lacks_cpu = site.hosts["host3"].lacks_cpu = True
+    site.plan()
+
+    for _ in range(3):
+        site.turn()
+
+    item = site.item(site.servers[0])
+    assert item.state == ItemState.BLOCKED
+    assert "host2: Migration pre-check error" in item.reason
+    assert "host3: Migration pre-check error" in item.reason
+    site.hosts["host2"].lacks_cpu = False
+    site.plan()
+    site.turn()
+    assert site.item(site.servers[0]).is_checked
+
+
+def test_a_host_that_does_not_answer_is_asked_again_later(site):
+    site.plan()
+    site.hosts["host2"].be_down()
+    site.turn()
+    assert not site.item(site.servers[0]).is_checked
+    site.hosts["host2"].be_down(False)
+
+    site.turn()
+    assert not site.item(site.servers[0]).is_checked
+    site.turn(later_s=60)
+
+    assert site.item(site.servers[0]).is_checked
+
+
 @pytest.mark.parametrize("at_once", [0, 17])
 def test_too_many_at_a_time_or_none_are_refused(site, at_once):
     with pytest.raises(Invalid, match="From 1 to 16"):

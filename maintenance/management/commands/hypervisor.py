@@ -12,6 +12,7 @@ from django.utils import timezone
 from hypervisors.management.commands import hypervisor
 from hypervisors.models import Hypervisor
 from identity.actors import Actor, system_actor
+from maintenance.check import check_plan
 from maintenance.drain import (
     DrainWish,
     cancel_drain,
@@ -92,7 +93,11 @@ class Command(hypervisor.Command):
                 max_at_once=1 if options["max_at_once"] is None else options["max_at_once"],
                 moves_stopped=not options["leave_stopped"],
             )
-            return plan_drain(hypervisor=host, wish=wish, actor=actor, now=now)
+            drain = plan_drain(hypervisor=host, wish=wish, actor=actor, now=now)
+            # Whoever waits here is told what the hosts themselves say; a keeper would ask them too.
+            while check_plan(drain, now):
+                pass
+            return drain
         for name, change in _CHANGES.items():
             if options[name]:
                 return change(hypervisor=host, actor=actor, now=now)
