@@ -26,6 +26,7 @@ from maintenance.forecast import servers_of
 from maintenance.models import Drain, DrainItem, DrainItemQuerySet
 from maintenance.outlook import Outlook, outlook_of, volumes_of
 from maintenance.states import OPEN, OVER, STARTABLE, DrainState, ItemState, Way
+from operations.enqueue import AlreadyAtWork
 from operations.models import UNFINISHED, Operation
 from scheduling.choose import Choice
 from scheduling.models import Allocation
@@ -158,29 +159,26 @@ def _fail(rows: DrainItemQuerySet, item: DrainItem, why: str, now: datetime) -> 
 
 def _take_in(drain: Drain, now: datetime) -> None:
     """Servers that have come are taken in, those that have left or were deleted are over."""
-    present = {each.pk: each for each in servers_of(drain.hypervisor)}
+    present = dict(servers_of(drain.hypervisor).values_list("pk", "hypervisor_id"))
     known = {item.server_id: item for item in drain.items.all()}
-    last = max((item.position for item in known.values()), default=-1)
+    after = 1 + max((item.position for item in known.values()), default=-1)
     new = [
         DrainItem(
-            drain=drain, server=server, position=last + number, updated_at=now,
+            drain=drain,
+            server_id=key,
+            position=after + number,
             reason="It came to the host after the plan was made.",
+            updated_at=now,
         )
-        for number, server in enumerate(
-            (each for key, each in sorted(present.items()) if key not in known), 1
-        )
-    ]  # fmt: skip
+        for number, key in enumerate(sorted(present.keys() - known.keys()))
+    ]
     # Another keeper may have taken them in just now.
     DrainItem.objects.bulk_create(new, ignore_conflicts=True)
     for key, item in known.items():
         rows = DrainItem.objects.filter(pk=item.pk, state=item.state)
         if item.state in STARTABLE and key not in present:
             _let_go(rows, key, now)
-        elif (
-            item.state in OVER
-            and key in present
-            and present[key].hypervisor_id == (drain.hypervisor_id)
-        ):
+        elif item.state in OVER and present.get(key) == drain.hypervisor_id:
             rows.change(now, state=ItemState.WAITING, reason="It has come back.", due_at=None)
 
 
@@ -283,6 +281,10 @@ def _move(drain: Drain, item: DrainItem, server: Server, way: Way, now: datetime
     try:
         with transaction.atomic():
             _begin(drain, server, way, best, actor, now)
+    except AlreadyAtWork as error:
+        # Some tasks do not show in the server's state.
+        rows.change(now, state=ItemState.WAITING, way=way, reason=error.message, due_at=None)
+        return
     except CloudError as error:
         _fail(rows, item, error.message, now)
         return

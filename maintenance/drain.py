@@ -206,3 +206,12 @@ def _sign(drain: Drain, did: str, actor: Actor, now: datetime, *, in_its_name: b
         drain.user_id, drain.user_name = actor.user_id, actor.user_name
     entry = {"at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "user": actor.user_name, "did": did}
     drain.log = [*drain.log, entry]
+
+
+# What can be asked of a plan that is there, by the word for it.
+CHANGES = {
+    "start": start_drain,
+    "pause": pause_drain,
+    "resume": resume_drain,
+    "cancel": cancel_drain,
+}

@@ -26,17 +26,7 @@ from cloudportal.errors import Invalid
 from hypervisors.errors import HypervisorNotFound
 from hypervisors.models import Hypervisor
 from identity import policy
-from maintenance.drain import (
-    CHANGE,
-    SHOW,
-    DrainWish,
-    cancel_drain,
-    newest_drain,
-    pause_drain,
-    plan_drain,
-    resume_drain,
-    start_drain,
-)
+from maintenance.drain import CHANGE, CHANGES, SHOW, DrainWish, newest_drain, plan_drain
 from maintenance.models import MAX_AT_ONCE, Drain
 from maintenance.states import DrainState, ItemState, Way
 from maintenance.view import drain_shown, item_shown
@@ -45,17 +35,11 @@ _WISH: dict[str, Any] = {
     "max_at_once": {"type": "integer", "minimum": 1, "maximum": MAX_AT_ONCE},
     "moves_stopped": {"type": "boolean"},
 }
-_CHANGES = {
-    "start": start_drain,
-    "pause": pause_drain,
-    "resume": resume_drain,
-    "cancel": cancel_drain,
-}
 ASKED = BodySchema(
     closed(
         {
             "plan": nullable(closed(_WISH)),
-            **dict.fromkeys(_CHANGES, NULL),
+            **dict.fromkeys(CHANGES, NULL),
         },
         minProperties=1,
         maxProperties=1,
@@ -133,7 +117,7 @@ class HostDrain(ComputeView):
         }
         if asked == "plan":
             return _answer(plan_drain(wish=DrainWish(**(value or {})), **who))
-        return _answer(_CHANGES[asked](**who))
+        return _answer(CHANGES[asked](**who))
 
 
 class DrainServers(ComputeView):

@@ -18,7 +18,16 @@ from servers.models import Server
 from servers.states import VmState
 from tests.authorisation import actor_named
 from tests.hypervisors.fake_host import FakeHosts, make_hypervisor
-from tests.servers.conftest import flavor, image, network, now  # noqa: F401 - fixtures
+from tests.servers.conftest import (  # noqa: F401 - fixtures
+    active,
+    flavor,
+    host,
+    image,
+    network,
+    now,
+    parts,
+    wanted,
+)
 from tests.servers.operations.conftest import (  # noqa: F401 - fixtures
     create,
     hosts,

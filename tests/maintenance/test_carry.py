@@ -178,6 +178,22 @@ def test_a_server_in_another_task_is_waited_for(site):
     assert newest().state == DrainState.DONE
 
 
+def test_work_that_its_state_does_not_show_is_waited_for_as_well(site):
+    server = site.servers[0]
+    other = Operation.objects.create(kind="server.attach_interface", subject=server.pk)
+    site.start(max_at_once=3)
+
+    site.turn()
+
+    item = site.item(server)
+    assert (item.state, item.tries) == (ItemState.WAITING, 0)
+    assert item.reason == "Another operation is still under way."
+    assert not Migration.objects.filter(server_id=server.pk).exists()
+    other.delete()
+    site.run()
+    assert newest().state == DrainState.DONE
+
+
 def test_a_blocked_server_is_looked_at_again_and_goes_once_it_can(site):
     volume = attach_volume(site.servers[0], site.source)
     site.start()

@@ -13,24 +13,9 @@ from hypervisors.management.commands import hypervisor
 from hypervisors.models import Hypervisor
 from identity.actors import Actor, system_actor
 from maintenance.check import check_plan
-from maintenance.drain import (
-    DrainWish,
-    cancel_drain,
-    newest_drain,
-    pause_drain,
-    plan_drain,
-    resume_drain,
-    start_drain,
-)
+from maintenance.drain import CHANGES, DrainWish, newest_drain, plan_drain
 from maintenance.models import MAX_AT_ONCE, Drain
 from maintenance.view import drain_shown, item_shown, summary_of
-
-_CHANGES = {
-    "start": start_drain,
-    "pause": pause_drain,
-    "resume": resume_drain,
-    "cancel": cancel_drain,
-}
 
 
 class Command(hypervisor.Command):
@@ -98,7 +83,7 @@ class Command(hypervisor.Command):
             while check_plan(drain, now):
                 pass
             return drain
-        for name, change in _CHANGES.items():
+        for name, change in CHANGES.items():
             if options[name]:
                 return change(hypervisor=host, actor=actor, now=now)
         return newest_drain(hypervisor=host, actor=actor)
