@@ -54,7 +54,8 @@ class LiveMove:
 
     `host` "" lets the scheduler choose; a forced one is not asked whether it fits. `copies_disks`:
     None leaves it to the portal. `may_overcommit`: what the disks take counts, not what they may
-    grow to. `checks_first`: what can be known beforehand is refused at once.
+    grow to. `checks_first`: what can be known beforehand is refused at once. `at_once`: so many
+    may leave the host at a time, this one among them; 0 leaves it to the portal.
     """
 
     host: str = ""
@@ -62,6 +63,7 @@ class LiveMove:
     copies_disks: bool | None = None
     may_overcommit: bool = True
     checks_first: bool = False
+    at_once: int = 0
 
 
 def live_migrate_server(*, server: Server, move: LiveMove, actor: Actor, now: datetime) -> None:
@@ -97,6 +99,7 @@ def live_migrate_server(*, server: Server, move: LiveMove, actor: Actor, now: da
                 "is_forced": move.is_forced,
                 "copies_disks": move.copies_disks,
                 "may_overcommit": move.may_overcommit,
+                "at_once": move.at_once,
             },
         )
         # Its row is held now: none comes to it any more.
