@@ -80,14 +80,14 @@ def guest_features(
         raise GuestPropertyRefused(str(error), is_of_flavor=is_of_flavor) from error
 
 
-def check_topology(features: GuestFeatures, vcpus: int) -> None:
-    """See that sockets, cores and threads within the maxima make up the vCPUs.
+def check_topology(features: GuestFeatures, vcpus: int) -> tuple[int, int, int]:
+    """Sockets, cores and threads within the maxima that make up the vCPUs.
 
     Raises:
         GuestPropertyRefused: none do.
     """
     try:
-        features_room.choose_topology(vcpus, features.topology, features.max_topology)
+        return features_room.choose_topology(vcpus, features.topology, features.max_topology)
     except InvalidProperty as error:
         raise GuestPropertyRefused(str(error), is_of_flavor=True) from error
 

@@ -18,6 +18,9 @@ class Allocation(models.Model):
     vcpus = models.PositiveIntegerField()
     ram_mib = models.PositiveIntegerField()
     disk_gib = models.PositiveIntegerField()
+    # What it holds of the host's cells: placements as JSON (`hypervisors.numa.NumaPlacement`). More
+    # than one only while it changes its size on its host.
+    numa = models.JSONField(default=list)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

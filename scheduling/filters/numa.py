@@ -1,0 +1,79 @@
+"""Have the host's cells the CPUs, memory and pages that the server's nodes ask for?
+
+The database cannot tell, so this is asked of the hosts one by one: only by a server that asks for
+nodes, and only of hosts that would have it otherwise.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db.models import Q
+
+from hypervisors.models import Hypervisor
+from hypervisors.numa import HostCell, NumaPlacement, NumaRequest
+from scheduling.filters import Filter
+from scheduling.filters.numa_fit import HostRoom, fit
+from scheduling.filters.ready import READY
+from scheduling.filters.resources import CPU, RAM
+from scheduling.models import Allocation
+from scheduling.request_spec import RequestSpec
+
+
+def room_of(
+    capabilities: Mapping[str, Any],
+    held: Iterable[Mapping[str, Any]],
+    *,
+    cpu_ratio: float,
+    ram_ratio: float,
+) -> HostRoom:
+    """A host's row and its allocations as the choice of cells reads them."""
+    return HostRoom(
+        cells=tuple(HostCell.from_json(cell) for cell in capabilities.get("cells", ())),
+        held=tuple(NumaPlacement.from_json(each) for each in held),
+        cpu_ratio=cpu_ratio,
+        ram_ratio=ram_ratio,
+    )
+
+
+def _condition(spec: RequestSpec) -> Q | None:
+    if not spec.numa:
+        return None
+    request = NumaRequest.from_json(spec.numa)
+    hosts = Hypervisor.objects.filter(name=spec.host) if spec.host else _otherwise_fitting(spec)
+    held: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+    holding = Allocation.objects.exclude(numa=[]).values_list("hypervisor_id", "numa")
+    for hypervisor_id, placements in holding:
+        held[hypervisor_id].extend(placements)
+    fitting = [
+        pk
+        for pk, capabilities, cpu_ratio, ram_ratio in hosts.values_list(
+            "pk", "capabilities", "cpu_ratio", "ram_ratio"
+        )
+        if fit(
+            request,
+            room_of(capabilities, held[pk], cpu_ratio=cpu_ratio, ram_ratio=ram_ratio),
+        )
+    ]
+    return Q(pk__in=fitting)
+
+
+def _otherwise_fitting(spec: RequestSpec) -> Any:
+    """Those that the filters before let through, as far as two or three columns tell."""
+    hosts = Hypervisor.objects.all()
+    for each in (READY, CPU, RAM):
+        condition = each.condition(spec)
+        if condition is not None:
+            hosts = hosts.filter(condition)
+    if spec.wanted_host:
+        hosts = hosts.filter(name=spec.wanted_host)
+    return hosts
+
+
+NUMA = Filter(
+    "numa_topology",
+    "Have the host's NUMA cells the CPUs, memory and pages that the server's nodes ask for?",
+    _condition,
+)
