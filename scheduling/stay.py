@@ -79,11 +79,11 @@ def stay_on_host(
 def hold_just(*, server_id: UUID, hypervisor_id: int, spec: RequestSpec, now: datetime) -> None:
     """Let a server hold just this of a host, room or no room; again changes nothing."""
     with transaction.atomic():
-        lock_cells(hypervisor_id, spec)
         held = _locked(server_id, hypervisor_id)
         if held is None:
             hold_server(server_id=server_id, hypervisor_id=hypervisor_id, spec=spec, now=now)
             return
+        lock_cells(hypervisor_id, spec)
         wanted = {"vcpus": spec.vcpus, "ram_mib": spec.ram_mib, "disk_gib": spec.disk_gib}
         kept = placement_for(held, spec)
         cells = [kept] if kept else fit_cells(hypervisor_id, spec)

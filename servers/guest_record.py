@@ -71,8 +71,11 @@ def with_volume(record: GuestMetadata, attachment: Attachment) -> GuestMetadata:
 
 
 def record_digest(record: GuestMetadata) -> str:
-    """Tells two records apart, except by the disks, which only the host knows for certain."""
-    content = dataclasses.replace(record, disks=())
+    """Tells two records apart, except by what only the host knows for certain.
+
+    That is where the guest's disks and its NUMA nodes are: as it was defined last.
+    """
+    content = dataclasses.replace(record, disks=(), numa="")
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

@@ -125,8 +125,9 @@ def _place(
     taken_by: dict[int, int] = {}
 
     def settle(node: int, asked: set[int]) -> bool:
-        for index, placed in enumerate(options[node]):
-            if placed is None or index in asked:
+        suiting = [index for index, placed in enumerate(options[node]) if placed is not None]
+        for index in sorted(suiting, key=taken_by.__contains__):
+            if index in asked:
                 continue
             asked.add(index)
             if index not in taken_by or settle(taken_by[index], asked):
