@@ -1,4 +1,4 @@
-"""Servers with NUMA nodes: what their guests are defined for, and what becomes of it when they go."""
+"""Servers with NUMA nodes: what their guests are defined for, and what becomes of it later."""
 
 from __future__ import annotations
 
