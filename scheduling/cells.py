@@ -29,7 +29,8 @@ def fit_cells(hypervisor_id: int, spec: RequestSpec) -> list[dict[str, Any]] | N
     host = Hypervisor.objects.only("capabilities", "cpu_ratio", "ram_ratio").get(pk=hypervisor_id)
     rows = Allocation.objects.filter(hypervisor_id=hypervisor_id).exclude(numa=[])
     held = [placement for row in rows.values_list("numa", flat=True) for placement in row]
-    room = room_of(host.capabilities, held, cpu_ratio=host.cpu_ratio, ram_ratio=host.ram_ratio)
+    cells = host.capabilities.get("cells")
+    room = room_of(cells, held, cpu_ratio=host.cpu_ratio, ram_ratio=host.ram_ratio)
     found = fit(NumaRequest.from_json(spec.numa), room)
     return None if found is None else [found.to_json()]
 

@@ -23,15 +23,15 @@ from scheduling.request_spec import RequestSpec
 
 
 def room_of(
-    capabilities: Mapping[str, Any],
+    cells: Iterable[Mapping[str, Any]] | None,
     held: Iterable[Mapping[str, Any]],
     *,
     cpu_ratio: float,
     ram_ratio: float,
 ) -> HostRoom:
-    """A host's row and its allocations as the choice of cells reads them."""
+    """A host's cells, as its row has them, and its allocations for the choice; None is none."""
     return HostRoom(
-        cells=tuple(HostCell.from_json(cell) for cell in capabilities.get("cells", ())),
+        cells=tuple(HostCell.from_json(cell) for cell in cells or ()),
         held=tuple(NumaPlacement.from_json(each) for each in held),
         cpu_ratio=cpu_ratio,
         ram_ratio=ram_ratio,
@@ -49,12 +49,12 @@ def _condition(spec: RequestSpec) -> Q | None:
         held[hypervisor_id].extend(placements)
     fitting = [
         pk
-        for pk, capabilities, cpu_ratio, ram_ratio in hosts.values_list(
-            "pk", "capabilities", "cpu_ratio", "ram_ratio"
+        for pk, cells, cpu_ratio, ram_ratio in hosts.values_list(
+            "pk", "capabilities__cells", "cpu_ratio", "ram_ratio"
         )
         if fit(
             request,
-            room_of(capabilities, held[pk], cpu_ratio=cpu_ratio, ram_ratio=ram_ratio),
+            room_of(cells, held[pk], cpu_ratio=cpu_ratio, ram_ratio=ram_ratio),
         )
     ]
     return Q(pk__in=fitting)
