@@ -97,7 +97,8 @@ class Candidate:
 class Choice:
     """The best hosts, best first, and what happened to the others.
 
-    `filters`: [{name, question, removed: n, hosts: [names of some of them], left: n}].
+    `filters`: [{name, question, removed: n, hosts: [names of some of them], left: n}], and of some
+    filters `reasons`: {host: words}.
     """
 
     asked: int
@@ -141,15 +142,17 @@ def choose_hosts(spec: RequestSpec, *, without: list[str]) -> Choice:
     for question, _ in asked:
         removed = counts.get(question.name, 0)
         left -= removed
-        report.append(
-            {
-                "name": question.name,
-                "question": question.question,
-                "removed": removed,
-                "hosts": names.get(question.name, []),
-                "left": left,
-            }
-        )
+        hosts_named = names.get(question.name, [])
+        entry: dict[str, Any] = {
+            "name": question.name,
+            "question": question.question,
+            "removed": removed,
+            "hosts": hosts_named,
+            "left": left,
+        }
+        if question.reasons is not None and hosts_named:
+            entry["reasons"] = question.reasons(spec, hosts_named)
+        report.append(entry)
     passed = hosts.filter(reduce(lambda one, two: one & two, (q for _, q in asked)))
     return Choice(total, _weigh(passed, spec) if left else [], report)
 

@@ -35,7 +35,7 @@ class Allocation(models.Model):
 class Decision(models.Model):
     """A scheduling decision with its reasons.
 
-    `filters`: [{name, question, removed: {host: reason}, left: n}] in the order they were asked.
+    `filters`: as in `scheduling.choose.Choice`, in the order they were asked.
     `weights`: [{host, total, weights: {weigher: value}}], best first.
     """
 

@@ -7,15 +7,15 @@ nodes, and only of hosts that would have it otherwise.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from hypervisors.models import Hypervisor
 from hypervisors.numa import HostCell, NumaPlacement, NumaRequest
 from scheduling.filters import Filter
-from scheduling.filters.numa_fit import HostRoom, fit
+from scheduling.filters.numa_fit import HostRoom, fit, obstacle
 from scheduling.filters.ready import READY
 from scheduling.filters.resources import CPU, RAM
 from scheduling.models import Allocation
@@ -43,24 +43,27 @@ def _condition(spec: RequestSpec) -> Q | None:
         return None
     request = NumaRequest.from_json(spec.numa)
     hosts = Hypervisor.objects.filter(name=spec.host) if spec.host else _otherwise_fitting(spec)
+    return Q(pk__in=[pk for pk, _, room in _rooms(hosts) if fit(request, room)])
+
+
+def _reasons(spec: RequestSpec, names: Collection[str]) -> dict[str, str]:
+    request = NumaRequest.from_json(spec.numa)
+    hosts = Hypervisor.objects.filter(name__in=names).order_by("name")
+    return {name: obstacle(request, room) for _, name, room in _rooms(hosts)}
+
+
+def _rooms(hosts: QuerySet[Hypervisor]) -> Iterator[tuple[int, str, HostRoom]]:
     held: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
     holding = Allocation.objects.exclude(numa=[]).values_list("hypervisor_id", "numa")
     for hypervisor_id, placements in holding:
         held[hypervisor_id].extend(placements)
-    fitting = [
-        pk
-        for pk, cells, cpu_ratio, ram_ratio in hosts.values_list(
-            "pk", "capabilities__cells", "cpu_ratio", "ram_ratio"
-        )
-        if fit(
-            request,
-            room_of(cells, held[pk], cpu_ratio=cpu_ratio, ram_ratio=ram_ratio),
-        )
-    ]
-    return Q(pk__in=fitting)
+    fields = ("pk", "name", "capabilities__cells", "cpu_ratio", "ram_ratio")
+    for pk, name, cells, cpu_ratio, ram_ratio in hosts.values_list(*fields):
+        room = room_of(cells, held[pk], cpu_ratio=cpu_ratio, ram_ratio=ram_ratio)
+        yield pk, name, room
 
 
-def _otherwise_fitting(spec: RequestSpec) -> Any:
+def _otherwise_fitting(spec: RequestSpec) -> QuerySet[Hypervisor]:
     """Those that the filters before let through, as far as two or three columns tell."""
     hosts = Hypervisor.objects.all()
     for each in (READY, CPU, RAM):
@@ -76,4 +79,5 @@ NUMA = Filter(
     "numa_topology",
     "Have the host's NUMA cells the CPUs, memory and pages that the server's nodes ask for?",
     _condition,
+    _reasons,
 )

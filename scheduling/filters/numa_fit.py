@@ -53,6 +53,37 @@ def fit(request: NumaRequest, room: HostRoom) -> NumaPlacement | None:
     return None
 
 
+def obstacle(request: NumaRequest, room: HostRoom) -> str:
+    """In words, what keeps the nodes from this host; "" where they fit."""
+    if fit(request, room) is not None:
+        return ""
+    if not room.cells:
+        return "It tells of no NUMA cells."
+    if len(request.nodes) > len(room.cells):
+        return f"It has {len(room.cells)} NUMA cells for {len(request.nodes)} nodes."
+    sizes = _page_sizes(request, room.cells)
+    if not sizes:
+        return f"It has no memory pages of the size {request.page_size}."
+    rooms = [_left(cell, room) for cell in room.cells]
+    for number, node in enumerate(request.nodes):
+        if not any(_has_memory(node, size, each) for size in sizes for each in rooms):
+            return f"None of its cells has {node.ram_mib} MiB free for node {number}{_in(request)}."
+        if not any(_cpus_for(node, request, each) for each in rooms):
+            return (
+                f"None of its cells has {len(node.vcpus)} processors free for node {number} "
+                f"({_kind(request)})."
+            )
+    return "Its cells have room for each of the nodes, but not for all of them at once."
+
+
+def _in(request: NumaRequest) -> str:
+    return "" if request.page_size is None else f" in pages of the size {request.page_size}"
+
+
+def _kind(request: NumaRequest) -> str:
+    return f"dedicated, {request.thread_policy}" if request.is_dedicated else "shared"
+
+
 def _left(cell: HostCell, room: HostRoom) -> _Room:
     nodes = [
         (placement, node)
@@ -144,18 +175,23 @@ def _place(
 def _put(
     node: NumaNode, request: NumaRequest, page_kib: int | None, room: _Room
 ) -> PlacedNode | None:
-    if not _has_memory(node, page_kib, room):
-        return None
-    if not request.is_dedicated:
-        # A node no wider than its cell, however far the cell's CPUs are shared.
-        if len(node.vcpus) > min(len(room.float_on), room.float_left):
-            return None
-        return PlacedNode(node.vcpus, node.ram_mib, room.cell.id, room.float_on)
-    chosen = _choose(len(node.vcpus), request.thread_policy, room)
+    chosen = _cpus_for(node, request, room) if _has_memory(node, page_kib, room) else None
     if chosen is None:
         return None
     cpus, idle = chosen
     return PlacedNode(node.vcpus, node.ram_mib, room.cell.id, cpus, idle)
+
+
+def _cpus_for(
+    node: NumaNode, request: NumaRequest, room: _Room
+) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """The CPUs that the node runs on, and those that stay idle for its sake."""
+    if request.is_dedicated:
+        return _choose(len(node.vcpus), request.thread_policy, room)
+    # A node no wider than its cell, however far the cell's CPUs are shared.
+    if len(node.vcpus) > min(len(room.float_on), room.float_left):
+        return None
+    return room.float_on, ()
 
 
 def _has_memory(node: NumaNode, page_kib: int | None, room: _Room) -> bool:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypervisors.numa import HostCell, NumaPlacement
-from scheduling.filters.numa_fit import HostRoom, fit
+from scheduling.filters.numa_fit import HostRoom, fit, obstacle
 from tests.scheduling.two_cells import CELLS, MIB_PER_GIB, pinned, request
 
 
@@ -140,6 +140,34 @@ def test_ordinary_memory_is_what_is_not_set_aside_and_may_be_overcommitted():
     assert fit(request(ram_mib=4), room(one, two, ram_ratio=1.5)) is not None
     # Pages that are counted are there or they are not.
     assert fit(request(ram_mib=4, page_size="small"), room(one, two, ram_ratio=1.5)) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (pinned(3, nodes=3), "It has 2 NUMA cells for 3 nodes."),
+        (request(page_size=8192), "It has no memory pages of the size 8192."),
+        (request(ram_mib=7000), "None of its cells has 7000 MiB free for node 0."),
+        (
+            request(ram_mib=4096, page_size="large"),
+            "None of its cells has 4096 MiB free for node 0 in pages of the size large.",
+        ),
+        (
+            pinned(5, thread_policy="isolate"),
+            "None of its cells has 5 processors free for node 0 (dedicated, isolate).",
+        ),
+        (request(9), "None of its cells has 9 processors free for node 0 (shared)."),
+        (
+            pinned(10, nodes=2),
+            "Its cells have room for each of the nodes, but not for all of them at once.",
+        ),
+        (pinned(4), ""),
+    ],
+)
+def test_why_a_host_does_not_take_the_nodes_is_said_in_words(asked, words):
+    other = placed(pinned(4))
+
+    assert obstacle(asked, room(other)) == words
 
 
 REQUESTS = st.builds(

@@ -56,14 +56,15 @@ def test_a_server_goes_to_the_host_whose_cells_have_room():
 
 
 @pytest.mark.django_db
-def test_a_refusal_names_the_filter_and_says_what_it_asked():
-    make_host()
+def test_a_refusal_names_the_filter_what_it_asked_and_why_each_host_does_not_pass():
+    host = make_host()
 
     with pytest.raises(NoValidHost, match="numa_topology removed 1"):
         place(spec_of(pinned(2)))
 
-    asked = {each["name"]: each["question"] for each in Decision.objects.get().filters}
-    assert "NUMA cells" in asked["numa_topology"]
+    [asked] = [each for each in Decision.objects.get().filters if each["name"] == "numa_topology"]
+    assert "NUMA cells" in asked["question"]
+    assert asked["reasons"] == {host.name: "It tells of no NUMA cells."}
 
 
 @pytest.mark.django_db
