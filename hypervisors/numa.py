@@ -11,19 +11,15 @@ from hypervisors.libvirt.numa import (
     NumaNode,
     NumaPlacement,
     NumaRequest,
-    PageSize,
     PlacedNode,
 )
-from hypervisors.models import Hypervisor
 
 __all__ = [
     "HostCell",
     "NumaNode",
     "NumaPlacement",
     "NumaRequest",
-    "PageSize",
     "PlacedNode",
-    "cells_of",
     "numa_request",
 ]
 
@@ -46,8 +42,3 @@ def numa_request(
         )
     except request_room.InvalidNumaRequest as error:
         raise NumaRefused(str(error)) from error
-
-
-def cells_of(hypervisor: Hypervisor) -> tuple[HostCell, ...]:
-    """The host's cells as its last inventory has them."""
-    return tuple(HostCell.from_json(cell) for cell in hypervisor.capabilities.get("cells", ()))

@@ -85,9 +85,10 @@ def cells(cloud: Cloud, host: str) -> list[int]:
     program = (
         "import json\n"
         "from hypervisors.models import Hypervisor\n"
-        "from hypervisors.numa import cells_of\n"
+        "from hypervisors.numa import HostCell\n"
         f"host = Hypervisor.objects.get(name={host!r})\n"
-        "print(json.dumps([cpu for cell in cells_of(host) for cpu in cell.cpus]))\n"
+        "cells = [HostCell.from_json(cell) for cell in host.capabilities['cells']]\n"
+        "print(json.dumps([cpu for cell in cells for cpu in cell.cpus]))\n"
     )
     found: list[int] = hosts.ask(cloud, program)
     return found
