@@ -52,6 +52,8 @@ class RequestSpec:
     hosts may be kept for, as `project_id` is. `machine_type` "" is the host's own. `store` is
     the name of the storage pool for the disks; "" is the host's default one.
 
+    `numa` is what is asked of the host's cells, as JSON (`hypervisors.numa.NumaRequest`).
+
     `group` and `aggregates` are looked up at every placement and not kept: they come and go.
     `booked` is asked by plans: what each host (by its key) is to have by then.
     """
@@ -76,6 +78,7 @@ class RequestSpec:
     store: str = ""
     extra_specs: dict[str, str] = field(default_factory=dict)
     image_properties: dict[str, str] = field(default_factory=dict)
+    numa: dict[str, Any] = field(default_factory=dict)
     group: GroupNeeds | None = None
     aggregates: tuple[HostAggregate, ...] = ()
     booked: dict[int, Booking] = field(default_factory=dict)
