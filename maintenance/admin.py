@@ -102,7 +102,8 @@ class DrainAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # as above
     def get_queryset(self, request: HttpRequest) -> QuerySet[Drain]:
         """How many servers have left comes with the list, not one query a row."""
         left = Count("items", filter=Q(items__state__in=OVER))
-        return super().get_queryset(request).annotate(servers=Count("items"), left=left)
+        rows: QuerySet[Drain] = super().get_queryset(request)
+        return rows.annotate(servers=Count("items"), left=left)
 
     @admin.display(description="left")
     def progress(self, drain: Any) -> str:

@@ -30,6 +30,7 @@ from maintenance.drain import CHANGE, CHANGES, SHOW, DrainWish, newest_drain, pl
 from maintenance.models import MAX_AT_ONCE, Drain
 from maintenance.states import DrainState, ItemState, Way
 from maintenance.view import drain_shown, item_shown
+from servers.listing import as_uuid
 
 _WISH: dict[str, Any] = {
     "max_at_once": {"type": "integer", "minimum": 1, "maximum": MAX_AT_ONCE},
@@ -134,7 +135,8 @@ class DrainServers(ComputeView):
         drain = newest_drain(hypervisor=_find(hypervisor_id), actor=request.actor)
         marker = None
         if request.query.get("marker"):
-            marker = drain.items.filter(server=request.query["marker"]).first()
+            wanted = as_uuid(str(request.query["marker"]))
+            marker = drain.items.filter(server=wanted).first() if wanted else None
             if marker is None:
                 raise Invalid(f"Marker {request.query['marker']} could not be found.")
         limit = paging.parse_limit(request.query)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -29,12 +30,16 @@ print(json.dumps(Hypervisor.objects.get(name=%r).condition))
 VOLUME = "kept-here"
 
 
+def is_up(cloud: Cloud, server: str) -> bool:
+    return UP in console(cloud, server)
+
+
 def test_a_host_is_emptied_as_planned_with_a_pause_and_a_blocker(empty_cloud):
     cloud, name = empty_cloud, empty_cloud.hosts[0]["name"]
     *running, off = hosts.create_on(cloud, name, 4, image=NAME)
     with in_service_again(cloud, name), volume_of(cloud, off):
         for server in running:
-            eventually(lambda s=server: UP in console(cloud, s), within_s=60, what="it is up")
+            eventually(partial(is_up, cloud, server), within_s=60, what="it is up")
 
         plan = drain(cloud, name, "--plan")
         items = {each["id"]: each for each in plan["items"]}

@@ -88,7 +88,8 @@ class Site:
     def places(self) -> list[str]:
         """Where each server is."""
         rows = Server.objects.select_related("hypervisor")
-        return [rows.get(pk=server.pk).hypervisor.name for server in self.servers]
+        found = [rows.get(pk=server.pk).hypervisor for server in self.servers]
+        return [each.name if each else "" for each in found]
 
     def moves(self) -> list[Operation]:
         """The moves under way."""

@@ -14,7 +14,6 @@ from hypervisors import move
 from hypervisors.errors import HostCannot
 from hypervisors.models import HostState, Hypervisor
 from identity.actors import system_actor
-from maintenance import carry
 from maintenance.carry import MAX_TRIES, PAUSE_S, carry_on_drains
 from maintenance.drain import DrainWish, cancel_drain, pause_drain, plan_drain, resume_drain
 from maintenance.drain import start_drain as begin_drain
@@ -366,7 +365,7 @@ def test_a_keeper_that_dies_with_a_move_in_its_hands_leaves_nothing(site, monkey
 
     site.start()
     with monkeypatch.context() as patch:
-        patch.setattr(carry.history, "explain_action", die)
+        patch.setattr("servers.history.explain_action", die)
         with pytest.raises(Killed):
             site.turn()
     assert not Operation.objects.filter(kind="server.live_migrate").exists()
