@@ -42,7 +42,7 @@ def page(columns: Sequence[Column]) -> str:
 
 def cells_of(text: str) -> dict[str, dict[str, str]]:
     """What the page says: by column, by group."""
-    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.count(" | ") > 2]
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.count(" | ") >= 2]
     names = rows[0]
     found: dict[str, dict[str, str]] = {name: {} for name in names}
     for group, *cells in rows[2:]:
