@@ -75,7 +75,7 @@ def record_digest(record: GuestMetadata) -> str:
 
     That is where the guest's disks and its NUMA nodes are: as it was defined last.
     """
-    content = dataclasses.replace(record, disks=(), numa="")
+    content = dataclasses.replace(record, disks=(), numa=None)
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -100,9 +100,9 @@ def _size(server: Server, disk: DiskSpec) -> int:
     return int(sizes.get(disk.role, 0))
 
 
-def numa_text(placement: NumaPlacement | None) -> str:
+def numa_text(placement: NumaPlacement | None) -> str | None:
     """What a server holds of its host's cells, as its guest keeps it."""
-    return json.dumps(placement.to_json(), sort_keys=True) if placement else ""
+    return json.dumps(placement.to_json(), sort_keys=True) if placement else None
 
 
 def placement_in(record: GuestMetadata) -> NumaPlacement | None:

@@ -290,8 +290,8 @@ class GuestMetadata:
     request_spec: str = "{}"
     scheduler_hints: str = "{}"
     options: str = "{}"
-    # Where its nodes are on the host, as JSON; "" where it asks for none.
-    numa: str = ""
+    # Where its nodes are on the host, as JSON; None where it asks for none.
+    numa: str | None = None
     updated_at: datetime | None = None
     launched_at: datetime | None = None
 

@@ -67,7 +67,7 @@ def test_a_guest_without_a_wish_for_nodes_asks_no_cell(post, body):
 
 
 @pytest.mark.parametrize(
-    ("flavor", "image", "words"),
+    ("specs", "properties", "words"),
     [
         ({"hw:numa_nodes": "3"}, {}, "Instance CPUs and/or memory cannot be evenly distributed"),
         ({"hw:cpu_policy": "mixed"}, {}, "Invalid CPU policy requested: hw:cpu_policy = 'mixed'"),
@@ -78,11 +78,12 @@ def test_a_guest_without_a_wish_for_nodes_asks_no_cell(post, body):
          "Invalid flavor extra specs. Error: extra spec hw:cpu_realtime"),
     ],
 )  # fmt: skip
-def test_nodes_that_cannot_be_are_refused_at_once(post, body, flavor, image, words):
-    Flavor.objects.update(vcpus=2, extra_specs=flavor)
-    Image.objects.update(properties=image)
+def test_nodes_that_cannot_be_are_refused_at_once(post, body, specs, properties, words):
+    asked = body()
+    Flavor.objects.update(vcpus=2, extra_specs=specs)
+    Image.objects.update(properties=properties)
 
-    answer = post(body())
+    answer = post(asked)
 
     assert answer.status_code == 400
     assert answer.json()["badRequest"]["message"].startswith(words)
