@@ -1,6 +1,7 @@
 """The matrix's world: fake hosts kept in a file, and a fresh cloud on them."""
 
 import random
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -9,17 +10,28 @@ from tests.hypervisors.fake_host import installed
 from tests.matrix.seeds import SEED
 from tests.matrix.world import World
 
+HERE = Path(__file__).parent
+# Of all that may befall a step one is tried each time; of what may befall the jobs of a case two,
+# and one that takes too long.
+FILES = STEPS, JOBS = "test_steps.py", "test_jobs.py"
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of what happens before and after a step the seed chooses one; the other is for later."""
+    """Of each kind of trouble the seed chooses some; all others are for later."""
+    alike: dict[tuple[str, ...], list[pytest.Item]] = defaultdict(list)
     for item in items:
         call = getattr(item, "callspec", None)
-        if item.path.parent != Path(__file__).parent or call is None:
+        if item.path.parent != HERE or item.path.name not in FILES or call is None:
             continue
-        if "is_after" in call.params:
-            name = item.nodeid.partition("[")[0].rpartition("::")[2]
-            chance = random.Random(f"{SEED} {name} {call.params['case']} {call.params['step']}")
-            if call.params["is_after"] != chance.choice([False, True]):
+        step = str(call.params.get("step", ""))
+        # A job that takes too long does so at any step of its case.
+        where = step if item.path.name == STEPS else str(bool(step))
+        alike[item.path.name, str(call.params["case"]), where].append(item)
+    for group, members in alike.items():
+        count = 2 if group[::2] == (JOBS, "False") else 1
+        kept = random.Random(f"{SEED} {group}").sample(members, min(count, len(members)))
+        for item in members:
+            if item not in kept:
                 item.add_marker(pytest.mark.long)
 
 

@@ -69,7 +69,9 @@ def _ask(case, world: World, microversion: str, *, known: bool) -> int:
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=str)
-@pytest.mark.parametrize("microversion", ["2.1", "2.79", "2.104"])
+@pytest.mark.parametrize(
+    "microversion", ["2.1", pytest.param("2.79", marks=pytest.mark.long), "2.104"]
+)
 def test_any_request_is_answered_as_documented(microversion, mode, world):
     operations = _operations(microversion)
     assert len(operations) > 80
