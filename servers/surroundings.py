@@ -71,13 +71,13 @@ def _addresses(identifiers: Set[str]) -> dict[str, list[Address]]:
         .values_list(
             "port__device_id",
             "port__network__name",
-            "subnet__ip_version",
             "address",
             "port__mac_address",
             Subquery(leading.values("address")[:1]),
         )
     )
-    for device_id, network, version, address, mac_address, leads_here in rows:
+    for device_id, network, address, mac_address, leads_here in rows:
+        version = 6 if ":" in address else 4
         found[device_id].append(Address(network, version, address, mac_address))
         if leads_here:
             outside = Address(network, 4, leads_here, mac_address, is_floating=True)
