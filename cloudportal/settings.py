@@ -145,7 +145,8 @@ if _database["ENGINE"].endswith("sqlite3"):
             ),
         }
     )
-else:
+elif _database["ENGINE"] == "django.db.backends.postgresql":
+    _database["ENGINE"] = "cloudportal.postgresql"
     # A database server that is gone without a word is noticed in seconds.
     _database.setdefault("OPTIONS", {}).update(
         {
