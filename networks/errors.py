@@ -68,6 +68,22 @@ class ExternalNetworkAttachForbidden(Forbidden):
     """An external network is outside the hosts: no server is on it."""
 
 
+class FlatNetworkInUse(Conflict):
+    """Another flat network is on the physical network."""
+
+
+class VlanIdInUse(Conflict):
+    """Another network has the VLAN."""
+
+
+class TunnelIdInUse(Conflict):
+    """Another network has the VXLAN number."""
+
+
+class NoNetworkAvailable(Conflict):
+    """No number is left of those set aside for networks."""
+
+
 class SecurityGroupInUse(Conflict):
     """Ports follow the group."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-_NOT_KEPT = ("group", "aggregates")
+_NOT_KEPT = ("group", "aggregates", "physical_networks", "has_tunnels")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class RequestSpec:
     hosts may be kept for, as `project_id` is. `machine_type` "" is the host's own. `store` is
     the name of the storage pool for the disks; "" is the host's default one.
 
-    `group` and `aggregates` are looked up at every placement and not kept: they come and go.
+    `group`, `aggregates`, and what the server's networks ask are looked up at every placement and
+    not kept: they come and go.
     """
 
     vcpus: int
@@ -66,6 +67,8 @@ class RequestSpec:
     image_properties: dict[str, str] = field(default_factory=dict)
     group: GroupNeeds | None = None
     aggregates: tuple[HostAggregate, ...] = ()
+    physical_networks: tuple[str, ...] = ()
+    has_tunnels: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """For the server's row."""

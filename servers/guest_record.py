@@ -34,7 +34,7 @@ from hypervisors.guests import (
 )
 from identity.models import Project, User
 from images.models import Image
-from networks.models import Network, Port, SecurityGroupRule, Subnet
+from networks.models import Network, NetworkType, Port, SecurityGroupRule, Subnet
 from servers.models import Server
 from volumes.attachments import held_by
 from volumes.models import Attachment
@@ -294,6 +294,9 @@ def _network(network: Network, around: _Around) -> NetworkRecord:
         is_external=network.is_external,
         is_up=network.is_up,
         mtu=network.mtu,
+        type=None if network.type == NetworkType.NAT else network.type,
+        physical_network=network.physical_network or None,
+        segment=network.segment,
         created_at=network.created_at,
         subnets=tuple(_subnet(subnet) for subnet in subnets),
     )
@@ -308,6 +311,7 @@ def _subnet(subnet: Subnet) -> SubnetRecord:
         ip_version=subnet.ip_version,
         gateway=subnet.gateway_ip,
         has_dhcp=subnet.has_dhcp,
+        dhcp_address=subnet.dhcp_address,
         allocation_pools=tuple(f"{first}-{last}" for first, last in subnet.allocation_pools),
         dns_nameservers=tuple(subnet.dns_nameservers),
         created_at=subnet.created_at,

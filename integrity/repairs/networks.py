@@ -35,7 +35,7 @@ def restore(work: Work) -> None:
         TakenOnHost: another network there has its name or bridge.
     """
     network = _network(work)
-    links.ensure_nat_network(work.host, wiring.network_spec(network))
+    wiring.ensure_network(work.host, network)
     ports = Port.objects.filter(network=network).exclude(device_id="")
     servers = Server.objects.alive().filter(
         pk__in=[port.device_id for port in ports], hypervisor=work.host

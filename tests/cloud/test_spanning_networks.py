@@ -1,0 +1,205 @@
+"""VXLAN, VLAN and flat networks in packets: between guests on two hosts, and nobody else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.cloud import hosts
+from tests.cloud.conftest import Cloud
+from tests.portal import eventually
+
+pytestmark = [pytest.mark.lab, pytest.mark.wire]
+
+ADMIN = "cloudportal-admin"
+PHYSICAL, BRIDGE, TRUNK_VLAN = "rack", "br-rack", "77"
+TUNNELLED, TAGGED, FLAT, ALIEN = "10.94.1", "10.94.2", "10.94.3", "10.94.4"
+
+# Tells which cards there are and, whenever that changes, which addresses answer.
+REACH = """#!/bin/sh
+look() {
+    for path in /sys/class/net/eth*; do
+        echo "mtu ${path##*/} $(cat $path/mtu)"
+    done
+    while :; do
+        for pair in PAIRS; do
+            name=${pair%%=*}
+            ping -c 1 -W 1 ${pair#*=} >/dev/null && now=yes || now=no
+            eval "before=\\$seen_$name"
+            [ "$now" = "$before" ] || echo "$name: $now"
+            eval "seen_$name=$now"
+        done
+        for path in /sys/class/net/eth*; do
+            card=${path##*/}
+            ip -4 addr show dev "$card" | grep -q inet && continue
+            ip link set "$card" up
+            udhcpc -i "$card" -n -q -t 3 -T 1 -A 1 -s /usr/lib/tiny/dhcp
+        done
+        sleep 1
+    done
+}
+look >/dev/console 2>&1 </dev/null &
+"""
+
+
+@dataclass
+class Networks:
+    """Their names."""
+
+    tunnelled: str
+    tagged: str
+    flat: str
+    alien: str
+
+
+@pytest.fixture
+def racked(empty_cloud: Cloud) -> Iterator[list[str]]:
+    """Two hosts whose uplink carries VLANs, and that have a bridge on one of them."""
+    names = [host["name"] for host in empty_cloud.hosts[:2]]
+    for name in names:
+        for words in (
+            ("link", "add", BRIDGE, "type", "bridge", "forward_delay", "0"),
+            ("link", "add", "link", "eth0", "name", "rack0", "type", "vlan", "id", TRUNK_VLAN),
+            ("link", "set", "rack0", "master", BRIDGE, "up"),
+            ("link", "set", BRIDGE, "up"),
+        ):
+            empty_cloud.lab.run("exec", name, "--", "ip", *words)
+        empty_cloud.portal.manage("hypervisor", "physical-network", name, PHYSICAL, "eth0")
+        empty_cloud.portal.manage("hypervisor", "physical-network", name, "office", BRIDGE)
+    yield names
+    for name in names:
+        empty_cloud.portal.manage("hypervisor", "physical-network", name, PHYSICAL)
+        empty_cloud.portal.manage("hypervisor", "physical-network", name, "office")
+        for link in ("rack0", BRIDGE):
+            empty_cloud.lab.run("exec", name, "--", "ip", "link", "delete", link)
+
+
+def make(cloud: Cloud, kind: str, net: str, *words: str, dhcp: str = "--dhcp") -> str:
+    name = f"{kind}-{uuid.uuid4().hex[:6]}"
+    of_type = ("--provider-network-type", kind, *words)
+    cloud.portal.openstack("network", "create", "--share", *of_type, name, cloud=ADMIN)
+    of_subnet = ("--network", name, "--subnet-range", f"{net}.0/24", dhcp)
+    cloud.portal.openstack("subnet", "create", *of_subnet, name, cloud=ADMIN)
+    return name
+
+
+@pytest.fixture
+def networks(empty_cloud: Cloud, racked: list[str]) -> Iterator[Networks]:
+    """One of each kind, and another tunnel."""
+    on_rack = ("--provider-physical-network", PHYSICAL, "--provider-segment", "101")
+    on_office = ("--provider-physical-network", "office")
+    made = Networks(
+        tunnelled=make(empty_cloud, "vxlan", TUNNELLED),
+        tagged=make(empty_cloud, "vlan", TAGGED, *on_rack),
+        flat=make(empty_cloud, "flat", FLAT, *on_office, dhcp="--no-dhcp"),
+        alien=make(empty_cloud, "vxlan", ALIEN),
+    )
+    yield made
+    for name in (made.tunnelled, made.tagged, made.flat, made.alien):
+        empty_cloud.portal.openstack("network", "delete", name, cloud=ADMIN)
+
+
+def begin(cloud: Cloud, host: str, pairs: dict[str, str], tmp_path, **cards: str) -> str:
+    """A server there with these addresses on these networks; it is not waited for."""
+    name = f"spans-{uuid.uuid4().hex[:6]}"
+    path = tmp_path / f"{name}.sh"
+    told = " ".join(f"{key}={address}" for key, address in pairs.items())
+    path.write_text(REACH.replace("PAIRS", told))
+    nics = [
+        word
+        for network, address in cards.items()
+        for word in ("--nic", f"net-id={network},v4-fixed-ip={address}")
+    ]
+    with hosts.only(cloud, host):
+        cloud.portal.openstack(
+            *("server", "create", "--image", "tiny", "--flavor", "m1.tiny", *nics),
+            *("--user-data", str(path), "--config-drive", "true", name),
+        )
+        where = "OS-EXT-SRV-ATTR:host"
+        eventually(
+            lambda: cloud.portal.openstack_json("server", "show", name, cloud=ADMIN)[where] == host,
+            within_s=60,
+            what=f"{name} is placed",
+        )
+    return name
+
+
+def says(cloud: Cloud, name: str, words: str, within_s: float = 240) -> None:
+    log = ("console", "log", "show", name)
+    eventually(
+        lambda: words in cloud.portal.openstack(*log, check=False),
+        within_s=within_s,
+        what=f"{name} says {words}",
+    )
+
+
+def wires(cloud: Cloud, host: str) -> list[str]:
+    """The VLANs, tunnels and tables that the portal has made on a host."""
+    links = json.loads(cloud.lab.run("exec", host, "--", "ip", "-json", "link", "show"))
+    names = [each["ifname"] for each in links if each["ifname"].startswith("cpw")]
+    tables = cloud.lab.run("exec", host, "--", "nft", "list", "tables").splitlines()
+    return names + [line for line in tables if "table bridge cloudportal_" in line]
+
+
+def test_networks_span_hosts_and_nothing_else(empty_cloud, racked, networks, tmp_path):
+    with contextlib.ExitStack() as left:
+        follow(empty_cloud, racked, networks, tmp_path, left)
+    for host in racked:
+        eventually(lambda host=host: wires(empty_cloud, host) == [], what="the hosts let go")
+
+
+def follow(cloud: Cloud, racked: list[str], networks: Networks, tmp_path, left) -> None:
+    portal, (first, second) = cloud.portal, racked
+
+    def server(host: str, pairs: dict[str, str], **cards: str) -> str:
+        name = begin(cloud, host, pairs, tmp_path, **cards)
+        left.callback(portal.openstack, "server", "delete", "--wait", name, check=False)
+        return name
+
+    def three(number: int) -> dict[str, str]:
+        return {
+            networks.tunnelled: f"{TUNNELLED}.{number}",
+            networks.tagged: f"{TAGGED}.{number}",
+            networks.flat: f"{FLAT}.{number}",
+        }
+
+    def others(number: int) -> dict[str, str]:
+        nets = {"tunnel": TUNNELLED, "tag": TAGGED, "flat": FLAT}
+        return {key: f"{net}.{number}" for key, net in nets.items()}
+
+    one = server(first, others(12), **three(11))
+    two = server(second, others(11), **three(12))
+    alien = server(second, {"tunnel": f"{TUNNELLED}.12"}, **{networks.alien: f"{ALIEN}.13"})
+
+    for name in (one, two):
+        for kind in ("tunnel", "tag", "flat"):
+            says(cloud, name, f"{kind}: yes")
+    says(cloud, one, "mtu eth0 1450")
+    says(cloud, one, "mtu eth1 1500")
+    says(cloud, alien, "tunnel: no")
+    assert "tunnel: yes" not in portal.openstack("console", "log", "show", alien)
+    shown = portal.openstack_json("network", "show", networks.tunnelled, cloud=ADMIN)
+    assert (shown["provider:network_type"], shown["mtu"]) == ("vxlan", 1450)
+    assert shown["provider:segmentation_id"]
+
+    # The hosts' own DHCP serves a card on the VLAN, under the gateway that is somewhere else.
+    portal.openstack("server", "add", "network", alien, networks.tagged)
+    says(cloud, alien, f"address eth1 {TAGGED}.", within_s=120)
+
+    number = portal.openstack_json("server", "show", one)["id"]
+    portal.openstack(
+        *("--os-compute-api-version", "2.90", "server", "migrate", "--live-migration"),
+        *("--host", second, "--wait", number),
+        cloud=ADMIN,
+    )
+    eventually(lambda: wires(cloud, first) == [], within_s=60, what="the first host let go")
+    before = portal.openstack("console", "log", "show", two)
+    portal.openstack("server", "delete", "--wait", one)
+    for kind in ("tunnel", "tag", "flat"):
+        assert before.count(f"{kind}: no") <= 1
+        says(cloud, two, f"{kind}: no", within_s=60)
