@@ -25,7 +25,7 @@ APPLY = "network.apply_networks"
 # How soon what nobody told of is noticed.
 SWEEP_EVERY_S = 3.0
 # Hosts are told again, whatever they said: somebody may have changed something there by hand.
-AGAIN_EVERY_S = 300.0
+AGAIN_EVERY_S = 900.0
 # The hosts that this process has seen up since they were last away.
 _seen: set[int] = set()
 _PLACING = uuid.UUID("7d0a1c1e-3d6e-4f43-9f0e-6a5f8d0b9e31")

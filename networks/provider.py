@@ -35,7 +35,16 @@ class Provider:
     segment: int | None = None
 
 
-def checked_provider(wanted: Provider, *, is_external: bool) -> Provider:
+@dataclass(frozen=True)
+class CheckedProvider:
+    """What makes sense; `segment` None where there is none, or any that is free."""
+
+    type: NetworkType
+    physical_network: str = ""
+    segment: int | None = None
+
+
+def checked_provider(wanted: Provider, *, is_external: bool) -> CheckedProvider:
     """The same with its type, where it makes sense.
 
     Raises:
@@ -47,12 +56,12 @@ def checked_provider(wanted: Provider, *, is_external: bool) -> Provider:
                 "external networks are of the type 'flat' and may name a physical network."
             )
         # Nobody makes it on a host, so it is of no type there.
-        return Provider(NetworkType.NAT, wanted.physical_network)
+        return CheckedProvider(NetworkType.NAT, wanted.physical_network)
     if wanted.type is None and (wanted.physical_network or wanted.segment is not None):
         raise _invalid("network_type required")
     kind = wanted.type or NetworkType(settings.NETWORK_TYPE)
     _CHECKS[kind](wanted)
-    return Provider(kind, wanted.physical_network, wanted.segment)
+    return CheckedProvider(kind, wanted.physical_network, wanted.segment)
 
 
 def _check_nat(wanted: Provider) -> None:
@@ -104,7 +113,7 @@ def _invalid(text: str) -> InvalidInput:
     return InvalidInput(f"Invalid input for operation: {text}")
 
 
-def default_mtu(provider: Provider) -> int:
+def default_mtu(provider: CheckedProvider) -> int:
     """What fits into the frames that hosts send each other; a tunnel takes its share of them."""
     return UNDERLAY_MTU - (VXLAN_OVERHEAD if provider.type == NetworkType.VXLAN else 0)
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from hypervisors.libvirt.connection import Connection
-from hypervisors.libvirt.errors import AlreadyThere, Unsupported
+from hypervisors.libvirt.errors import AlreadyThere, DriverError, Unsupported
 from hypervisors.libvirt.network import bridge_mac
 from hypervisors.libvirt.shell import run_on_host, succeed_on_host
 
@@ -27,6 +27,7 @@ _EVERYBODY = "00:00:00:00:00:00"
 # Before whatever else looks at bridged frames, and after it.
 _FIRST, _LAST = -400, 400
 _LIMIT = 15
+_MODULES = {"vlan": "VLANs (8021q)", "vxlan": "VXLAN tunnels (vxlan)"}
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def ensure_segment(connection: Connection, spec: SegmentSpec, *, is_exact: bool)
 
     Raises:
         HostUnreachable: it does not answer.
-        Unsupported: it lacks a program, or the interface that is to carry the VLAN.
+        Unsupported: it lacks a program, a module of the kernel, or the VLAN's interface.
         AlreadyThere: another interface has the VLAN or the tunnel.
         ValueError: an address or a number is none.
     """
@@ -89,9 +90,18 @@ def ensure_segment(connection: Connection, spec: SegmentSpec, *, is_exact: bool)
     # First, so that nothing passes without it.
     succeed_on_host(connection, ["nft", "-f", "-"], given=guard)
     if lines:
-        succeed_on_host(connection, ["ip", "-batch", "-"], given="".join(f"{x}\n" for x in lines))
+        _set_links(connection, spec, lines)
     if spec.kind == "vxlan":
         _flood(connection, spec, is_exact=is_exact)
+
+
+def _set_links(connection: Connection, spec: SegmentSpec, lines: Iterable[str]) -> None:
+    given = "".join(f"{line}\n" for line in lines)
+    ran = run_on_host(connection, ["ip", "-batch", "-"], given=given)
+    if "Unknown device type" in ran.errors:
+        raise Unsupported(f"The host's kernel has no {_MODULES[spec.kind]}.")
+    if ran.status:
+        raise DriverError(f"ip failed with {ran.status}: {ran.errors}")
 
 
 def remove_segment(connection: Connection, network_id: UUID) -> None:

@@ -8,7 +8,7 @@ from hypervisors.survey import NetworkSeen
 from integrity.found import Found
 from integrity.states import FindingKind, Policy
 from integrity.view import HostView
-from networks.models import Network
+from networks.models import Network, NetworkType
 from networks.wiring import bridge_name, libvirt_network_name
 
 
@@ -31,7 +31,9 @@ def check(view: HostView) -> Iterator[Found]:
 def _of_servers(
     view: HostView, name: str, network: Network, seen: NetworkSeen | None
 ) -> Iterator[Found]:
-    bridge = bridge_name(network.pk)
+    # That of a flat network is the host's own, under the host's own name.
+    is_found = network.type == NetworkType.FLAT
+    bridge = seen.bridge if seen is not None and is_found else bridge_name(network.pk)
     host = view.hypervisor.name
     how = ""
     if seen is None:

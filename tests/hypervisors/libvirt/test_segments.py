@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from uuid import UUID
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypervisors.libvirt import segments
-from hypervisors.libvirt.errors import AlreadyThere, Unsupported
+from hypervisors.libvirt import segments, shell
+from hypervisors.libvirt.errors import AlreadyThere, DriverError, Unsupported
 from hypervisors.libvirt.segments import (
     Link,
     SegmentSpec,
@@ -169,7 +172,7 @@ def test_without_an_address_of_its_own_a_host_guards_only_its_bridge():
     rules = guard_rules(VLAN)
 
     assert "arp" not in rules
-    assert "udp" not in rules
+    assert "udp dport" not in rules
     assert "ether saddr 52:54:00:" in rules
 
 
@@ -206,6 +209,7 @@ class Shell:
 
     def __init__(self, monkeypatch, links="[]", table=0):
         self.given = {}
+        self.refuses = ""
         self.ran = []
         self._links, self._table = links, table
         monkeypatch.setattr(segments, "succeed_on_host", self.succeed)
@@ -216,8 +220,10 @@ class Shell:
         self.given[words[0]] = given
         return self._links if "link" in words else "[]"
 
-    def run(self, connection, words):
+    def run(self, connection, words, *, given=""):
         self.ran.append(words)
+        if words[0] == "ip":
+            return Ran("", self.refuses, 1 if self.refuses else 0)
         return Ran("", "", self._table)
 
 
@@ -229,6 +235,17 @@ def test_the_guard_is_there_before_the_wire(monkeypatch):
     programs = [" ".join(words[:2]) for words in shell.ran]
     assert programs == ["ip -json", "nft -f", "ip -batch", "bridge -json", "bridge -batch"]
     assert shell.given["bridge"] == f"fdb append 00:00:00:00:00:00 dev {WIRE} dst 10.0.0.2\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [("Error: Unknown device type.", Unsupported), ("RTNETLINK answers: No", DriverError)],
+)
+def test_a_kernel_that_cannot_says_so(monkeypatch, words, error):
+    Shell(monkeypatch).refuses = words
+
+    with pytest.raises(error, match=r"kernel has no VXLAN|failed with 1"):
+        segments.ensure_segment(None, TUNNEL, is_exact=True)
 
 
 def test_what_is_to_go_goes_and_what_is_gone_is_fine(monkeypatch):
@@ -250,3 +267,81 @@ def test_a_bridge_is_found_by_any_of_its_names(monkeypatch):
     assert segments.find_bridge(None, "office") == "br0"
     with pytest.raises(Unsupported, match="no bridge eno1"):
         segments.find_bridge(None, "eno1")
+
+
+def look(machine, *words):
+    inside = ["ip", "netns", "exec", machine, *words]
+    return subprocess.run(inside, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A network namespace with an uplink and the bridge that libvirt would have made."""
+    name = f"segments-{uuid4().hex[:6]}"
+    inside = ["ip", "netns", "exec", name]
+    monkeypatch.setattr(
+        shell, "_command", lambda _uri, words: [*inside, *shell._WITH_STATUS, *words]
+    )
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        for words in (
+            "ip link add eno1 type bridge",
+            "ip link property add dev eno1 altname rack",
+            "ip address add 10.0.0.1/24 dev eno1",
+            "ip link set eno1 up",
+            "ip link add cpb0c7b9d0e type bridge",
+        ):
+            subprocess.run([*inside, *words.split()], check=True)
+        yield name
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True)
+
+
+ANY = SimpleNamespace(uri="qemu:///system")
+
+
+def flooded(machine):
+    return read_flood(look(machine, "bridge", "-json", "fdb", "show", "dev", WIRE))
+
+
+@pytest.mark.lab
+def test_a_kernel_has_the_tunnel_and_nothing_afterwards(machine):
+    empty = look(machine, "nft", "list", "ruleset")
+    segments.ensure_segment(ANY, TUNNEL, is_exact=False)
+    made = look(machine, "nft", "list", "ruleset")
+    number = look(machine, "cat", f"/sys/class/net/{WIRE}/ifindex")
+    segments.ensure_segment(ANY, TUNNEL, is_exact=True)
+
+    assert look(machine, "cat", f"/sys/class/net/{WIRE}/ifindex") == number
+    assert look(machine, "nft", "list", "ruleset") == made != empty
+    [wire] = [
+        each
+        for each in read_links(look(machine, "ip", "-json", "-details", "link", "show"))
+        if each.name == WIRE
+    ]
+    assert (wire.kind, wire.mtu, wire.master, wire.is_up) == ("vxlan", 1450, TUNNEL.bridge, True)
+    assert segments.list_segments(ANY) == [WIRE]
+
+    assert flooded(machine) == {"10.0.0.2"}
+    more = dataclasses.replace(TUNNEL, peers=("10.0.0.3",))
+    segments.ensure_segment(ANY, more, is_exact=False)
+    assert flooded(machine) == {"10.0.0.2", "10.0.0.3"}
+    segments.ensure_segment(ANY, more, is_exact=True)
+    assert flooded(machine) == {"10.0.0.3"}
+
+    for _ in range(2):
+        segments.remove_segment(ANY, NETWORK)
+    assert segments.list_segments(ANY) == []
+    assert look(machine, "nft", "list", "ruleset") == empty
+
+
+@pytest.mark.lab
+@pytest.mark.skipif(not Path("/proc/net/vlan").exists(), reason="this kernel has no VLANs")
+def test_a_kernel_has_the_vlan_of_the_number_that_is_wanted_now(machine):
+    for number in (101, 102, 102):
+        segments.ensure_segment(ANY, dataclasses.replace(VLAN, number=number), is_exact=True)
+
+    links = read_links(look(machine, "ip", "-json", "-details", "link", "show"))
+    [wire] = [each for each in links if each.name == WIRE]
+    assert (wire.kind, wire.parent, wire.facts["id"]) == ("vlan", "eno1", 102)
+    assert segments.find_bridge(ANY, "rack") == "eno1"
