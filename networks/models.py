@@ -84,9 +84,15 @@ class Network(models.Model):
                 fields=["segment"], condition=models.Q(type="vxlan"), name="vxlan_once"
             ),
             models.CheckConstraint(
+                # What is null compares as neither true nor false, which a constraint lets pass.
                 condition=models.Q(type__in=["nat", "flat"], segment__isnull=True)
-                | models.Q(type="vlan", segment__gte=1, segment__lte=4094)
-                | models.Q(type="vxlan", segment__gte=1, segment__lte=16777215),
+                | (
+                    models.Q(segment__isnull=False, segment__gte=1)
+                    & (
+                        models.Q(type="vlan", segment__lte=4094)
+                        | models.Q(type="vxlan", segment__lte=16777215)
+                    )
+                ),
                 name="segment_of_its_type",
             ),
             models.CheckConstraint(

@@ -35,13 +35,15 @@ def ensure_network(hypervisor: Hypervisor, network: Network, *, is_exact: bool =
         NetworkWithoutSubnet: it has no subnet.
         HostUnreachable, HostCannot, TakenOnHost: as the host says.
     """
+    is_joined = network.type in (NetworkType.VLAN, NetworkType.VXLAN)
+    # First, so that nothing is made where it cannot be.
+    segment = segment_spec(hypervisor, network) if is_joined else None
     if network.is_routed_by_hosts:
         links.ensure_nat_network(hypervisor, network_spec(network))
     else:
         segments.ensure_plain_network(hypervisor, plain_spec(hypervisor, network))
-    if network.type in (NetworkType.VLAN, NetworkType.VXLAN):
-        spec = segment_spec(hypervisor, network)
-        segments.ensure_segment(hypervisor, spec, is_exact=is_exact)
+    if segment is not None:
+        segments.ensure_segment(hypervisor, segment, is_exact=is_exact)
 
 
 def remove_network(hypervisor: Hypervisor, network_id: UUID) -> None:

@@ -166,7 +166,7 @@ def test_a_host_that_was_away_gets_its_wires_again(hosts, pair, tunnel, member):
     settle()
 
     def look(*, is_up):
-        notice(HostLook(hypervisor=first, seen_at=timezone.now(), is_up=is_up))
+        notice(HostLook(first, is_up=is_up, reason="", seen_at=timezone.now()))
 
     look(is_up=False)
     hosts["host1"].segments.clear()
