@@ -11,7 +11,8 @@ what has become of its subject since:
 - all others, which are deletes, debts and removals: resumed. They take away what bears the id of
   their subject, nothing else, and look first.
 
-Every host is told its floating IPs: it may have some that were taken since.
+Every host is told its floating IPs: it may have some that were taken since. So it is told which
+other hosts have the networks that it shares with them.
 
 No host counts as up before it has been looked at, so that nothing is placed by old knowledge. That
 one was fenced proves nothing any more: it stays forced down until an administrator says otherwise.
@@ -27,7 +28,7 @@ from django.db import transaction
 
 from hypervisors import capacity
 from hypervisors.models import HostState, Hypervisor
-from networks import floating_places, server_ports
+from networks import floating_places, network_places, server_ports
 from operations import enqueue
 from operations.models import UNFINISHED, Operation, OperationState, StepRecord
 from quotas.consume import release
@@ -71,6 +72,7 @@ def settle(*, now: datetime) -> Settled:
                 enqueue.wake(operation.pk, operation.queue)
                 done.resumed += 1
         floating_places.tell_all(now=now)
+        network_places.again(now)
     return done
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from hypervisors.errors import HostBusy
 from hypervisors.look import HostLook
 from hypervisors.models import Hypervisor
-from networks.models import NetworkPlace, NetworkType, Port, PortPlace
+from networks.models import NetworkPlace, NetworkType, Port, PortPlace, PortStatus
 from operations.enqueue import AlreadyAtWork, enqueue
 
 APPLY = "network.apply_networks"
@@ -114,11 +115,26 @@ def sweep_places(now: datetime) -> None:
 
 
 def again(now: datetime) -> None:
-    """Have every host told once more, and forget ports that are no more."""
-    there = Port.objects.filter(pk=OuterRef("port_id"))
-    PortPlace.objects.filter(~Exists(there)).delete()
+    """Have every host told once more, and put right what nobody noted or forgot.
+
+    So it is where somebody died in between, or where the database is older than the hosts.
+    """
+    bound = Port.objects.filter(pk=OuterRef("port_id")).exclude(device_id="")
+    PortPlace.objects.filter(~Exists(bound)).delete()
+    _note_missing(now)
     if NetworkPlace.objects.update(wanted=F("wanted") + 1):
         sweep_places(now)
+
+
+def _note_missing(now: datetime) -> None:
+    noted = PortPlace.objects.filter(port_id=OuterRef("pk"), hypervisor__name=OuterRef("host"))
+    plugged = Port.objects.filter(~Exists(noted), status=PortStatus.ACTIVE)
+    missing = plugged.exclude(network__type=NetworkType.NAT).select_related("network")
+    hosts = {host.name: host for host in Hypervisor.objects.filter(name__in=missing.values("host"))}
+    for port in missing:
+        if port.host in hosts:
+            with suppress(HostBusy):
+                note_ports([port], hosts[port.host], now=now)
 
 
 def notice(look: HostLook) -> None:

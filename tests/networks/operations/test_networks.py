@@ -15,7 +15,7 @@ from hypervisors.models import HostState, Hypervisor
 from hypervisors.physical_networks import set_physical_network
 from networks import wiring
 from networks.create import NewNetwork, NewSubnet, create_network, create_subnet
-from networks.models import NetworkPlace, NetworkType, Port, PortPlace
+from networks.models import NetworkPlace, NetworkType, Port, PortPlace, PortStatus
 from networks.network_places import again, notice, sweep_places
 from networks.operations.debts import describe_networks
 from networks.provider import Provider
@@ -280,3 +280,27 @@ def test_what_a_host_refuses_is_tried_again(hosts, pair, tunnel, member):
 
     with pytest.raises(HostCannot):
         wire(first, server_on(member, tunnel))
+
+
+def test_a_port_that_nobody_noted_is_noted_where_it_is(hosts, pair, tunnel, member):
+    first, second = pair
+    wire(first, server_on(member, tunnel))
+    Port.objects.update(host="host2", status=PortStatus.ACTIVE)
+
+    again(timezone.now())
+    settle()
+
+    assert hosts["host2"].floods[tunnel.pk] == {"10.0.0.1"}
+    Port.objects.update(host="gone")
+    again(timezone.now())
+
+
+def test_a_port_that_no_server_has_holds_no_network(hosts, pair, tunnel, member):
+    wire(pair[0], server_on(member, tunnel))
+    settle()
+    Port.objects.update(device_id="")
+
+    again(timezone.now())
+    settle()
+
+    assert hosts["host1"].networks == {}
