@@ -283,8 +283,7 @@ def test_what_a_host_refuses_is_tried_again(hosts, pair, tunnel, member):
 
 
 def test_a_port_that_nobody_noted_is_noted_where_it_is(hosts, pair, tunnel, member):
-    first, second = pair
-    wire(first, server_on(member, tunnel))
+    wire(pair[0], server_on(member, tunnel))
     Port.objects.update(host="host2", status=PortStatus.ACTIVE)
 
     again(timezone.now())
