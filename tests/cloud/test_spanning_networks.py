@@ -53,12 +53,25 @@ look >/dev/console 2>&1 </dev/null &
 
 @dataclass
 class Networks:
-    """Their names."""
+    """Their names, and what guests on two hosts have in common."""
 
     tunnelled: str
     tagged: str
     flat: str
     alien: str
+
+    @property
+    def kinds(self) -> dict[str, tuple[str, str]]:
+        found = {"tunnel": (self.tunnelled, TUNNELLED), "flat": (self.flat, FLAT)}
+        return {**found, "tag": (self.tagged, TAGGED)} if HAS_VLANS else found
+
+    def cards(self, number: int) -> dict[str, str]:
+        """By network the address of the one of that number."""
+        return {network: f"{net}.{number}" for network, net in self.kinds.values()}
+
+    def targets(self, number: int) -> dict[str, str]:
+        """By kind the same."""
+        return {kind: f"{net}.{number}" for kind, (_, net) in self.kinds.items()}
 
 
 @pytest.fixture
@@ -171,57 +184,66 @@ def wires(cloud: Cloud, host: str) -> list[str]:
 
 
 def test_networks_span_hosts_and_nothing_else(empty_cloud, racked, networks, tmp_path):
+    first, second = racked
     with contextlib.ExitStack() as left:
-        follow(empty_cloud, racked, networks, tmp_path, left)
+
+        def server(host: str, pairs: dict[str, str], cards: dict[str, str]) -> str:
+            made = begin(empty_cloud, host, pairs, tmp_path, **cards)
+            words = ("server", "delete", "--wait", made)
+            left.callback(empty_cloud.portal.openstack, *words, check=False)
+            return made
+
+        one = server(first, networks.targets(12), networks.cards(11))
+        two = server(second, networks.targets(11), networks.cards(12))
+        target = {"tunnel": f"{TUNNELLED}.12"}
+        alien = server(second, target, {networks.alien: f"{ALIEN}.13"})
+        refuse_elsewhere(empty_cloud, networks)
+        talk(empty_cloud, networks, one, two, alien)
+        move(empty_cloud, networks, one, two, racked)
     for host in racked:
         eventually(lambda host=host: wires(empty_cloud, host) == [], what="the hosts let go")
 
 
-def follow(cloud: Cloud, racked: list[str], networks: Networks, tmp_path, left) -> None:
-    portal, (first, second) = cloud.portal, racked
+def refuse_elsewhere(cloud: Cloud, networks: Networks) -> None:
+    """No host that is not on a physical network gets a server there, and the fault says so."""
+    with hosts.only(cloud, cloud.hosts[2]["name"]):
+        words = ("--image", "tiny", "--flavor", "m1.tiny", "--network", networks.flat)
+        made = cloud.portal.openstack_json("server", "create", *words, "nowhere")["id"]
+        admin = hosts.admin_of(cloud)
+        eventually(lambda: admin.compute.get_server(made).status == "ERROR", within_s=60)
+    assert "physical_network removed 1" in admin.compute.get_server(made).fault["message"]
+    cloud.portal.openstack("server", "delete", "--wait", made)
 
-    def server(host: str, pairs: dict[str, str], **addresses: str) -> str:
-        name = begin(cloud, host, pairs, tmp_path, **addresses)
-        left.callback(portal.openstack, "server", "delete", "--wait", name, check=False)
-        return name
 
-    nets = {"tunnel": (networks.tunnelled, TUNNELLED), "flat": (networks.flat, FLAT)}
-    if HAS_VLANS:
-        nets["tag"] = (networks.tagged, TAGGED)
-
-    def cards(number: int) -> dict[str, str]:
-        return {network: f"{net}.{number}" for network, net in nets.values()}
-
-    def others(number: int) -> dict[str, str]:
-        return {kind: f"{net}.{number}" for kind, (_, net) in nets.items()}
-
-    one = server(first, others(12), **cards(11))
-    two = server(second, others(11), **cards(12))
-    alien = server(second, {"tunnel": f"{TUNNELLED}.12"}, **{networks.alien: f"{ALIEN}.13"})
-
+def talk(cloud: Cloud, networks: Networks, one: str, two: str, alien: str) -> None:
+    """Guests on two hosts reach each other, and one of another network does not."""
     for name in (one, two):
-        for kind in nets:
+        for kind in networks.kinds:
             says(cloud, name, f"{kind}: yes")
     says(cloud, one, "mtu eth0 1450")
     says(cloud, one, "mtu eth1 1500")
     says(cloud, alien, "tunnel: no")
-    assert "tunnel: yes" not in portal.openstack("console", "log", "show", alien)
-    shown = portal.openstack_json("network", "show", networks.tunnelled, cloud=ADMIN)
+    assert "tunnel: yes" not in cloud.portal.openstack("console", "log", "show", alien)
+    shown = cloud.portal.openstack_json("network", "show", networks.tunnelled, cloud=ADMIN)
     assert (shown["provider:network_type"], shown["mtu"]) == ("vxlan", 1450)
     assert shown["provider:segmentation_id"]
 
     # The host's own DHCP serves a card that comes later.
-    portal.openstack("server", "add", "network", alien, networks.tunnelled)
+    cloud.portal.openstack("server", "add", "network", alien, networks.tunnelled)
     says(cloud, alien, f"address eth1 {TUNNELLED}.", within_s=120)
 
-    portal.openstack(
+
+def move(cloud: Cloud, networks: Networks, one: str, two: str, racked: list[str]) -> None:
+    """One that moves is reached where it is, and its old host keeps nothing."""
+    first, second = racked
+    cloud.portal.openstack(
         *("--os-compute-api-version", "2.90", "server", "migrate", "--live-migration"),
         *("--host", second, "--wait", one),
         cloud=ADMIN,
     )
     eventually(lambda: wires(cloud, first) == [], within_s=60, what="the first host let go")
-    for kind in nets:
+    for kind in networks.kinds:
         last_says(cloud, two, kind, "yes")
-    portal.openstack("server", "delete", "--wait", one)
-    for kind in nets:
+    cloud.portal.openstack("server", "delete", "--wait", one)
+    for kind in networks.kinds:
         last_says(cloud, two, kind, "no")
