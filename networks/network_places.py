@@ -19,7 +19,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from hypervisors.errors import HostBusy
 from hypervisors.look import HostLook
 from hypervisors.models import Hypervisor
-from networks.models import NetworkPlace, NetworkType, Port, PortPlace, PortStatus
+from networks.models import Network, NetworkPlace, NetworkType, Port, PortPlace, PortStatus
 from operations.enqueue import AlreadyAtWork, enqueue
 
 APPLY = "network.apply_networks"
@@ -49,6 +49,7 @@ def note_ports(ports: Iterable[Port], hypervisor: Hypervisor, *, now: datetime) 
 
 def _note(network_id: UUID, ports: Collection[Port], hypervisor: Hypervisor, now: datetime) -> None:
     with transaction.atomic():
+        _lock(network_id)
         rows = NetworkPlace.objects.filter(network_id=network_id)
         _, is_new = rows.get_or_create(network_id=network_id, hypervisor=hypervisor)
         # Held until the ports are noted: whoever takes the network away looks for them first.
@@ -65,6 +66,11 @@ def _note(network_id: UUID, ports: Collection[Port], hypervisor: Hypervisor, now
         if is_new:
             rows.exclude(pk=place.pk).update(wanted=F("wanted") + 1)
             wake_hosts(now=now)
+
+
+def _lock(network_id: UUID) -> None:
+    """One at a time changes where a network is: of two who come at once neither saw the other."""
+    Network.objects.select_for_update(no_key=True).filter(pk=network_id).first()
 
 
 def forget_ports(port_ids: Iterable[UUID], hypervisor: Hypervisor, *, now: datetime) -> None:
@@ -95,6 +101,7 @@ def _without_ports() -> QuerySet[NetworkPlace]:
 def has_left(place: NetworkPlace, *, now: datetime, request_id: str = "") -> None:
     """The host has nothing of the network any more; the others that have it are told."""
     with transaction.atomic():
+        _lock(place.network_id)
         NetworkPlace.objects.filter(pk=place.pk, is_leaving=True).delete()
         others = NetworkPlace.objects.filter(network_id=place.network_id)
         if others.update(wanted=F("wanted") + 1):
@@ -122,8 +129,13 @@ def again(now: datetime) -> None:
     bound = Port.objects.filter(pk=OuterRef("port_id")).exclude(device_id="")
     PortPlace.objects.filter(~Exists(bound)).delete()
     _note_missing(now)
-    if NetworkPlace.objects.update(wanted=F("wanted") + 1):
-        sweep_places(now)
+    for network_id in (
+        NetworkPlace.objects.order_by().values_list("network_id", flat=True).distinct()
+    ):
+        with transaction.atomic():
+            _lock(network_id)
+            NetworkPlace.objects.filter(network_id=network_id).update(wanted=F("wanted") + 1)
+    sweep_places(now)
 
 
 def _note_missing(now: datetime) -> None:
@@ -152,8 +164,10 @@ def notice(look: HostLook) -> None:
 
 def again_on(hypervisor: Hypervisor, *, now: datetime) -> None:
     """Have this host told once more: it was away, or something is somewhere else there."""
-    if NetworkPlace.objects.filter(hypervisor=hypervisor).update(wanted=F("wanted") + 1):
-        wake_hosts(now=now)
+    # One by one: a row at a time waits for nobody who holds another.
+    for pk in NetworkPlace.objects.filter(hypervisor=hypervisor).values_list("pk", flat=True):
+        NetworkPlace.objects.filter(pk=pk).update(wanted=F("wanted") + 1)
+    wake_hosts(now=now)
 
 
 def wake_hosts(*, now: datetime, request_id: str = "") -> None:
