@@ -32,8 +32,12 @@ _seen: set[int] = set()
 _PLACING = uuid.UUID("7d0a1c1e-3d6e-4f43-9f0e-6a5f8d0b9e31")
 
 
-def note_ports(ports: Iterable[Port], hypervisor: Hypervisor, *, now: datetime) -> None:
+def note_ports(
+    ports: Iterable[Port], hypervisor: Hypervisor, *, now: datetime, tell_host: bool = False
+) -> None:
     """The host is about to have these ports; their networks are to be fetched with them.
+
+    Whoever notes them makes the networks there, else `tell_host`.
 
     Raises:
         HostBusy: it is just letting go of one of the networks; a little later it has.
@@ -45,13 +49,17 @@ def note_ports(ports: Iterable[Port], hypervisor: Hypervisor, *, now: datetime) 
     # In one order, so that two callers never wait for each other.
     for network_id in sorted(networks):
         _note(network_id, networks[network_id], hypervisor, now)
+    if tell_host and networks:
+        again_on(hypervisor, now=now)
 
 
 def _note(network_id: UUID, ports: Collection[Port], hypervisor: Hypervisor, now: datetime) -> None:
     with transaction.atomic():
         _lock(network_id)
         rows = NetworkPlace.objects.filter(network_id=network_id)
-        _, is_new = rows.get_or_create(network_id=network_id, hypervisor=hypervisor)
+        _, is_new = rows.get_or_create(
+            network_id=network_id, hypervisor=hypervisor, defaults={"applied": 1}
+        )
         # Held until the ports are noted: whoever takes the network away looks for them first.
         place = rows.select_for_update().filter(hypervisor=hypervisor).first()
         if place is None or place.is_leaving:
@@ -146,7 +154,7 @@ def _note_missing(now: datetime) -> None:
     for port in missing:
         if port.host in hosts:
             with suppress(HostBusy):
-                note_ports([port], hosts[port.host], now=now)
+                note_ports([port], hosts[port.host], now=now, tell_host=True)
 
 
 def notice(look: HostLook) -> None:

@@ -203,7 +203,7 @@ def _restore_port(record: PortRecord, guest: GuestMetadata, host: str, now: date
             port.save(force_insert=True)
     except IntegrityError:
         return [f"The port {port.pk} is left out: another one on its network has {record.mac}."]
-    note_ports([port], Hypervisor.objects.get(name=host), now=now)
+    note_ports([port], Hypervisor.objects.get(name=host), now=now, tell_host=True)
     port.security_groups.set(_groups(record, port.project_id, now))
     _count(port.project_id, port.pk, "ports", now)
     return [note for each in record.fixed_ips for note in _give(port, each)]

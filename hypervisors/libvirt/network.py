@@ -162,7 +162,12 @@ def ensure_network(raw: Any, spec: NatNetworkSpec | PlainNetworkSpec) -> None:
     elif network.UUIDString() != str(spec.uuid):
         raise AlreadyThere(f"A network {spec.name} exists with the id {network.UUIDString()}.")
     if not network.isActive():
-        network.create()
+        try:
+            network.create()
+        except libvirt.libvirtError:
+            # Somebody else who needs it was faster.
+            if not network.isActive():
+                raise
     if not network.autostart():
         network.setAutostart(1)
 

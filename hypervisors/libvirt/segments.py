@@ -14,7 +14,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from hypervisors.libvirt.connection import Connection
-from hypervisors.libvirt.errors import AlreadyThere, DriverError, Unsupported
+from hypervisors.libvirt.errors import AlreadyThere, Busy, DriverError, Unsupported
 from hypervisors.libvirt.network import bridge_mac
 from hypervisors.libvirt.shell import run_on_host, succeed_on_host
 
@@ -27,6 +27,8 @@ _EVERYBODY = "00:00:00:00:00:00"
 # Before whatever else looks at bridged frames, and after it.
 _FIRST, _LAST = -400, 400
 _LIMIT = 15
+_TRIES = 3
+_LOST_RACES = ("File exists", "Cannot find device")
 _MODULES = {"vlan": "VLANs (8021q)", "vxlan": "VXLAN tunnels (vxlan)"}
 
 
@@ -85,23 +87,28 @@ def ensure_segment(connection: Connection, spec: SegmentSpec, *, is_exact: bool)
         ValueError: an address or a number is none.
     """
     guard = guard_rules(spec)
-    links = _links(connection)
-    lines = link_commands(spec, links)
+    lines = link_commands(spec, _links(connection))
     # First, so that nothing passes without it.
     succeed_on_host(connection, ["nft", "-f", "-"], given=guard)
-    if lines:
-        _set_links(connection, spec, lines)
+    for _ in range(_TRIES):
+        if not lines or _set_links(connection, spec, lines):
+            break
+        lines = link_commands(spec, _links(connection))
+    else:
+        raise Busy(f"Others keep changing {wire_name(spec.network_id)}.")
     if spec.kind == "vxlan":
         _flood(connection, spec, is_exact=is_exact)
 
 
-def _set_links(connection: Connection, spec: SegmentSpec, lines: Iterable[str]) -> None:
+def _set_links(connection: Connection, spec: SegmentSpec, lines: Iterable[str]) -> bool:
+    """False where somebody else who needs the wire was faster, so that it is to be looked at."""
     given = "".join(f"{line}\n" for line in lines)
     ran = run_on_host(connection, ["ip", "-batch", "-"], given=given)
     if "Unknown device type" in ran.errors:
         raise Unsupported(f"The host's kernel has no {_MODULES[spec.kind]}.")
-    if ran.status:
+    if ran.status and not any(words in ran.errors for words in _LOST_RACES):
         raise DriverError(f"ip failed with {ran.status}: {ran.errors}")
+    return ran.status == 0
 
 
 def remove_segment(connection: Connection, network_id: UUID) -> None:

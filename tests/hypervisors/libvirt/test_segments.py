@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypervisors.libvirt import segments, shell
-from hypervisors.libvirt.errors import AlreadyThere, DriverError, Unsupported
+from hypervisors.libvirt.errors import AlreadyThere, Busy, DriverError, Unsupported
 from hypervisors.libvirt.segments import (
     Link,
     SegmentSpec,
@@ -239,12 +239,16 @@ def test_the_guard_is_there_before_the_wire(monkeypatch):
 
 @pytest.mark.parametrize(
     ("words", "error"),
-    [("Error: Unknown device type.", Unsupported), ("RTNETLINK answers: No", DriverError)],
+    [
+        ("Error: Unknown device type.", Unsupported),
+        ("RTNETLINK answers: No", DriverError),
+        ("RTNETLINK answers: File exists", Busy),
+    ],
 )
 def test_a_kernel_that_cannot_says_so(monkeypatch, words, error):
     Shell(monkeypatch).refuses = words
 
-    with pytest.raises(error, match=r"kernel has no VXLAN|failed with 1"):
+    with pytest.raises(error, match=r"kernel has no VXLAN|failed with 1|keep changing"):
         segments.ensure_segment(None, TUNNEL, is_exact=True)
 
 
