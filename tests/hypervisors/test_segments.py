@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -41,18 +42,21 @@ def test_a_race_that_was_lost_is_worth_another_try(hypervisor, host):
         segments.ensure_segment(hypervisor, TUNNEL, is_exact=False)
 
 
-@pytest.mark.parametrize("method", ["ensure_segment", "ensure_network"])
-def test_addresses_that_are_none_are_the_callers_fault(hypervisor, host, monkeypatch, method):
+@pytest.mark.parametrize(
+    ("method", "act"),
+    [
+        ("ensure_segment", partial(segments.ensure_segment, spec=TUNNEL, is_exact=True)),
+        ("ensure_network", partial(segments.ensure_plain_network, spec=PLAIN)),
+    ],
+)
+def test_addresses_that_are_none_are_the_callers_fault(hypervisor, host, monkeypatch, method, act):
     def refuse(spec, **options):
         raise ValueError("not an address")
 
     monkeypatch.setattr(host, method, refuse)
 
     with pytest.raises(Invalid, match="not an address"):
-        if method == "ensure_segment":
-            segments.ensure_segment(hypervisor, TUNNEL, is_exact=True)
-        else:
-            segments.ensure_plain_network(hypervisor, PLAIN)
+        act(hypervisor)
 
 
 @pytest.mark.parametrize(
