@@ -24,7 +24,8 @@ BRIDGE = "br-office"
 HAS_VLANS = Path("/proc/net/vlan").exists()
 TUNNELLED, TAGGED, FLAT, ALIEN = "10.94.1", "10.94.2", "10.94.3", "10.94.4"
 
-# Tells which cards there are and, whenever that changes, which addresses answer.
+# Tells which cards there are, whenever that changes which addresses answer, and whether one
+# answers a forged one.
 REACH = """#!/bin/sh
 look() {
     for path in /sys/class/net/eth*; do
@@ -38,6 +39,12 @@ look() {
             [ "$now" = "$before" ] || echo "$name: $now"
             eval "seen_$name=$now"
         done
+        if [ "$seen_tunnel" = yes ] && [ -z "$forged" ]; then
+            ip addr add FORGED/24 dev eth0
+            ping -c 1 -W 2 -I FORGED TARGET >/dev/null && forged=yes || forged=no
+            ip addr del FORGED/24 dev eth0
+            echo "forged: $forged"
+        fi
         for path in /sys/class/net/eth*; do
             card=${path##*/}
             ip -4 addr show dev "$card" | grep -q inet && continue
@@ -130,7 +137,8 @@ def begin(cloud: Cloud, host: str, pairs: dict[str, str], tmp_path, **cards: str
     name = f"spans-{uuid.uuid4().hex[:6]}"
     path = tmp_path / f"{name}.sh"
     told = " ".join(f"{key}={address}" for key, address in pairs.items())
-    path.write_text(REACH.replace("PAIRS", told))
+    script = REACH.replace("PAIRS", told).replace("TARGET", pairs["tunnel"])
+    path.write_text(script.replace("FORGED", f"{TUNNELLED}.251"))
     nics = [
         word
         for network, address in cards.items()
@@ -199,6 +207,7 @@ def test_networks_span_hosts_and_nothing_else(empty_cloud, racked, networks, tmp
         alien = server(second, target, {networks.alien: f"{ALIEN}.13"})
         refuse_elsewhere(empty_cloud, networks)
         talk(empty_cloud, networks, one, two, alien)
+        obey_groups(empty_cloud, one, two)
         move(empty_cloud, networks, one, two, racked)
     for host in racked:
         eventually(lambda host=host: wires(empty_cloud, host) == [], what="the hosts let go")
@@ -220,6 +229,7 @@ def talk(cloud: Cloud, networks: Networks, one: str, two: str, alien: str) -> No
     for name in (one, two):
         for kind in networks.kinds:
             says(cloud, name, f"{kind}: yes")
+        says(cloud, name, "forged: no", within_s=60)
     says(cloud, one, "mtu eth0 1450")
     says(cloud, one, "mtu eth1 1500")
     says(cloud, alien, "tunnel: no")
@@ -231,6 +241,15 @@ def talk(cloud: Cloud, networks: Networks, one: str, two: str, alien: str) -> No
     # The host's own DHCP serves a card that comes later.
     cloud.portal.openstack("server", "add", "network", alien, networks.tunnelled)
     says(cloud, alien, f"address eth1 {TUNNELLED}.", within_s=120)
+
+
+def obey_groups(cloud: Cloud, one: str, two: str) -> None:
+    """What no group lets in does not come in from another host either."""
+    group = ("security", "group", two, "default")
+    cloud.portal.openstack("server", "remove", *group)
+    last_says(cloud, one, "tunnel", "no")
+    cloud.portal.openstack("server", "add", *group)
+    last_says(cloud, one, "tunnel", "yes")
 
 
 def move(cloud: Cloud, networks: Networks, one: str, two: str, racked: list[str]) -> None:
