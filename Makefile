@@ -69,7 +69,7 @@ compatibility: ## ask the portal whatever real clients ask, on simulated hosts, 
 	@deploy/system.sh --dev
 	@deploy/environment.sh --dev
 	@deploy/libvirt.sh start
-	$(VENV)/pytest -q -p no:randomly tests/cloud/test_probes.py --rewrite
+	$(VENV)/pytest -q -p no:randomly tests/cloud/test_probes.py -m long --rewrite
 
 bench: environment ## the measured work, one JSON line a figure
 	$(VENV)/python -m bench

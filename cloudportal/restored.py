@@ -11,6 +11,8 @@ what has become of its subject since:
 - all others, which are deletes, debts and removals: resumed. They take away what bears the id of
   their subject, nothing else, and look first.
 
+Plans to drain hosts are paused, for nobody knows whether the maintenance is over since.
+
 Every host is told its floating IPs: it may have some that were taken since. So it is told which
 other hosts have the networks that it shares with them.
 
@@ -28,6 +30,7 @@ from django.db import transaction
 
 from hypervisors import capacity
 from hypervisors.models import HostState, Hypervisor
+from maintenance import drain
 from networks import floating_places, network_places, server_ports
 from operations import enqueue
 from operations.models import UNFINISHED, Operation, OperationState, StepRecord
@@ -73,6 +76,9 @@ def settle(*, now: datetime) -> Settled:
                 done.resumed += 1
         floating_places.tell_all(now=now)
         network_places.again(now)
+        drain.pause_all(
+            note="The database was restored from a backup: resume or cancel it by hand."
+        )
     return done
 
 

@@ -86,6 +86,8 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_q",
     "cloudportal",
+    # Before the hypervisors, whose command gets one more verb here.
+    "maintenance",
     "operations",
     "identity",
     "flavors",

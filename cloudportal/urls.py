@@ -9,6 +9,7 @@ _compute = [
     path("", include("flavors.api.urls")),
     path("", include("quotas.api.urls")),
     path("", include("hypervisors.api.urls")),
+    path("", include("maintenance.api.urls")),
     path("", include("servers.api.urls")),
 ]
 

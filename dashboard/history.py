@@ -85,8 +85,10 @@ def history_of(server: Server) -> list[ActionLine]:
     operations = Operation.objects.filter(
         subject=server.pk, request_id__in={action.request_id for action in actions}
     )
+    # What a request began first is its own work, and what follows that is the work's.
     works = {
-        (work.operation.request_id, work.operation.kind): work for work in _with_steps(operations)
+        work.operation.request_id: work
+        for work in _with_steps(operations.order_by("-created_at", "-id"))
     }
     names = dict(
         User.objects.filter(pk__in={action.user_id for action in actions})
@@ -98,15 +100,10 @@ def history_of(server: Server) -> list[ActionLine]:
             action=action,
             user_name=names.get(action.user_id, ""),
             events=events[action.pk],
-            work=works.get((action.request_id, _kind_of(action))),
+            work=works.get(action.request_id),
         )
         for action in actions
     ]
-
-
-def _kind_of(action: ServerAction) -> str:
-    name = "build" if action.action == "create" else action.action
-    return f"server.{name}"
 
 
 def _with_steps(operations: Iterable[Operation]) -> list[Work]:

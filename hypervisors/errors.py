@@ -121,6 +121,10 @@ class GuestPropertyRefused(Invalid):
         self.is_of_flavor = is_of_flavor
 
 
+class NumaRefused(Invalid):
+    """A flavor and an image together ask for nodes, pages or CPUs as no guest can have them."""
+
+
 class PoolFull(NoCapacity):
     """The storage pool has no room for this."""
 

@@ -80,14 +80,14 @@ def guest_features(
         raise GuestPropertyRefused(str(error), is_of_flavor=is_of_flavor) from error
 
 
-def check_topology(features: GuestFeatures, vcpus: int) -> None:
-    """See that sockets, cores and threads within the maxima make up the vCPUs.
+def check_topology(features: GuestFeatures, vcpus: int) -> tuple[int, int, int]:
+    """Sockets, cores and threads within the maxima that make up the vCPUs.
 
     Raises:
         GuestPropertyRefused: none do.
     """
     try:
-        features_room.choose_topology(vcpus, features.topology, features.max_topology)
+        return features_room.choose_topology(vcpus, features.topology, features.max_topology)
     except InvalidProperty as error:
         raise GuestPropertyRefused(str(error), is_of_flavor=True) from error
 
@@ -257,7 +257,8 @@ def guest_info(hypervisor: Hypervisor, server_id: UUID) -> GuestInfo | None:
 def refresh_metadata(hypervisor: Hypervisor, server_id: UUID, metadata: GuestMetadata) -> None:
     """Put this in place of the guest's metadata; the guest notices nothing.
 
-    Where the guest's disks lie is known best by who made them: it stays as it is written there.
+    Where the guest's disks and NUMA nodes lie is known best by who made them: it stays as it is
+    written there.
 
     Raises:
         GuestNotFound: the host does not have it.
@@ -265,7 +266,7 @@ def refresh_metadata(hypervisor: Hypervisor, server_id: UUID, metadata: GuestMet
     with _connected_to_guest(hypervisor) as host:
         known = _metadata_on(host, server_id)
         if known is not None and known.disks:
-            metadata = dataclasses.replace(metadata, disks=known.disks)
+            metadata = dataclasses.replace(metadata, disks=known.disks, numa=known.numa)
         if metadata != known:
             host.write_metadata(server_id, metadata)
 

@@ -162,6 +162,7 @@ def record_inventory(hypervisor: Hypervisor, found: HostInventory, now: datetime
                 "cores": found.cores,
                 "threads": found.threads,
             },
+            "cells": [cell.to_json() for cell in found.cells],
         },
     )
 

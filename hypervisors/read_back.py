@@ -51,6 +51,21 @@ def read_guests(hypervisor: Hypervisor) -> GuestsOnHost:
     return GuestsOnHost(tuple(ours), tuple(unreadable), foreign)
 
 
+def read_record(hypervisor: Hypervisor, server_id: UUID) -> GuestMetadata | None:
+    """What one guest keeps of its server; None where it is not there or cannot be read.
+
+    Raises:
+        HostUnreachable: the host does not answer.
+    """
+    with connected(hypervisor) as host:
+        try:
+            return host.read_metadata(server_id)
+        except HostUnreachable:
+            raise
+        except DriverError:
+            return None
+
+
 def read_volume(hypervisor: Hypervisor, pool: str, volume: str) -> bytes:
     """A small volume's bytes.
 

@@ -30,6 +30,7 @@ class NetworksConfig(AppConfig):
             describe_filters,
             describe_floating_ips,
             describe_networks,
+            describe_places,
             describe_removals,
             describe_spreads,
         )
@@ -53,6 +54,7 @@ class NetworksConfig(AppConfig):
         register_debt(REMOVE.name, describe_removals)
         register_debt(APPLY_FILTERS.name, describe_filters)
         register_debt(SPREAD_CHANGES.name, describe_spreads)
+        register_debt(PLACE_FLOATING_IPS.name, describe_places)
         register_debt(APPLY_FLOATING_IPS.name, describe_floating_ips)
         register_timer("networks.floating_ips", PLACE_EVERY_S, sweep_places)
         register_timer("networks.floating_ips_again", AGAIN_EVERY_S, again)

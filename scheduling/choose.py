@@ -38,6 +38,7 @@ from scheduling.filters.group import AFFINITY, ANTI_AFFINITY
 from scheduling.filters.json_query import JSON_QUERY
 from scheduling.filters.near import NEAR
 from scheduling.filters.networks import PHYSICAL_NETWORK, TUNNELS
+from scheduling.filters.numa import NUMA
 from scheduling.filters.other_servers import DIFFERENT_HOST, SAME_HOST
 from scheduling.filters.ready import READY
 from scheduling.filters.resource_classes import RESOURCE_CLASSES
@@ -75,9 +76,10 @@ FILTERS = (
     STORE,
     PHYSICAL_NETWORK,
     TUNNELS,
+    NUMA,
 )
 # All that is asked of a host which an administrator forces; the claim still has to fit.
-FORCED_FILTERS = (AFFINITY, ANTI_AFFINITY, STORE, PHYSICAL_NETWORK, TUNNELS)
+FORCED_FILTERS = (AFFINITY, ANTI_AFFINITY, STORE, PHYSICAL_NETWORK, TUNNELS, NUMA)
 WEIGHERS = (free.RAM, free.CPU, free.DISK, IMAGE_CACHED, BUILD_FAILURES, TOGETHER, APART)
 # Hosts tried for a claim before the request counts as lost in a crowd, and named as removed.
 CANDIDATES = 10
@@ -98,7 +100,8 @@ class Candidate:
 class Choice:
     """The best hosts, best first, and what happened to the others.
 
-    `filters`: [{name, question, removed: n, hosts: [names of some of them], left: n}].
+    `filters`: [{name, question, removed: n, hosts: [names of some of them], left: n}], and of some
+    filters `reasons`: {host: words}.
     """
 
     asked: int
@@ -142,15 +145,17 @@ def choose_hosts(spec: RequestSpec, *, without: list[str]) -> Choice:
     for question, _ in asked:
         removed = counts.get(question.name, 0)
         left -= removed
-        report.append(
-            {
-                "name": question.name,
-                "question": question.question,
-                "removed": removed,
-                "hosts": names.get(question.name, []),
-                "left": left,
-            }
-        )
+        hosts_named = names.get(question.name, [])
+        entry: dict[str, Any] = {
+            "name": question.name,
+            "question": question.question,
+            "removed": removed,
+            "hosts": hosts_named,
+            "left": left,
+        }
+        if question.reasons is not None and hosts_named:
+            entry["reasons"] = question.reasons(spec, hosts_named)
+        report.append(entry)
     passed = hosts.filter(reduce(lambda one, two: one & two, (q for _, q in asked)))
     return Choice(total, _weigh(passed, spec) if left else [], report)
 

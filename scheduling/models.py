@@ -18,6 +18,9 @@ class Allocation(models.Model):
     vcpus = models.PositiveIntegerField()
     ram_mib = models.PositiveIntegerField()
     disk_gib = models.PositiveIntegerField()
+    # What it holds of the host's cells: placements as JSON (`hypervisors.numa.NumaPlacement`). More
+    # than one only while it changes its size on its host.
+    numa = models.JSONField(default=list)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -32,7 +35,7 @@ class Allocation(models.Model):
 class Decision(models.Model):
     """A scheduling decision with its reasons.
 
-    `filters`: [{name, question, removed: {host: reason}, left: n}] in the order they were asked.
+    `filters`: as in `scheduling.choose.Choice`, in the order they were asked.
     `weights`: [{host, total, weights: {weigher: value}}], best first.
     """
 

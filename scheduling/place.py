@@ -12,6 +12,8 @@ from django.db.models import Sum
 
 from hypervisors.capacity import claim, take, unclaim
 from hypervisors.models import Hypervisor
+from hypervisors.numa import NumaPlacement
+from scheduling.cells import fit_cells, lock_cells
 from scheduling.choose import Candidate, Choice, choose_hosts
 from scheduling.errors import NoValidHost
 from scheduling.groups import with_group
@@ -95,23 +97,40 @@ def _claim(server_id: UUID, host: Candidate, spec: RequestSpec, now: datetime) -
             host.hypervisor_id, vcpus=spec.vcpus, ram_mib=spec.ram_mib, disk_gib=spec.disk_gib
         ):
             return False
+        # The counters' row is the lock: until the end nobody else chooses among these cells.
+        cells = fit_cells(host.hypervisor_id, spec)
+        if cells is None:
+            transaction.set_rollback(True)
+            return False
         Allocation.objects.create(
             server_id=server_id,
             hypervisor_id=host.hypervisor_id,
             vcpus=spec.vcpus,
             ram_mib=spec.ram_mib,
             disk_gib=spec.disk_gib,
+            numa=cells,
             created_at=now,
         )
         return True
 
 
-def hold_server(*, server_id: UUID, hypervisor_id: int, spec: RequestSpec, now: datetime) -> bool:
+def hold_server(
+    *,
+    server_id: UUID,
+    hypervisor_id: int,
+    spec: RequestSpec,
+    now: datetime,
+    numa: NumaPlacement | None = None,
+) -> bool:
     """Write down what a server that runs on the host already takes of it, room or no room.
+
+    `numa` is what its guest has of the host's cells; without it they are chosen anew.
 
     Returns whether it was not yet written down.
     """
     with transaction.atomic():
+        lock_cells(hypervisor_id, spec)
+        cells = [numa.to_json()] if numa is not None else fit_cells(hypervisor_id, spec)
         _, is_new = Allocation.objects.get_or_create(
             server_id=server_id,
             hypervisor_id=hypervisor_id,
@@ -119,6 +138,7 @@ def hold_server(*, server_id: UUID, hypervisor_id: int, spec: RequestSpec, now: 
                 "vcpus": spec.vcpus,
                 "ram_mib": spec.ram_mib,
                 "disk_gib": spec.disk_gib,
+                "numa": cells or [],
                 "created_at": now,
             },
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-_NOT_KEPT = ("group", "aggregates", "physical_networks", "has_tunnels")
+from django.db.models import Case, IntegerField, Value, When
+
+_NOT_KEPT = ("group", "aggregates", "physical_networks", "has_tunnels", "booked")
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,15 @@ class HostAggregate:
 
 
 @dataclass(frozen=True)
+class Booking:
+    """What is thought of as taken of a host, beside what is claimed there."""
+
+    vcpus: int = 0
+    ram_mib: int = 0
+    disk_gib: int = 0
+
+
+@dataclass(frozen=True)
 class RequestSpec:
     """The needs that filters compare with hosts.
 
@@ -41,8 +52,11 @@ class RequestSpec:
     hosts may be kept for, as `project_id` is. `machine_type` "" is the host's own. `store` is
     the name of the storage pool for the disks; "" is the host's default one.
 
+    `numa` is what is asked of the host's cells, as JSON (`hypervisors.numa.NumaRequest`).
+
     `group`, `aggregates`, and what the server's networks ask are looked up at every placement and
-    not kept: they come and go.
+    not kept: they come and go. `booked` is asked by plans: what each host (by its key) is to have
+    by then.
     """
 
     vcpus: int
@@ -65,14 +79,16 @@ class RequestSpec:
     store: str = ""
     extra_specs: dict[str, str] = field(default_factory=dict)
     image_properties: dict[str, str] = field(default_factory=dict)
+    numa: dict[str, Any] = field(default_factory=dict)
     group: GroupNeeds | None = None
     aggregates: tuple[HostAggregate, ...] = ()
     physical_networks: tuple[str, ...] = ()
     has_tunnels: bool = False
+    booked: dict[int, Booking] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """For the server's row."""
-        kept = asdict(replace(self, group=None, aggregates=()))
+        kept = asdict(replace(self, group=None, aggregates=(), booked={}))
         return {name: value for name, value in kept.items() if name not in _NOT_KEPT}
 
     @classmethod
@@ -80,3 +96,14 @@ class RequestSpec:
         """From the server's row; keys of a later release are left out."""
         names = [name for name in cls.__dataclass_fields__ if name not in _NOT_KEPT]
         return cls(**{name: value[name] for name in names if name in value})
+
+
+def booked_of(spec: RequestSpec, resource: str) -> Case | Value:
+    """How much of a resource is booked of each host, as an expression over Hypervisor rows."""
+    if not spec.booked:
+        return Value(0)
+    return Case(
+        *(When(pk=key, then=Value(getattr(each, resource))) for key, each in spec.booked.items()),
+        default=Value(0),
+        output_field=IntegerField(),
+    )

@@ -14,6 +14,7 @@ from django.db import transaction
 
 from hypervisors.capacity import claim, take, unclaim
 from hypervisors.models import Hypervisor
+from scheduling.cells import fit_cells, lock_cells, placement_for
 from scheduling.choose import choose_hosts
 from scheduling.errors import NoValidHost
 from scheduling.groups import with_group
@@ -48,16 +49,22 @@ def stay_on_host(
         ram_mib=max(0, spec.ram_mib - held.ram_mib),
         host="",
         wanted_host=hypervisor.name,
+        # Nodes that are asked for again stay where they are.
+        numa={} if placement_for(held, spec) else spec.numa,
     )
     more = {"vcpus": asked.vcpus, "ram_mib": asked.ram_mib, "disk_gib": asked.disk_gib}
     asked = with_networks(with_group(asked, server_id, lock=True), server_id)
     choice = choose_hosts(asked, without=[])
     if not choice.candidates or not claim(hypervisor.pk, **more):
         raise NoValidHost(f"The server's own host does not have it either: {choice.refusal()}")
+    cells = fit_cells(hypervisor.pk, asked)
+    if cells is None:
+        raise NoValidHost("The server's own host does not have the NUMA cells for it any more.")
     Allocation.objects.filter(pk=held.pk).update(
         vcpus=held.vcpus + more["vcpus"],
         ram_mib=held.ram_mib + more["ram_mib"],
         disk_gib=held.disk_gib + more["disk_gib"],
+        numa=[*held.numa, *cells],
     )
     Decision.objects.create(
         server_id=server_id,
@@ -78,8 +85,11 @@ def hold_just(*, server_id: UUID, hypervisor_id: int, spec: RequestSpec, now: da
         if held is None:
             hold_server(server_id=server_id, hypervisor_id=hypervisor_id, spec=spec, now=now)
             return
+        lock_cells(hypervisor_id, spec)
         wanted = {"vcpus": spec.vcpus, "ram_mib": spec.ram_mib, "disk_gib": spec.disk_gib}
-        Allocation.objects.filter(pk=held.pk).update(**wanted)
+        kept = placement_for(held, spec)
+        cells = [kept] if kept else fit_cells(hypervisor_id, spec)
+        Allocation.objects.filter(pk=held.pk).update(**wanted, numa=cells or [])
         unclaim(hypervisor_id, vcpus=held.vcpus, ram_mib=held.ram_mib, disk_gib=held.disk_gib)
         take(hypervisor_id, **wanted)
 

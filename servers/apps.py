@@ -51,6 +51,7 @@ class ServersConfig(AppConfig):
         from servers.operations.debts import (
             describe_cleanups,
             describe_copies,
+            describe_fences,
             describe_releases,
             describe_unplugs,
         )
@@ -99,6 +100,7 @@ class ServersConfig(AppConfig):
             register(kind)
         register_debt(cleanup.CLEANUP_NAME, describe_cleanups)
         register_debt(disk_image.DROP_COPY_NAME, describe_copies)
+        register_debt(fence.FENCE_KIND.name, describe_fences)
         register_debt(interfaces.UNPLUG, describe_unplugs)
         register_debt(attach_volume.RELEASE_NAME, describe_releases)
         register_occupants(servers_on)

@@ -10,6 +10,7 @@ from flavors.find import find_flavor as find_visible_flavor
 from flavors.models import Flavor
 from hypervisors.errors import GuestPropertyRefused
 from hypervisors.guests import check_topology, guest_features
+from hypervisors.numa import numa_request
 from identity import policy
 from identity.actors import Actor
 from images.errors import ImageNotFound
@@ -159,7 +160,9 @@ def check_guest(flavor: Flavor, properties: Mapping[str, str]) -> None:
 
     Raises:
         InvalidServerRequest: with the name of the extra spec or property.
+        NumaRefused: NUMA nodes, pages or CPUs as no guest can have them.
     """
+    numa_request(flavor.extra_specs, properties, vcpus=flavor.vcpus, ram_mib=flavor.ram_mib)
     try:
         features = guest_features(flavor.extra_specs, properties)
         check_topology(features, flavor.vcpus)

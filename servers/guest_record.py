@@ -32,9 +32,12 @@ from hypervisors.guests import (
     SubnetRecord,
     VolumeRecord,
 )
+from hypervisors.numa import NumaPlacement
 from identity.models import Project, User
 from images.models import Image
 from networks.models import Network, NetworkType, Port, SecurityGroupRule, Subnet
+from scheduling.cells import placements_on_hosts
+from servers.errors import RecordUnusable
 from servers.models import Server
 from volumes.attachments import held_by
 from volumes.models import Attachment
@@ -52,6 +55,7 @@ class _Around:
     images: Mapping[UUID, Image]
     ports: Mapping[str, list[Port]]
     volumes: Mapping[UUID, list[Attachment]]
+    cells: Mapping[tuple[UUID, int], NumaPlacement]
 
 
 def guest_records(servers: Collection[Server]) -> dict[UUID, GuestMetadata]:
@@ -67,8 +71,11 @@ def with_volume(record: GuestMetadata, attachment: Attachment) -> GuestMetadata:
 
 
 def record_digest(record: GuestMetadata) -> str:
-    """Tells two records apart, except by the disks, which only the host knows for certain."""
-    content = dataclasses.replace(record, disks=())
+    """Tells two records apart, except by what only the host knows for certain.
+
+    That is where the guest's disks and its NUMA nodes are: as it was defined last.
+    """
+    content = dataclasses.replace(record, disks=(), numa=None)
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -91,6 +98,25 @@ def _size(server: Server, disk: DiskSpec) -> int:
         "swap": -(-flavor["swap_mib"] // _MIB_PER_GIB),
     }
     return int(sizes.get(disk.role, 0))
+
+
+def numa_text(placement: NumaPlacement | None) -> str | None:
+    """What a server holds of its host's cells, as its guest keeps it."""
+    return json.dumps(placement.to_json(), sort_keys=True) if placement else None
+
+
+def placement_in(record: GuestMetadata) -> NumaPlacement | None:
+    """The same read back; None is nothing.
+
+    Raises:
+        RecordUnusable: it is damaged.
+    """
+    if not record.numa:
+        return None
+    try:
+        return NumaPlacement.from_json(json.loads(record.numa))
+    except (ValueError, LookupError, TypeError) as error:
+        raise RecordUnusable("The guest's metadata is damaged.", detail=repr(error)) from error
 
 
 def _around(servers: Collection[Server]) -> _Around:
@@ -117,12 +143,24 @@ def _around(servers: Collection[Server]) -> _Around:
         images=images,
         ports=ports,
         volumes=held_by({server.pk for server in servers}),
+        cells=_cells(servers),
     )
+
+
+def _cells(servers: Iterable[Server]) -> dict[tuple[UUID, int], NumaPlacement]:
+    """Hardly any server asks for cells, and for the others no query is made."""
+    asked = {
+        server.pk: server.request_spec["numa"]
+        for server in servers
+        if server.request_spec.get("numa")
+    }
+    return placements_on_hosts(asked) if asked else {}
 
 
 def _record(server: Server, around: _Around) -> GuestMetadata:
     ports = around.ports.get(str(server.pk), [])
     image = around.images.get(server.image_id) if server.image_id else None
+    cells = around.cells.get((server.pk, server.hypervisor_id or 0))
     return GuestMetadata(
         server_id=str(server.pk),
         name=server.name,
@@ -147,6 +185,7 @@ def _record(server: Server, around: _Around) -> GuestMetadata:
         request_spec=json.dumps(server.request_spec, sort_keys=True),
         options=json.dumps(server.options, sort_keys=True),
         scheduler_hints=json.dumps(server.scheduler_hints, sort_keys=True),
+        numa=numa_text(cells),
         reservation_id=server.reservation_id,
         launch_index=server.launch_index,
         generation=server.generation,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from hypervisors.disks import DiskPlan, disk_specs
+from hypervisors.errors import HostCannot
 from hypervisors.guests import (
     DiskSpec,
     GuestMetadata,
@@ -19,12 +20,14 @@ from hypervisors.guests import (
     platform_of,
 )
 from hypervisors.models import Hypervisor
+from hypervisors.numa import NumaPlacement
 from hypervisors.rescue import ROLES as RESCUE_ROLES
 from hypervisors.volumes import volume_name
 from networks import wiring
 from networks.wiring import WiredPort
+from scheduling.cells import placement_on
 from servers.config_drive import GuestFacts
-from servers.guest_record import disk_records, guest_records
+from servers.guest_record import disk_records, guest_records, numa_text, placement_in
 from servers.models import Server
 from servers.options import pool_of
 from servers.secrets import unseal
@@ -90,8 +93,11 @@ def guest_spec(
 
     Raises:
         GuestPropertyRefused: a property of flavor or image that cannot be honoured.
-        HostCannot: the host lacks the machine type or firmware.
+        HostCannot: the host lacks the machine type or firmware, or the cells are not claimed.
     """
+    numa = placement_in(record) if record else host_placement(server, host)
+    if numa is None and server.request_spec.get("numa"):
+        raise HostCannot("The server holds no NUMA cells of the host.", detail=f"{server.pk}")
     record = record or guest_records([server])[server.pk]
     features = guest_features(server.flavor["extra_specs"], server.image_properties)
     platform = platform_of(host, features)
@@ -106,7 +112,10 @@ def guest_spec(
         domain_type=platform.domain_type,
         cpu_model=platform.cpu_model,
         features=features,
-        metadata=dataclasses.replace(record, disks=disk_records(server, disks)),
+        metadata=dataclasses.replace(
+            record, disks=disk_records(server, disks), numa=numa_text(numa)
+        ),
+        numa=numa,
         disks=_with_volumes(disks, record.volumes),
         interfaces=tuple(
             InterfaceSpec(
@@ -119,6 +128,14 @@ def guest_spec(
             for port in wired
         ),
     )
+
+
+def host_placement(server: Server, host: Hypervisor) -> NumaPlacement | None:
+    """What the server holds of the host's NUMA cells; None where it asks for none."""
+    request = server.request_spec.get("numa")
+    if not request:
+        return None
+    return placement_on(server_id=server.pk, hypervisor_id=host.pk, request=request)
 
 
 def guest_facts(server: Server) -> GuestFacts:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flavors.models import Flavor
+from hypervisors.numa import numa_request
 from scheduling.filters.resource_classes import OFFERED
 from servers.errors import InvalidServerRequest
 
@@ -25,12 +26,21 @@ def host_needs(
 
     Raises:
         InvalidServerRequest: an amount or a trait's wish that has no meaning.
+        NumaRefused: NUMA nodes, pages or CPUs as no guest can have them.
     """
     asked = {name: value for name, value in flavor.extra_specs.items() if _is_asked(name)}
     _check(asked)
     amounts = {"vcpus": flavor.vcpus, "ram_mib": flavor.ram_mib, "disk_gib": disk_gib}
     amounts.update({field: int(asked[name]) for name, field in OFFERED.items() if name in asked})
-    return {**amounts, "extra_specs": asked, **image_needs(image_properties)}
+    nodes = numa_request(
+        flavor.extra_specs, image_properties, vcpus=flavor.vcpus, ram_mib=flavor.ram_mib
+    )
+    return {
+        **amounts,
+        "extra_specs": asked,
+        "numa": nodes.to_json() if nodes else {},
+        **image_needs(image_properties),
+    }
 
 
 def image_needs(image_properties: Mapping[str, str]) -> dict[str, Any]:

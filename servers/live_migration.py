@@ -55,7 +55,8 @@ class LiveMove:
 
     `host` "" lets the scheduler choose; a forced one is not asked whether it fits. `copies_disks`:
     None leaves it to the portal. `may_overcommit`: what the disks take counts, not what they may
-    grow to. `checks_first`: what can be known beforehand is refused at once.
+    grow to. `checks_first`: what can be known beforehand is refused at once. `at_once`: so many
+    may leave the host at a time, this one among them; 0 leaves it to the portal.
     """
 
     host: str = ""
@@ -63,13 +64,15 @@ class LiveMove:
     copies_disks: bool | None = None
     may_overcommit: bool = True
     checks_first: bool = False
+    at_once: int = 0
 
 
 def live_migrate_server(*, server: Server, move: LiveMove, actor: Actor, now: datetime) -> None:
     """Move a running server to another host.
 
     Raises:
-        InvalidServerRequest: there is no such host, or one to check first cannot take it.
+        InvalidServerRequest: there is no such host, or one to check first cannot take it; or the
+            server has NUMA nodes.
         InvalidState: the server does not run, or a task is under way.
         VolumesAttached: it has volumes, which are on its host alone.
         ServerLocked: it is locked, and the actor is no administrator.
@@ -82,6 +85,7 @@ def live_migrate_server(*, server: Server, move: LiveMove, actor: Actor, now: da
     check_legal(server, ACTION, actor)
     if move.host and not Hypervisor.objects.filter(name=move.host).exists():
         raise InvalidServerRequest(f"Compute host {move.host} could not be found.")
+    _refuse_nodes(server)
     if move.checks_first:
         _check(server, move)
     with transaction.atomic():
@@ -98,10 +102,21 @@ def live_migrate_server(*, server: Server, move: LiveMove, actor: Actor, now: da
                 "is_forced": move.is_forced,
                 "copies_disks": move.copies_disks,
                 "may_overcommit": move.may_overcommit,
+                "at_once": move.at_once,
             },
         )
         # Its row is held now: none comes to it any more.
         refuse_if_attached(server)
+
+
+def _refuse_nodes(server: Server) -> None:
+    """A running guest would keep the first host's cells and CPUs on the second one."""
+    if server.request_spec.get("numa"):
+        raise InvalidServerRequest(
+            "Migration pre-check error: Instance has an associated NUMA topology. Instance NUMA "
+            "topologies, including related attributes such as CPU pinning, huge page and emulator "
+            "thread pinning information, are not currently recalculated on live migration."
+        )
 
 
 def _record(server: Server, move: LiveMove, actor: Actor, now: datetime) -> Migration:

@@ -14,6 +14,7 @@ from django.db import transaction
 
 from cloudportal.errors import NotOffered
 from flavors.models import Flavor
+from hypervisors.numa import numa_request
 from identity.actors import Actor
 from images.errors import ImageNotFound
 from images.lookup import get_image
@@ -117,7 +118,9 @@ def _fields(server: Server, wanted: WantedRebuild, actor: Actor) -> dict[str, An
         changes.get("disk_config", ""), image.pk, properties=image.properties
     )
     has_root = server.image_id is not None
-    create_checks.check_image(image, _flavor(server), actor, has_root=has_root)
+    flavor = _flavor(server)
+    create_checks.check_image(image, flavor, actor, has_root=has_root)
+    _check_same_nodes(server, flavor, image.properties)
     if has_root:
         _check_room(server, image)
     password = new_password() if wanted.admin_password is None else wanted.admin_password
@@ -161,6 +164,20 @@ def _flavor(server: Server) -> Flavor:
     """The flavor as the server has it, whatever became of its row."""
     known = {each.name for each in Flavor._meta.concrete_fields}
     return Flavor(**{name: value for name, value in server.flavor.items() if name in known})
+
+
+def _check_same_nodes(server: Server, flavor: Flavor, properties: Mapping[str, str]) -> None:
+    """The server stays on its host's CPUs and pages, so another image may not ask for others.
+
+    Raises:
+        InvalidServerRequest: it does.
+    """
+    asked = numa_request(flavor.extra_specs, properties, vcpus=flavor.vcpus, ram_mib=flavor.ram_mib)
+    if (asked.to_json() if asked else {}) != server.request_spec.get("numa", {}):
+        raise InvalidServerRequest(
+            "An instance's NUMA topology cannot be changed as part of a rebuild. The image "
+            "provided is invalid for this instance."
+        )
 
 
 def _check_limits(server: Server, wanted: WantedRebuild) -> None:

@@ -25,7 +25,7 @@ from scheduling.place import hold_server
 from scheduling.request_spec import RequestSpec
 from servers.errors import GuestElsewhere, RecordUnusable, ServerWasDeleted
 from servers.groups import group_named
-from servers.guest_record import record_digest
+from servers.guest_record import placement_in, record_digest
 from servers.models import Server, ServerAction
 from servers.power_sync import POWER
 from servers.restore_image import FoundImage, find_image, restore_image
@@ -93,6 +93,7 @@ def restore(
     try:
         UUID(found.metadata.server_id)
         spec = _request_spec(found.metadata)
+        cells = placement_in(found.metadata)
         fields = _fields(found, now)
     except ValueError as error:
         raise RecordUnusable("The guest's metadata is damaged.", detail=str(error)) from error
@@ -113,7 +114,13 @@ def restore(
         server = Server(id=found.info.uuid, **fields)
         is_undeleted = Server.objects.filter(pk=server.pk).exists()
         server.save(force_insert=not is_undeleted, force_update=is_undeleted)
-        hold_server(server_id=server.pk, hypervisor_id=found.hypervisor.pk, spec=spec, now=now)
+        hold_server(
+            server_id=server.pk,
+            hypervisor_id=found.hypervisor.pk,
+            spec=spec,
+            now=now,
+            numa=cells,
+        )
         amounts = {
             "instances": 1, "cores": server.flavor["vcpus"], "ram": server.flavor["ram_mib"]
         }  # fmt: skip

@@ -36,6 +36,7 @@ from networks.models import (
 )
 from networks.network_places import note_ports
 from networks.server_ports import OWNER_PREFIX
+from networks.spread import note_members
 from quotas.consume import record_use
 from servers.restore_owners import restore_project
 
@@ -204,9 +205,13 @@ def _restore_port(record: PortRecord, guest: GuestMetadata, host: str, now: date
     except IntegrityError:
         return [f"The port {port.pk} is left out: another one on its network has {record.mac}."]
     note_ports([port], Hypervisor.objects.get(name=host), now=now, tell_host=True)
-    port.security_groups.set(_groups(record, port.project_id, now))
+    groups = list(_groups(record, port.project_id, now))
+    port.security_groups.set(groups)
     _count(port.project_id, port.pk, "ports", now)
-    return [note for each in record.fixed_ips for note in _give(port, each)]
+    notes = [note for each in record.fixed_ips for note in _give(port, each)]
+    # Others' rules let it in again.
+    note_members([group.pk for group in groups], now=now)
+    return notes
 
 
 def _bind(
@@ -225,7 +230,10 @@ def _bind(
         revision=F("revision") + 1,
         updated_at=now,
     )
-    return [] if bound else [f"The port {port.pk} is left where it is: at {port.device_id}."]
+    if not bound:
+        return [f"The port {port.pk} is left where it is: at {port.device_id}."]
+    note_ports([port], Hypervisor.objects.get(name=host), now=now, tell_host=True)
+    return []
 
 
 def _groups(record: PortRecord, project_id: str, now: datetime) -> Iterable[SecurityGroup]:

@@ -10,12 +10,14 @@ from datetime import timedelta
 from django.utils import timezone
 
 from networks.models import SecurityGroup
-from scheduling.models import Decision
+from scheduling.models import Allocation, Decision
+from scheduling.place import hold_server
 from servers.console_tokens import issue_console_token
 from servers.models import Migration
 from servers.states import ConsoleType, MigrationStatus, MigrationType
 from tests.authorisation import OWN_PROJECT, OWNER, actor_named
 from tests.compute_world import NOW, World
+from tests.scheduling.two_cells import CELLS, pinned, spec_of
 from volumes.models import Attachment, Snapshot, Volume, VolumeType
 from volumes.states import AttachmentStatus, SnapshotStatus, VolumeStatus
 
@@ -81,6 +83,21 @@ def add_console(world: World) -> World:
         actor=actor_named("owner"),
         now=timezone.now(),
     )
+    return world
+
+
+def add_nodes(world: World) -> World:
+    """The world with NUMA nodes for its first server, on cells of its host."""
+    host, server = world.hosts[0], world.servers[0]
+    asked = pinned(4, nodes=2, ram_mib=1024, page_size="large")
+    host.capabilities = {**host.capabilities, "cells": [cell.to_json() for cell in CELLS]}
+    host.save()
+    server.flavor = {**server.flavor, "vcpus": 4}
+    server.request_spec = {**server.request_spec, "numa": asked.to_json()}
+    server.hypervisor = host
+    server.save()
+    Allocation.objects.filter(server_id=server.pk).delete()
+    hold_server(server_id=server.pk, hypervisor_id=host.pk, spec=spec_of(asked), now=timezone.now())
     return world
 
 

@@ -19,6 +19,8 @@ from flavors.models import Flavor
 from hypervisors.models import Aggregate, Hypervisor
 from identity.models import Domain, Project
 from images.models import Image, ImageStatus, Visibility
+from maintenance.models import Drain, DrainItem
+from maintenance.states import Way
 from networks.models import Network, Port, SecurityGroup, SecurityGroupRule, Subnet
 from operations.models import Operation
 from quotas.set_limits import set_project_limits
@@ -111,6 +113,7 @@ def make_world(count: int = 1) -> World:
     _history(servers[0], count)
     for server in servers:
         _migration(server)
+    _drain(hosts[0], servers)
     return World(
         flavors,
         image,
@@ -155,6 +158,27 @@ def _migration(server: Server) -> None:
         created_at=NOW,
         updated_at=NOW,
     )
+
+
+def _drain(host: Hypervisor, servers: list[Server]) -> None:
+    """A plan to drain the host, as it was worked out."""
+    drain = Drain.objects.create(
+        hypervisor=host,
+        user_id=OWNER,
+        user_name="owner",
+        log=[{"at": "2026-05-04T12:30:15Z", "user": "owner", "did": "plan"}],
+        planned_at=NOW,
+    )
+    for position, server in enumerate(servers):
+        DrainItem.objects.create(
+            drain=drain,
+            server=server,
+            position=position,
+            way=Way.LIVE,
+            destination="host2",
+            reason="The best of 1 hosts that can have it, of 1 asked, with weight 0.",
+            updated_at=NOW,
+        )
 
 
 def _names(server: Server, host: Hypervisor) -> dict[str, str]:

@@ -27,6 +27,10 @@ _IDENTITY = {
     "timer": (".", ("name",)),
     "entry": (".", ("name",)),
     "feature": (".", ("name",)),
+    "vcpupin": (".", ("vcpu",)),
+    "memnode": (".", ("cellid",)),
+    "cell": (".", ("id",)),
+    "page": (".", ("size",)),
 }
 _LEFT_OUT = {
     "domain": {"metadata", "title"},
@@ -41,7 +45,12 @@ _ATTRIBUTES_LEFT_OUT = {
 _PLACES = {"pcie-root-port"}
 # Shown although our definition does not have them.
 _EXTRA = {
-    "domain": {"memoryBacking", "cputune", "blkiotune", "memtune", "maxMemory", _QEMU_WORDS},
+    "domain": {"memoryBacking", "cputune", "blkiotune", "memtune", "numatune", "maxMemory",
+               _QEMU_WORDS},
+    "memoryBacking": {"hugepages", "locked", "nosharepages"},
+    "cputune": {"vcpupin", "emulatorpin", "iothreadpin"},
+    "numatune": {"memory", "memnode"},
+    "cpu": {"numa"},
     "os": {"kernel", "initrd", "cmdline"},
     "devices": {"disk", "interface", "hostdev", "filesystem", "tpm", "shmem", "vsock"},
     "disk": {"iotune", "readonly", "shareable", "transient", "boot"},

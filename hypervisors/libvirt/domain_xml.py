@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree as ET
 
-from hypervisors.libvirt import domain_devices
+from hypervisors.libvirt import domain_devices, domain_numa
 from hypervisors.libvirt.features import choose_topology
 from hypervisors.libvirt.metadata import metadata_element
 from hypervisors.libvirt.spec import GuestSpec
@@ -26,10 +26,11 @@ def domain_xml(spec: GuestSpec) -> str:
     ET.SubElement(domain, "metadata").append(metadata_element(spec.metadata))
     _text(domain, "memory", str(spec.ram_mib), unit="MiB")
     _text(domain, "currentMemory", str(spec.ram_mib), unit="MiB")
-    if spec.features.locked_memory:
-        ET.SubElement(ET.SubElement(domain, "memoryBacking"), "locked")
+    _add_memory_backing(domain, spec)
     _text(domain, "vcpu", str(spec.vcpus), placement="static")
     _add_cpu_tuning(domain, spec)
+    if spec.numa is not None:
+        domain.append(domain_numa.memory_element(spec.numa))
     _add_smbios(domain, spec)
     _add_os(domain, spec)
     _add_features(domain, spec)
@@ -47,6 +48,17 @@ def _text(parent: ET.Element, tag: str, text: str, **attributes: str) -> None:
     ET.SubElement(parent, tag, attributes).text = text
 
 
+def _add_memory_backing(domain: ET.Element, spec: GuestSpec) -> None:
+    backing = ET.Element("memoryBacking")
+    pages = None if spec.numa is None else domain_numa.pages_element(spec.numa)
+    if pages is not None:
+        backing.append(pages)
+    if spec.features.locked_memory:
+        ET.SubElement(backing, "locked")
+    if len(backing):
+        domain.append(backing)
+
+
 def _add_cpu_tuning(domain: ET.Element, spec: GuestSpec) -> None:
     wanted = {
         "shares": spec.features.cpu_shares,
@@ -54,10 +66,12 @@ def _add_cpu_tuning(domain: ET.Element, spec: GuestSpec) -> None:
         "quota": spec.features.cpu_quota_us,
     }
     given = {tag: value for tag, value in wanted.items() if value is not None}
-    if given:
+    pins = [] if spec.numa is None else domain_numa.pin_elements(spec.numa)
+    if given or pins:
         tuning = ET.SubElement(domain, "cputune")
         for tag, value in given.items():
             _text(tuning, tag, str(value))
+        tuning.extend(pins)
 
 
 def _add_smbios(domain: ET.Element, spec: GuestSpec) -> None:
@@ -117,6 +131,8 @@ def _add_cpu(domain: ET.Element, spec: GuestSpec) -> None:
     sockets, cores, threads = choose_topology(spec.vcpus, wish, most)
     shape = {"sockets": str(sockets), "cores": str(cores), "threads": str(threads)}
     ET.SubElement(cpu, "topology", shape)
+    if spec.numa is not None:
+        cpu.append(domain_numa.cells_element(spec.numa))
 
 
 def _add_clock(domain: ET.Element, spec: GuestSpec) -> None:

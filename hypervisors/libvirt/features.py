@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from hypervisors.libvirt.numa_request import is_read_here
+
 EXTRA_SPEC = "extra spec"
 Firmware = Literal["bios", "uefi"]
 OsType = Literal["linux", "windows"]
@@ -177,7 +179,6 @@ _FLAVOR: dict[str, tuple[str, Parser]] = {
     "hw:pmu": ("has_pmu", _boolean),
     "hw:hide_hypervisor_id": ("hides_hypervisor", _boolean),
     "hw:locked_memory": ("locked_memory", _boolean),
-    "hw:cpu_policy": ("cpu_policy", _one_of("shared")),
     "os:secure_boot": ("secure_boot", _one_of("disabled")),
     "hw_rng:allowed": ("has_rng", _boolean),
     "hw_rng:rate_bytes": ("rng_rate_bytes", _AMOUNT),
@@ -282,7 +283,7 @@ def _gather(
 ) -> dict[str, Any]:
     gathered: dict[str, Any] = {}
     for key, value in given.items():
-        if key in _ELSEWHERE:
+        if key in _ELSEWHERE or is_read_here(key):
             continue
         if key not in table:
             if key.startswith(namespaces):

@@ -10,6 +10,7 @@ import libvirt
 from hypervisors.libvirt.connection import on_host
 from hypervisors.libvirt.errors import DriverError
 from hypervisors.libvirt.guest import POWER_STATES
+from hypervisors.libvirt.numa import host_cells
 from hypervisors.libvirt.spec import (
     DiskUsage,
     DomainType,
@@ -79,6 +80,7 @@ def inventory(raw: Any) -> HostInventory:
         sockets=sockets,
         cores=cores,
         threads=threads,
+        cells=host_cells(capabilities),
     )
 
 

@@ -162,14 +162,18 @@ def ensure_network(raw: Any, spec: NatNetworkSpec | PlainNetworkSpec) -> None:
     elif network.UUIDString() != str(spec.uuid):
         raise AlreadyThere(f"A network {spec.name} exists with the id {network.UUIDString()}.")
     if not network.isActive():
-        try:
-            network.create()
-        except libvirt.libvirtError:
-            # Somebody else who needs it was faster.
-            if not network.isActive():
-                raise
+        _start(network)
     if not network.autostart():
         network.setAutostart(1)
+
+
+def _start(network: Any) -> None:
+    try:
+        network.create()
+    except libvirt.libvirtError:
+        # Builds begin side by side: another one may have started it just now.
+        if not network.isActive():
+            raise
 
 
 @on_host(_START_S)

@@ -7,6 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 from hypervisors.libvirt.features import GuestFeatures
+from hypervisors.libvirt.numa import HostCell, NumaPlacement
 
 DomainType = Literal["kvm", "qemu"]
 # "rescue" comes before the disks of the server that is rescued, "rescuer" behind them.
@@ -293,6 +294,8 @@ class GuestMetadata:
     request_spec: str = "{}"
     scheduler_hints: str = "{}"
     options: str = "{}"
+    # Where its nodes are on the host, as JSON; None where it asks for none.
+    numa: str | None = None
     updated_at: datetime | None = None
     launched_at: datetime | None = None
 
@@ -315,6 +318,7 @@ class GuestSpec:
     disks: tuple[DiskSpec, ...] = ()
     interfaces: tuple[InterfaceSpec, ...] = ()
     console_log_path: str | None = None
+    numa: NumaPlacement | None = None
 
 
 @dataclass(frozen=True)
@@ -417,6 +421,7 @@ class HostInventory:
     sockets: int = 1
     cores: int = 1
     threads: int = 1
+    cells: tuple[HostCell, ...] = ()
 
 
 @dataclass(frozen=True)

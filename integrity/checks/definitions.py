@@ -43,7 +43,8 @@ def _metadata(server: Server, domain: DomainSeen, pool: str, view: HostView) -> 
     wanted = view.facts.records[server.pk]
     disks = domain.metadata.disks if domain.metadata else ()
     kept = disks or disk_records(server, disks_of(server, pool))
-    difference = difference_of_metadata(dataclasses.replace(wanted, disks=kept), domain)
+    cells = domain.metadata.numa if domain.metadata else wanted.numa
+    difference = difference_of_metadata(dataclasses.replace(wanted, disks=kept, numa=cells), domain)
     return Found(
         kind=FindingKind.METADATA_CHANGED,
         about=str(server.pk),

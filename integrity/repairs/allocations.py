@@ -6,10 +6,14 @@ from uuid import UUID
 
 from hypervisors import capacity, guests
 from hypervisors.models import Hypervisor
+from hypervisors.numa import NumaPlacement
+from hypervisors.read_back import read_record
 from integrity.repairs.work import Work
 from operations.models import UNFINISHED, Operation
 from scheduling.place import hold_server, recount, release_server
 from scheduling.request_spec import RequestSpec
+from servers.errors import RecordUnusable
+from servers.guest_record import placement_in
 from servers.models import Server
 
 
@@ -31,7 +35,22 @@ def make(work: Work) -> None:
         hypervisor_id=work.host.pk,
         spec=RequestSpec.from_json(server.request_spec),
         now=work.now,
+        numa=_cells(work.host, server),
     )
+
+
+def _cells(host: Hypervisor, server: Server) -> NumaPlacement | None:
+    """Those that its guest is defined for; without a word of it they are chosen anew."""
+    if not server.request_spec.get("numa"):
+        return None
+    record = read_record(host, server.pk)
+    try:
+        found = placement_in(record) if record else None
+    except RecordUnusable:
+        return None
+    if found is None or found.request.to_json() != server.request_spec["numa"]:
+        return None
+    return found
 
 
 def free_slot(work: Work) -> None:

@@ -6,7 +6,7 @@ columns without nulls and subqueries, never joins, so that they can be counted t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from django.db.models import Q
@@ -16,8 +16,12 @@ from scheduling.request_spec import RequestSpec
 
 @dataclass(frozen=True)
 class Filter:
-    """A question, and the condition on hosts that answers yes."""
+    """A question, and the condition on hosts that answers yes.
+
+    `reasons`: why hosts of these names do not, in words, where the question alone says too little.
+    """
 
     name: str
     question: str
     condition: Callable[[RequestSpec], Q | None]
+    reasons: Callable[[RequestSpec, Collection[str]], dict[str, str]] | None = None

@@ -6,7 +6,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Floor
 
 from scheduling.filters import Filter
-from scheduling.request_spec import RequestSpec
+from scheduling.request_spec import RequestSpec, booked_of
 
 
 def _fits(
@@ -14,6 +14,8 @@ def _fits(
 ) -> Callable[[RequestSpec], Q]:
     def condition(spec: RequestSpec) -> Q:
         limit = Floor(F(resource) * F(ratio)) - F(f"reserved_{resource}") - wanted(spec)
+        if spec.booked:
+            limit -= booked_of(spec, resource)
         return Q(**{f"{resource}_used__lte": limit})
 
     return condition

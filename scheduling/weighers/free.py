@@ -8,13 +8,15 @@ from typing import Any
 from django.db.models import F, FloatField, Value
 from django.db.models.functions import Cast, Greatest
 
-from scheduling.request_spec import RequestSpec
+from scheduling.request_spec import RequestSpec, booked_of
 from scheduling.weighers import Weigher
 
 
 def _free(resource: str, ratio: str) -> Callable[[RequestSpec], Any]:
     def value(spec: RequestSpec) -> Any:
         free = F(resource) * F(ratio) - F(f"reserved_{resource}") - F(f"{resource}_used")
+        if spec.booked:
+            free -= booked_of(spec, resource)
         return Greatest(Cast(free, FloatField()), Value(0.0))
 
     return value

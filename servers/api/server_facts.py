@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework.response import Response
 
 from cloudportal.api.microversions import available
@@ -11,13 +13,17 @@ from cloudportal.api.validation import BodySchema, closed
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Forbidden, NotFound
 from servers.find import find_server
+from servers.topology import ServerNode, topology_of
 
 _PASSWORD = "os_compute_api:os-server-password"  # noqa: S105 - a rule's name
 _SHARES = "os_compute_api:os-server-shares"
 _TOPOLOGY = "compute:server:topology"
 NODE = record(
     {"vcpu_set": array(INTEGER), "siblings": array(array(INTEGER)), "memory_mb": INTEGER},
-    {"host_node": INTEGER, "cpu_pinning": {"type": "object"}},
+    {
+        "host_node": INTEGER,
+        "cpu_pinning": {"type": "object", "additionalProperties": {"type": "integer"}},
+    },
 )
 TOPOLOGY = record({"nodes": array(NODE), "pagesize_kb": nullable(INTEGER)})
 SHARE = record(
@@ -62,14 +68,28 @@ class ServerPassword(ComputeView):
 
 
 class Topology(ComputeView):
-    """The NUMA nodes of a server; a flavor that asks for some gets no server in this release."""
+    """The NUMA nodes of a server."""
 
     @available("2.78")
     @documented("Show the NUMA topology.", responses={200: TOPOLOGY})
     def get(self, request: WireRequest, server_id: str) -> Response:
-        """No nodes, and memory in pages of no chosen size."""
-        find_server(actor=request.actor, server_id=server_id, rule=f"{_TOPOLOGY}:index")
-        return Response({"nodes": [], "pagesize_kb": None})
+        """No nodes where the flavor and the image ask for none."""
+        server = find_server(actor=request.actor, server_id=server_id, rule=f"{_TOPOLOGY}:index")
+        found = topology_of(server, actor=request.actor)
+        nodes = [_node(node, with_host=found.with_host) for node in found.nodes]
+        return Response({"nodes": nodes, "pagesize_kb": found.page_kib})
+
+
+def _node(node: ServerNode, *, with_host: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "vcpu_set": list(node.vcpus),
+        "siblings": [list(each) for each in node.siblings],
+        "memory_mb": node.ram_mib,
+    }
+    if with_host and node.cell is not None:
+        pinning = {str(vcpu): cpu for vcpu, cpu in node.pinning.items()}
+        shown.update(host_node=node.cell, cpu_pinning=pinning)
+    return shown
 
 
 class Shares(ComputeView):

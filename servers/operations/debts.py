@@ -41,6 +41,18 @@ def describe_releases(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
     ]
 
 
+def describe_fences(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
+    """Which hosts are to be switched off for certain; one query however many."""
+    hosts = Hypervisor.objects.in_bulk([each["hypervisor"] for each in params])
+    return [
+        DebtFacts(
+            what="Fence the host, so that its servers may run elsewhere",
+            host=hosts[each["hypervisor"]].name if each["hypervisor"] in hosts else "",
+        )
+        for each in params
+    ]
+
+
 def _describe(params: Sequence[Mapping[str, Any]], words: str) -> list[DebtFacts]:
     hosts = Hypervisor.objects.in_bulk([each["hypervisor"] for each in params])
     wanted = [each["server"] for each in params]

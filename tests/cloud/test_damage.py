@@ -30,6 +30,21 @@ REPAIRED_S = 120.0
 SERVERS = 9
 
 
+# The rules of groups follow the servers that come and go, host by host.
+AT_REST = """
+from networks.models import GroupChange
+from networks.spread import stale_ports
+from operations.models import UNFINISHED, Operation
+rows = (Operation.objects.filter(state__in=UNFINISHED), GroupChange.objects.all(), stale_ports())
+print(not any(each.exists() for each in rows))
+"""
+
+
+def is_at_rest(cloud) -> bool:
+    """Whether nothing is under way or due."""
+    return "True" in cloud.portal.manage("shell", "-v", "0", "-c", AT_REST)
+
+
 def integrity(cloud, *words: str) -> tuple[int, dict[str, Any]]:
     """Run the command; its status and its document."""
     done = cloud.portal.managed("integrity", "--json", *words)
@@ -61,6 +76,7 @@ def servers(empty_cloud):
 @pytest.fixture
 def scene(empty_cloud, servers, tmp_path):
     """What is to be harmed; foreign things are removed afterwards."""
+    eventually(lambda: is_at_rest(empty_cloud), within_s=90, what="nothing is under way")
     eventually(lambda: integrity(empty_cloud)[0] == 0, within_s=90, what="all is well at first")
     found = Scene(empty_cloud, tmp_path, SEED, facts_of(empty_cloud))
     for harm in damage.KINDS:

@@ -18,6 +18,7 @@ from tests.portal import eventually
 pytestmark = [pytest.mark.lab, pytest.mark.wire]
 
 
+@pytest.mark.long
 def test_a_marked_server_leaves_a_fenced_host_which_is_rid_of_it_when_it_is_back(empty_cloud):
     first = empty_cloud.hosts[0]["name"]
     server = marked_server(empty_cloud, first)

@@ -27,6 +27,7 @@ echo written {word}
 """
 
 
+@pytest.mark.long
 def test_what_is_on_a_disk_is_in_its_images_and_outlives_the_shelf(empty_cloud, tmp_path):
     portal = empty_cloud.portal
     word = f"word-{uuid.uuid4().hex[:8]}"

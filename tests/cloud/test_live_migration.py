@@ -20,6 +20,7 @@ SLOW_MIB_S = 3
 FAST_MIB_S = 100000
 
 
+@pytest.mark.long
 def test_a_server_moves_while_it_runs_and_what_is_broken_off_leaves_it_where_it_is(empty_cloud):
     first, second, third = (host["name"] for host in empty_cloud.hosts)
     server = ticking_server(empty_cloud, first)

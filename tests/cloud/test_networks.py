@@ -94,6 +94,7 @@ def says(cloud: Cloud, name: str, words: str, within_s: float = 240) -> None:
     )
 
 
+@pytest.mark.long
 def test_interfaces_come_and_go_while_a_server_runs(empty_cloud, lan, tmp_path):
     portal, host = empty_cloud.portal, empty_cloud.hosts[0]["name"]
     with server(empty_cloud, host, CARDS, tmp_path) as name:

@@ -251,7 +251,10 @@ def stopped(portal: Portal) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     "sizes",
-    [pytest.param(NINE, id="nine"), pytest.param(THIRTY, id="thirty", marks=pytest.mark.long)],
+    [
+        pytest.param(NINE, id="nine", marks=pytest.mark.long),
+        pytest.param(THIRTY, id="thirty", marks=pytest.mark.long),
+    ],
 )
 def test_all_servers_come_back_from_their_hosts_and_notice_nothing(empty_cloud, world, sizes):
     old, count = empty_cloud.portal, sum(sizes) + 2

@@ -34,6 +34,7 @@ say over
 """
 
 
+@pytest.mark.long
 def test_a_server_gets_other_disks_and_its_own_back(empty_cloud, tmp_path):
     portal, host = empty_cloud.portal, empty_cloud.hosts[0]["name"]
     portal.manage("hypervisor", "pool", host, POOL, "--path", f"/var/lib/libvirt/images/{POOL}")

@@ -159,6 +159,7 @@ def test_a_volume_goes_from_server_to_server_with_what_is_on_it(empty_cloud, tmp
     empty_cloud.slate.assert_clean()
 
 
+@pytest.mark.long
 def test_a_server_runs_from_a_volume_that_outlives_it(empty_cloud):
     portal = empty_cloud.portal
     common = ("--flavor", "m1.tiny", "--network", "default", "--wait")

@@ -141,6 +141,7 @@ def test_administrators_see_the_host_and_why_it_was_chosen(admin, member, world)
 
     assert "alpha" in admin.get(page_of(server)).content.decode()
     assert "Are enough vCPUs" in admin.get(placement).content.decode()
+    assert "<div>gamma</div>" in admin.get(placement).content.decode()
     assert "Restarted elsewhere" not in admin.get(placement).content.decode()
     assert member.get(placement).status_code == 403
 

@@ -34,13 +34,15 @@ DECISION = {
         {
             "name": "up_and_enabled",
             "question": "Does the host answer, and is it enabled?",
-            "removed": {},
+            "removed": 0,
+            "hosts": [],
             "left": 3,
         },
         {
             "name": "resources",
             "question": "Are enough vCPUs, memory and disk free?",
-            "removed": {"gamma": "1024 MiB of memory wanted, 512 free"},
+            "removed": 1,
+            "hosts": ["gamma"],
             "left": 2,
         },
     ],

@@ -60,6 +60,7 @@ def processes_of(server_id: str) -> set[int]:
     return {int(word) for word in found.stdout.split()}
 
 
+@pytest.mark.long
 def test_an_old_backup_converges_with_what_has_happened_since(empty_site):
     portal = empty_site.portal
     demo = portal.connection()

@@ -158,5 +158,5 @@ def test_the_command_line_does_an_administrators_work(cloud):
         *("identity", "compute", "image", "network"),
         *("block-storage", "volumev3"),
     }
-    assert len(endpoints) == 12
+    assert len(endpoints) == 18
     assert [entry["Name"] for entry in mine] == ["lab"]

@@ -11,7 +11,10 @@ from tests.matrix.world import World
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of what happens before and after a step the seed chooses one; the other is for later."""
+    """Of every second step the seed chooses what happens before or after it; the rest is for later.
+
+    That is a quarter of all.
+    """
     for item in items:
         call = getattr(item, "callspec", None)
         if item.path.parent != Path(__file__).parent or call is None:
@@ -19,7 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "is_after" in call.params:
             name = item.nodeid.partition("[")[0].rpartition("::")[2]
             chance = random.Random(f"{SEED} {name} {call.params['case']} {call.params['step']}")
-            if call.params["is_after"] != chance.choice([False, True]):
+            chosen = chance.choice([False, True])
+            if call.params["is_after"] != chosen or chance.choice([False, True]):
                 item.add_marker(pytest.mark.long)
 
 

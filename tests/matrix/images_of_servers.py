@@ -272,8 +272,12 @@ def stays_offloaded(world: World, operation: Operation) -> None:
 
 
 def stays_shelved(world: World, operation: Operation) -> None:
+    """As before; one that was back already when it failed stays back."""
     assert operation.state == OperationState.FAILED
     server = Server.objects.get(pk=operation.subject)
+    if server.vm_state == VmState.ACTIVE:
+        _assert_back(world, server)
+        return
     assert (server.vm_state, server.task_state) == (VmState.SHELVED, None)
     assert _newest_action(server).message == "Error"
 

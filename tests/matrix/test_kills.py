@@ -19,7 +19,7 @@ from tests.matrix.world import World
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # Each fork connects anew, which PostgreSQL takes ten times as long for.
-KILLS_A_CASE = {"sqlite": KILLS or 7, "postgresql": KILLS or 2}
+KILLS_A_CASE = {"sqlite": KILLS or 6, "postgresql": KILLS or 2}
 KILLS_IN_ALL = 300
 # Who takes over may die soon after, too.
 DEATHS_IN_A_ROW = 3

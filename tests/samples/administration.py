@@ -9,6 +9,7 @@ from tests.samples.sample import Sample
 
 _NOTHING = "00000000-0000-4000-8000-00000000dead"
 _AGGREGATE = "os-aggregates/{aggregate_id}"
+_DRAIN = "os-hypervisors/{hypervisor_id}/cloudportal:drain"
 _COMPUTE = {"host": "host1", "binary": "nova-compute"}
 
 
@@ -67,6 +68,13 @@ ADMINISTRATION = [
         *("hypervisors", "show", "GET os-hypervisors/{hypervisor_id}", "2.1 2.28"),
         names={"hypervisor_id": "hypervisor_number"},
     ),
+    Sample("hypervisors", "drain", f"GET {_DRAIN}", "2.1"),
+    Sample("hypervisors", "drain-servers", f"GET {_DRAIN}/servers?limit=1", "2.1"),
+    Sample(
+        *("hypervisors", "plan-drain", f"POST {_DRAIN}", "2.1"),
+        {"plan": {"max_at_once": 2, "moves_stopped": False}},
+    ),
+    Sample("hypervisors", "start-drain", f"POST {_DRAIN}", "2.1", {"start": None}),
     Sample("hypervisors", "search", "GET os-hypervisors/{pattern}/search", "2.1"),
     Sample("hypervisors", "servers", "GET os-hypervisors/{pattern}/servers", "2.1"),
     Sample(

@@ -209,6 +209,10 @@ SAMPLES = [
     Sample("usage", "list", f"GET os-simple-tenant-usage?{_DAY}&detailed=1", "2.1"),
     Sample("usage", "show", f"GET os-simple-tenant-usage/{{tenant_id}}?{_DAY}", "2.1"),
     Sample("server-facts", "topology", "GET servers/{server_id}/topology", "2.78"),
+    Sample(
+        *("server-facts", "topology-nodes", "GET servers/{server_id}/topology", "2.78"),
+        world="nodes",
+    ),
     Sample("server-facts", "password", "GET servers/{server_id}/os-server-password", "2.1"),
     Sample(
         *("server-facts", "remote-console", "POST servers/{server_id}/remote-consoles", "2.6"),

@@ -18,7 +18,7 @@ from cloudportal.api.openapi import schema_of
 from servers.api.actions import ACTIONS
 from servers.models import Server
 from tests.authorisation import client_as
-from tests.compute_more import add_console, add_more
+from tests.compute_more import add_console, add_more, add_nodes
 from tests.compute_world import World, make_world
 from tests.endpoints import Call, compute_calls
 from tests.hypervisors.fake_guests import FakeGuest
@@ -77,6 +77,8 @@ def _prepare(world: World, sample: Sample, monkeypatch: pytest.MonkeyPatch) -> N
         add_more(world)
     if sample.world == "console":
         add_console(world)
+    if sample.world == "nodes":
+        add_nodes(world)
     if sample.world == "guest":
         server = world.servers[0]
         hosts = installed(monkeypatch)

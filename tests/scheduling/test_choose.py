@@ -9,7 +9,7 @@ from networks.models import Network, Port
 from scheduling.choose import choose_hosts
 from scheduling.models import Allocation
 from scheduling.network_needs import with_networks
-from scheduling.request_spec import RequestSpec
+from scheduling.request_spec import Booking, RequestSpec
 from tests.scheduling.hosts import make_host
 
 pytestmark = pytest.mark.django_db
@@ -232,3 +232,33 @@ def test_what_a_servers_networks_ask_is_looked_up_anew():
     second = with_networks(first, server_id)
     assert (second.physical_networks, second.has_tunnels) == ((), True)
     assert not {"physical_networks", "has_tunnels"} & set(second.to_json())
+
+
+@pytest.mark.parametrize(
+    ("booking", "name"),
+    [
+        (Booking(vcpus=32), "cpu"),
+        (Booking(ram_mib=16384), "ram"),
+        (Booking(disk_gib=100), "disk"),
+    ],
+)
+def test_what_a_plan_books_of_a_host_counts_as_taken_there(booking, name):
+    full, other = make_host(vcpus=8, ram_mib=16384, disk_gib=100), make_host()
+
+    choice = choose_hosts(spec(booked={full.pk: booking}), without=[])
+
+    assert names(choice) == [other.name]
+    assert removed(choice) == {name: 1}
+
+
+def test_what_a_plan_books_weighs_as_if_it_were_claimed():
+    first, second = make_host(name="a"), make_host(name="b")
+    assert names(choose_hosts(spec(), without=[])) == [first.name, second.name]
+
+    choice = choose_hosts(spec(booked={first.pk: Booking(1, 512, 1)}), without=[])
+
+    assert names(choice) == [second.name, first.name]
+
+
+def test_bookings_are_not_kept_with_the_request():
+    assert "booked" not in spec(booked={1: Booking(1, 512, 1)}).to_json()

@@ -44,6 +44,52 @@ def test_resources_of_the_flavor_replace_its_amounts_in_the_claim(post, body):
     assert (spec.vcpus, spec.ram_mib, spec.disk_gib) == (0, 300, 1)
 
 
+def test_nodes_of_the_guest_are_asked_of_the_hosts_cells(post, body):
+    Flavor.objects.update(vcpus=2, ram_mib=256, extra_specs={"hw:numa_nodes": "2"})
+    Image.objects.update(properties={"hw_cpu_policy": "dedicated"})
+
+    assert post(body()).status_code == 202
+
+    assert spec_of_only_server().numa == {
+        "nodes": [{"vcpus": [0], "ram_mib": 128}, {"vcpus": [1], "ram_mib": 128}],
+        "page_size": None,
+        "is_dedicated": True,
+        "thread_policy": "prefer",
+    }
+
+
+def test_a_guest_without_a_wish_for_nodes_asks_no_cell(post, body):
+    Flavor.objects.update(extra_specs={"hw:cpu_policy": "shared"})
+
+    assert post(body()).status_code == 202
+
+    assert spec_of_only_server().numa == {}
+
+
+@pytest.mark.parametrize(
+    ("specs", "properties", "words"),
+    [
+        ({"hw:numa_nodes": "3"}, {}, "Instance CPUs and/or memory cannot be evenly distributed"),
+        ({"hw:cpu_policy": "mixed"}, {}, "Invalid CPU policy requested: hw:cpu_policy = 'mixed'"),
+        ({"hw:cpu_policy": "shared"}, {"hw_cpu_policy": "dedicated"},
+         "Image property 'hw_cpu_policy' is not permitted to override"),
+        ({}, {"hw_mem_page_size": "large"}, "Page size large forbidden against '<empty>'"),
+        ({"hw:cpu_policy": "dedicated", "hw:cpu_realtime": "yes"}, {},
+         "Invalid flavor extra specs. Error: extra spec hw:cpu_realtime"),
+    ],
+)  # fmt: skip
+def test_nodes_that_cannot_be_are_refused_at_once(post, body, specs, properties, words):
+    asked = body()
+    Flavor.objects.update(vcpus=2, extra_specs=specs)
+    Image.objects.update(properties=properties)
+
+    answer = post(asked)
+
+    assert answer.status_code == 400
+    assert answer.json()["badRequest"]["message"].startswith(words)
+    assert not Server.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("specs", "words"),
     [

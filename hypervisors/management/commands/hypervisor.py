@@ -67,6 +67,10 @@ class Command(BaseCommand):
         verbs.add_parser("list", help="List the hosts, how they are and what they have free.")
         verbs.add_parser("remove", help="Forget a host without servers.").add_argument("name")
         verbs.add_parser("key", help="Show the line for authorized_keys on hosts.")
+        self.add_verbs(verbs)
+
+    def add_verbs(self, verbs: Any) -> None:
+        """What the apps above know to do with hosts, which put a command over this one."""
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what the verb says; any refusal is a line on standard error and status 1."""
@@ -100,13 +104,13 @@ class Command(BaseCommand):
         )
 
     def _check(self, options: dict[str, Any]) -> None:
-        checks = check_hypervisor(_named(options["name"]))
+        checks = check_hypervisor(named(options["name"]))
         self._print_checks(checks)
         if not is_fit(checks):
             raise CommandError("The host is not ready to run servers.")
 
     def _accept_key(self, options: dict[str, Any]) -> None:
-        host = _named(options["name"])
+        host = named(options["name"])
         fingerprint = self._accepted(host.uri, options)
         if fingerprint is None:
             raise CommandError("This machine's own libvirt has no SSH key.")
@@ -114,27 +118,27 @@ class Command(BaseCommand):
         self.stdout.write(f"The key {fingerprint} of {host.name} is accepted.")
 
     def _pool(self, options: dict[str, Any]) -> None:
-        host = _named(options["name"])
+        host = named(options["name"])
         pool = add_pool(hypervisor=host, name=options["pool"], path=options["path"])
         free = pool.available // 1024**3
         self.stdout.write(f"Servers may ask for the pool {pool.name} of {host.name}: {free} GiB.")
 
     def _physical_network(self, options: dict[str, Any]) -> None:
-        host = _named(options["name"])
+        host = named(options["name"])
         set_physical_network(host, options["network"], options["interface"])
         found = host.physical_networks.order_by("name")
         there = ", ".join(f"{each.name} at {each.interface}" for each in found)
         self.stdout.write(f"{host.name} is on {there or 'no physical network'}.")
 
     def _tunnel_address(self, options: dict[str, Any]) -> None:
-        host = _named(options["name"])
+        host = named(options["name"])
         set_tunnel_address(host, options["address"])
         host.refresh_from_db()
         where = tunnel_address(host) or "no address that others reach"
         self.stdout.write(f"Tunnels of other hosts lead to {host.name} at {where}.")
 
     def _fence_command(self, options: dict[str, Any]) -> None:
-        host = _named(options["name"])
+        host = named(options["name"])
         words = tuple(options["words"])
         if words and options["none"]:
             raise CommandError("A command, or --none.")
@@ -174,10 +178,10 @@ class Command(BaseCommand):
             )
             for host in Hypervisor.objects.all()
         ]
-        self._print_table(rows)
+        self.print_table(rows)
 
     def _remove(self, options: dict[str, Any]) -> None:
-        remove_hypervisor(hypervisor=_named(options["name"]))
+        remove_hypervisor(hypervisor=named(options["name"]))
         self.stdout.write(f"The hypervisor {options['name']} is forgotten.")
 
     def _key(self, options: dict[str, Any]) -> None:
@@ -209,12 +213,13 @@ class Command(BaseCommand):
 
     def _print_checks(self, checks: list[HostCheck]) -> None:
         rows = [(_MARKS[check.ok], check.name, check.message) for check in checks]
-        self._print_table([("", "CHECK", "FOUND"), *rows])
+        self.print_table([("", "CHECK", "FOUND"), *rows])
         for check in checks:
             if check.remedy:
                 self.stdout.write(f"To mend {check.name}: {check.remedy}")
 
-    def _print_table(self, rows: Sequence[tuple[str, ...]]) -> None:
+    def print_table(self, rows: Sequence[tuple[str, ...]]) -> None:
+        """Columns as wide as their widest cell."""
         widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
         for row in rows:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -243,7 +248,8 @@ def _add_key_arguments(parser: ArgumentParser) -> None:
     group.add_argument("--yes", action="store_true", help="accept the key it shows, unseen")
 
 
-def _named(name: str) -> Hypervisor:
+def named(name: str) -> Hypervisor:
+    """The host of that name; another one ends the command."""
     host = Hypervisor.objects.filter(name=name).first()
     if host is None:
         raise CommandError(f"There is no hypervisor {name}.")

@@ -1,9 +1,11 @@
 """Specifications the driver's tests share."""
 
+import dataclasses
 from datetime import UTC, datetime
 from uuid import UUID
 
 from hypervisors.libvirt.features import guest_features
+from hypervisors.libvirt.numa import NumaNode, NumaPlacement, NumaRequest, PlacedNode
 from hypervisors.libvirt.spec import (
     DiskRecord,
     DiskSpec,
@@ -108,3 +110,23 @@ def windows():
         ),
         interfaces=(InterfaceSpec(PORT, MAC, "cp-net"),),
     )
+
+
+def pinned():
+    """Two nodes, each vCPU with a CPU of its own, and memory in huge pages."""
+    request = NumaRequest((NumaNode((0, 1), 512), NumaNode((2, 3), 1024)), "large", True)
+    placement = NumaPlacement(
+        request,
+        (PlacedNode((0, 1), 512, 1, (4, 12)), PlacedNode((2, 3), 1024, 0, (0, 8))),
+        page_kib=2048,
+        has_huge_pages=True,
+    )
+    return dataclasses.replace(linux(), name="cp-pin", vcpus=4, ram_mib=1536, numa=placement)
+
+
+def floating():
+    """One node, its vCPUs on all CPUs of a cell, and a share of the host's CPU beside it."""
+    request = NumaRequest((NumaNode((0,), 64),))
+    placement = NumaPlacement(request, (PlacedNode((0,), 64, 1, (4, 5, 6, 7, 12, 13)),))
+    features = guest_features({"quota:cpu_shares": "512", "hw:locked_memory": "true"}, {})
+    return dataclasses.replace(linux(), name="cp-cell", numa=placement, features=features)

@@ -20,7 +20,7 @@ def kept(name):
     return (DATA / f"domain_{name}_kept.xml").read_text()
 
 
-@pytest.mark.parametrize("name", ["linux", "windows"])
+@pytest.mark.parametrize("name", ["linux", "windows", "pinned", "floating"])
 def test_what_libvirt_adds_is_no_difference(name):
     assert definition_difference(wanted(name), kept(name)) == ""
 

@@ -51,7 +51,7 @@ def test_wish_is_honoured(specs, properties, name, value):
         ({}, {"hw_video_ram": "32"}, "hw_video_ram"),
         ({}, {"hw_tpm_model": "tpm-crb"}, "hw_tpm_model"),
         ({}, {"os_secure_boot": "required"}, "os_secure_boot"),
-        ({"hw:numa_nodes": "2"}, {}, "hw:numa_nodes"),
+        ({"hw:cpu_dedicated_mask": "0"}, {}, "hw:cpu_dedicated_mask"),
         ({"quota:cpu_period": "10"}, {}, "quota:cpu_period"),
         ({"quota:cpu_quota": "500"}, {}, "quota:cpu_quota"),
         ({"quota:cpu_shares": "many"}, {}, "quota:cpu_shares"),

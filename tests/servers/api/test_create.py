@@ -243,12 +243,13 @@ def test_image_property_that_cannot_be_honoured_is_named(post, body, image):
 
 
 def test_extra_spec_that_cannot_be_honoured_is_named_as_one(post, body, flavor):
-    type(flavor).objects.filter(pk=flavor.pk).update(extra_specs={"hw:numa_nodes": "2"})
+    type(flavor).objects.filter(pk=flavor.pk).update(extra_specs={"hw:tpm_model": "tpm-crb"})
 
     answer = post(body())
 
     assert answer.json()["badRequest"]["message"] == (
-        "Invalid flavor extra specs. Error: extra spec hw:numa_nodes = '2': is not supported here"
+        "Invalid flavor extra specs. Error: extra spec hw:tpm_model = 'tpm-crb': is not supported "
+        "here"
     )
 
 

@@ -7,6 +7,7 @@ from operations.models import Operation
 from servers.models import Migration, ServerAction
 from servers.states import MigrationStatus, TaskState, VmState
 from tests.authorisation import client_as
+from tests.scheduling.two_cells import pinned
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +40,18 @@ def message_of(answer) -> str:
 
 
 # Live migration
+
+
+def test_a_server_with_numa_nodes_is_not_migrated_while_it_runs(active, other):
+    server = active()
+    server.request_spec["numa"] = pinned(1).to_json()
+    server.save()
+
+    answer = migrate(server, host="beta")
+
+    assert answer.status_code == 400
+    assert "Instance has an associated NUMA topology" in message_of(answer)
+    assert not Migration.objects.exists()
 
 
 def test_a_live_migration_begins_with_its_record(active, other):

@@ -36,6 +36,19 @@ def rebuild(server, version="2.1", **fields):
     return act(server, "rebuild", {"imageRef": str(server.image_id), **fields}, version)
 
 
+def test_another_image_may_not_ask_for_other_nodes(server, image):
+    image.properties = {"hw_cpu_policy": "dedicated"}
+    image.save()
+
+    answer = rebuild(server)
+
+    assert answer.status_code == 400
+    assert message(answer) == (
+        "An instance's NUMA topology cannot be changed as part of a rebuild. The image provided is "
+        "invalid for this instance."
+    )
+
+
 def test_a_rebuild_changes_what_it_names_and_answers_with_the_server(server):
     user_data = base64.b64encode(b"#!/bin/sh").decode()
 

@@ -80,7 +80,7 @@ def test_a_resize_begins_with_its_quota_and_a_record(server):
         (
             {"extra_specs": {"hw:cpu_policy": "sometimes"}},
             400,
-            "Invalid flavor extra specs. Error: ",
+            "Invalid CPU policy requested: hw:cpu_policy = 'sometimes' must be one of ",
         ),
     ],
 )

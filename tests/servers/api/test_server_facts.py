@@ -3,10 +3,13 @@
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
+from scheduling.place import hold_server
 from servers.models import ConsoleToken, Server
 from servers.states import TaskState
 from tests.authorisation import ADMINS, MANAGERS, MEMBERS, READERS, Endpoint, client_as, matrix
+from tests.scheduling.two_cells import CELLS, pinned, spec_of
 
 ONE = "/compute/v2.1/servers/{server}"
 FOREIGN = dict.fromkeys(("foreign reader", "foreign member", "foreign manager", "unscoped"), 404)
@@ -79,6 +82,54 @@ def test_there_is_no_password_no_node_and_no_share(active):
     assert client.get(f"{address}/os-server-password").json() == {"password": ""}
     assert client.get(f"{address}/topology").json() == {"nodes": [], "pagesize_kb": None}
     assert client.get(f"{address}/shares").json() == {"shares": []}
+
+
+@pytest.fixture
+def numa_server(active, host) -> Server:
+    """Two nodes on the host's cells, each vCPU with a CPU of its own."""
+    asked = pinned(4, nodes=2, page_size="large")
+    host.capabilities = {**host.capabilities, "cells": [cell.to_json() for cell in CELLS]}
+    host.save()
+    made = active(request_spec=spec_of(asked).to_json())
+    made.flavor = {
+        **made.flavor,
+        "vcpus": 4,
+        "extra_specs": {"hw:numa_nodes": "2", "hw:cpu_policy": "dedicated", "hw:cpu_threads": "2"},
+    }
+    made.save()
+    hold_server(server_id=made.pk, hypervisor_id=host.pk, spec=spec_of(asked), now=timezone.now())
+    return made
+
+
+@pytest.mark.django_db
+def test_nodes_are_shown_and_where_they_are_to_administrators_alone(numa_server):
+    address = f"{ONE.format(server=numa_server.pk)}/topology"
+
+    seen = client_as("reader", "2.78").get(address).json()
+    known = client_as("admin", "2.78").get(address).json()
+
+    assert seen == {
+        "nodes": [
+            {"vcpu_set": [0, 1], "siblings": [[0, 1]], "memory_mb": 256},
+            {"vcpu_set": [2, 3], "siblings": [[2, 3]], "memory_mb": 256},
+        ],
+        "pagesize_kb": 2048,
+    }
+    assert [node["host_node"] for node in known["nodes"]] == [0, 1]
+    assert [node["cpu_pinning"] for node in known["nodes"]] == [
+        {"0": 0, "1": 8},
+        {"2": 4, "3": 12},
+    ]
+
+
+@pytest.mark.django_db
+def test_nodes_of_a_server_without_a_host_are_nowhere_yet(numa_server):
+    Server.objects.update(hypervisor=None)
+
+    shown = client_as("admin", "2.78").get(f"{ONE.format(server=numa_server.pk)}/topology").json()
+
+    assert shown["pagesize_kb"] is None
+    assert {tuple(node) for node in shown["nodes"]} == {("vcpu_set", "siblings", "memory_mb")}
 
 
 @pytest.mark.django_db

@@ -20,6 +20,7 @@ from images.models import Image
 from images.storage import image_path
 from networks.models import (
     FixedIP,
+    GroupChange,
     Network,
     NetworkPlace,
     Port,
@@ -135,6 +136,18 @@ def test_a_restored_server_needs_no_other_metadata(server, hosts):
     bring_back(guest)
 
     assert sync_records(timezone.now(), Round()) == 0
+
+
+def test_others_learn_of_what_came_back(server):
+    guest = found(server)
+    lose_everything()
+    GroupChange.objects.all().delete()
+
+    bring_back(guest)
+
+    groups = set(SecurityGroup.objects.values_list("pk", flat=True))
+    noted = GroupChange.objects.filter(is_of_members=True).values_list("group_id", flat=True)
+    assert set(noted) == groups
 
 
 def test_a_second_time_changes_nothing(server):
@@ -469,6 +482,18 @@ def test_what_networks_lie_on_comes_back_and_hosts_are_told(server):
     place = NetworkPlace.objects.get()
     assert (place.network_id, place.hypervisor.name) == (Network.objects.get().pk, "host1")
     assert PortPlace.objects.get().port_id == Port.objects.get().pk
+
+
+def test_a_free_port_that_comes_back_to_its_server_is_on_its_host_again(server):
+    Network.objects.update(type="vxlan", segment=42)
+    guest = found(server)
+    Server.objects.all().delete()
+    Port.objects.update(device_id="", device_owner="")
+
+    bring_back(guest)
+
+    assert PortPlace.objects.get().port_id == Port.objects.get().pk
+    assert NetworkPlace.objects.get().hypervisor.name == "host1"
 
 
 def test_a_network_whose_number_was_given_away_is_left_out(server):

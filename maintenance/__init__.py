@@ -1,0 +1,1 @@
+"""Maintenance of hosts: their servers are brought elsewhere by a plan that is shown first."""

@@ -1,0 +1,1 @@
+"""The wire format of drains, an extension of the compute API."""

@@ -1,0 +1,229 @@
+"""A plan says of each server where it goes and what is in its way, and does nothing."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.utils import timezone
+
+from cloudportal.errors import Forbidden, Invalid
+from hypervisors.models import Hypervisor
+from maintenance.drain import DrainWish, plan_drain
+from maintenance.models import Drain, DrainItem
+from maintenance.states import DrainState, ItemState, Way
+from operations.models import UNFINISHED, Operation
+from scheduling.models import Allocation
+from servers.models import GroupPolicy, Server, ServerGroup
+from servers.states import TaskState, VmState
+from tests.authorisation import OWN_PROJECT, OWNER, actor_named
+from tests.maintenance.conftest import ADMIN
+from volumes.models import Attachment, Volume, VolumeType
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_every_server_has_its_way_and_its_destination_and_nothing_is_done(site, switched_off):
+    running, off, _ = site.servers
+    switched_off(off)
+
+    drain = site.plan()
+
+    assert drain.state == DrainState.PLANNED
+    assert [(each.way, each.state) for each in drain.items.filter(server=off)] == [
+        (Way.COLD, ItemState.WAITING)
+    ]
+    item = site.item(running)
+    assert (item.way, item.state, item.destination) == (Way.LIVE, ItemState.WAITING, "host2")
+    assert item.reason.startswith("The best of 2 hosts that can have it, of 2 asked, with weight ")
+    assert site.source.is_enabled
+    assert not Operation.objects.filter(state__in=UNFINISHED).exists()
+    assert Allocation.objects.count() == len(site.servers)
+
+
+def test_servers_that_are_off_are_left_when_asked_so(site, switched_off):
+    switched_off(site.servers[0])
+
+    site.plan(moves_stopped=False)
+
+    item = site.item(site.servers[0])
+    assert (item.way, item.state) == (Way.NONE, ItemState.BLOCKED)
+    assert "leaves servers that are off" in item.reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "state", "words"),
+    [
+        ({"vm_state": VmState.SUSPENDED}, ItemState.BLOCKED, "suspended"),
+        ({"vm_state": VmState.RESCUED}, ItemState.BLOCKED, "rescue"),
+        ({"vm_state": VmState.RESIZED}, ItemState.BLOCKED, "confirmed or reverted"),
+        ({"vm_state": VmState.ERROR}, ItemState.BLOCKED, "ERROR"),
+        ({"vm_state": VmState.SHELVED}, ItemState.BLOCKED, "shelved"),
+        ({"task_state": TaskState.REBOOTING}, ItemState.WAITING, "rebooting"),
+        ({"vm_state": VmState.PAUSED}, ItemState.WAITING, "The best of"),
+        ({"locked_by": "owner", "locked_reason": "mine"}, ItemState.WAITING, "locked (mine)"),
+    ],
+)
+def test_what_a_server_does_decides_whether_it_can_leave(site, fields, state, words):
+    Server.objects.filter(pk=site.servers[0].pk).update(**fields)
+
+    site.plan()
+
+    item = site.item(site.servers[0])
+    assert item.state == state
+    assert words in item.reason
+
+
+def test_volumes_bind_a_server_to_its_host_and_are_named(site):
+    volume = attach_volume(site.servers[0], site.source)
+
+    site.plan()
+
+    item = site.item(site.servers[0])
+    assert (item.way, item.state) == (Way.NONE, ItemState.BLOCKED)
+    assert str(volume.pk) in item.reason
+
+
+def test_room_is_counted_over_the_whole_plan(site):
+    # Each server takes 256 MiB: one fits there, and one here.
+    Hypervisor.objects.filter(name="host2").update(ram_mib=300)
+    Hypervisor.objects.filter(name="host3").update(ram_mib=300)
+
+    drain = site.plan()
+
+    found = [(each.state, each.destination) for each in drain.items.order_by("position")]
+    assert sorted(name for _, name in found) == ["", "host2", "host3"]
+    [blocked] = drain.items.filter(state=ItemState.BLOCKED)
+    assert "ram removed 2" in blocked.reason
+
+
+def test_members_of_a_group_that_are_kept_apart_are_planned_apart(site):
+    group = ServerGroup.objects.create(
+        project_id=OWN_PROJECT, user_id=OWNER, name="apart", policy=GroupPolicy.ANTI_AFFINITY
+    )
+    Server.objects.filter(pk__in=[each.pk for each in site.servers]).update(group=group)
+
+    drain = site.plan()
+
+    assert sorted(drain.items.values_list("destination", flat=True)) == ["", "host2", "host3"]
+    [blocked] = drain.items.filter(state=ItemState.BLOCKED)
+    assert "anti_affinity removed 2" in blocked.reason
+
+
+def test_hosts_that_cannot_run_the_guest_are_no_destination(site):
+    Hypervisor.objects.filter(name="host2").update(arch="aarch64")
+    Hypervisor.objects.filter(name="host3").update(domain_type="kvm")
+
+    site.plan()
+
+    assert set(site.states()) == {ItemState.BLOCKED}
+    assert "No valid host was found." in site.item(site.servers[0]).reason
+
+
+def test_planned_again_it_is_the_same_plan_worked_out_anew(site):
+    first = site.plan()
+    Server.objects.filter(pk=site.servers[0].pk).update(vm_state=VmState.SUSPENDED)
+
+    again = site.plan(max_at_once=3)
+
+    assert again.pk == first.pk
+    assert (again.max_at_once, Drain.objects.count()) == (3, 1)
+    assert DrainItem.objects.count() == len(site.servers)
+    assert site.item(site.servers[0]).state == ItemState.BLOCKED
+    assert [each["did"] for each in again.log] == ["plan", "plan"]
+
+
+def test_a_server_that_left_something_here_has_to_be_settled_first(site):
+    Server.objects.filter(pk=site.servers[0].pk).update(
+        vm_state=VmState.RESIZED, hypervisor=Hypervisor.objects.get(name="host2")
+    )
+
+    site.plan()
+
+    item = site.item(site.servers[0])
+    assert item.state == ItemState.WAITING
+    assert "confirmed or reverted" in item.reason
+
+
+def test_the_hosts_are_asked_before_the_start_and_the_plan_heeds_what_they_say(site):
+    site.hosts["host2"].lacks_cpu = True
+    site.plan()
+    assert site.item(site.servers[0]).destination == "host2"
+
+    for _ in range(3):
+        site.turn()
+
+    for server in site.servers:
+        item = site.item(server)
+        assert (item.destination, item.is_checked) == ("host3", True)
+        assert "CPU" in item.refused["host2"]
+    assert not Operation.objects.filter(state__in=UNFINISHED).exists()
+
+
+def test_a_server_that_every_host_refuses_is_blocked_before_the_start(site):
+    site.hosts["host2"].lacks_cpu = site.hosts["host3"].lacks_cpu = True
+    site.plan()
+
+    for _ in range(3):
+        site.turn()
+
+    item = site.item(site.servers[0])
+    assert item.state == ItemState.BLOCKED
+    assert "host2: Migration pre-check error" in item.reason
+    assert "host3: Migration pre-check error" in item.reason
+    site.hosts["host2"].lacks_cpu = False
+    site.plan()
+    site.turn()
+    assert site.item(site.servers[0]).is_checked
+
+
+def test_a_host_that_does_not_answer_is_asked_again_later(site):
+    site.plan()
+    site.hosts["host2"].be_down()
+    site.turn()
+    assert not site.item(site.servers[0]).is_checked
+    site.hosts["host2"].be_down(False)
+
+    site.turn()
+    assert not site.item(site.servers[0]).is_checked
+    site.turn(later_s=60)
+
+    assert site.item(site.servers[0]).is_checked
+
+
+@pytest.mark.parametrize("at_once", [0, 17])
+def test_too_many_at_a_time_or_none_are_refused(site, at_once):
+    with pytest.raises(Invalid, match="From 1 to 16"):
+        site.plan(max_at_once=at_once)
+
+    assert not Drain.objects.exists()
+
+
+def test_only_administrators_plan(site):
+    with pytest.raises(Forbidden):
+        plan_drain(
+            hypervisor=site.source,
+            wish=DrainWish(),
+            actor=actor_named("manager"),
+            now=timezone.now(),
+        )
+
+
+def test_an_empty_host_has_an_empty_plan(site):
+    host = Hypervisor.objects.get(name="host3")
+
+    drain = plan_drain(hypervisor=host, wish=DrainWish(), actor=ADMIN, now=timezone.now())
+
+    assert not drain.items.exists()
+
+
+def attach_volume(server: Server, host: Hypervisor) -> Volume:
+    volume = Volume.objects.create(
+        id=uuid.uuid4(), project_id=OWN_PROJECT, user_id=OWNER, name="data", size_gib=1,
+        hypervisor=host, pool="cloudportal", status="in-use",
+        type=VolumeType.objects.get_or_create(name="fast")[0],
+    )  # fmt: skip
+    Attachment.objects.create(
+        volume=volume, server_id=server.pk, by_compute=True, device="/dev/vdb"
+    )
+    return volume
