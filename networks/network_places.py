@@ -180,7 +180,9 @@ def again_on(hypervisor: Hypervisor, *, now: datetime) -> None:
 
 def wake_hosts(*, now: datetime, request_id: str = "") -> None:
     """Have every host with places that it was not told of made so."""
-    for pk in due_places().order_by().values_list("hypervisor", flat=True).distinct():
+    hosts = due_places().order_by("hypervisor_id").values_list("hypervisor_id", flat=True)
+    # In one order, so that two who wake the same hosts never wait for each other.
+    for pk in hosts.distinct():
         try:
             enqueue(
                 APPLY,
