@@ -1,7 +1,7 @@
 """What can go wrong with networks; the class names are the wire's error types."""
 
 from cloudportal import errors as kinds
-from cloudportal.errors import Conflict, Forbidden, Invalid, NotFound
+from cloudportal.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 
 
 class NetworkNotFound(NotFound):
@@ -80,7 +80,7 @@ class TunnelIdInUse(Conflict):
     """Another network has the VXLAN number."""
 
 
-class NoNetworkAvailable(Conflict):
+class NoNetworkAvailable(Unavailable):
     """No number is left of those set aside for networks."""
 
 

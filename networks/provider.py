@@ -23,7 +23,8 @@ from networks.errors import (
 from networks.models import Network, NetworkType
 
 UNDERLAY_MTU = 1500
-_ATTEMPTS = 20
+# More than ever choose at once; each of those may take one number away.
+_ATTEMPTS = 100
 
 
 @dataclass(frozen=True)
