@@ -23,9 +23,9 @@ def check(view: HostView) -> Iterator[Found]:
         if name not in view.facts.busy.networks:
             yield from _of_servers(view, name, network, there.get(name))
     used = {name for domain in view.seen.domains for name in domain.networks}
-    for name in there:
+    for name, network in there.items():
         if name not in view.facts.known_networks | view.facts.busy.networks | used:
-            yield _stray(view, name)
+            yield _stray(view, network)
 
 
 def _of_servers(
@@ -58,17 +58,18 @@ def _of_servers(
     )
 
 
-def _stray(view: HostView, name: str) -> Found:
+def _stray(view: HostView, seen: NetworkSeen) -> Found:
+    name = seen.name
     return Found(
         kind=FindingKind.NETWORK_STRAY,
         about=name,
         subject=name,
         summary=f"{view.hypervisor.name} has a network {name} that the database does not know; no "
         "domain there is on it.",
-        repair="The network is stopped and removed.",
+        repair="The network is stopped and removed, with what joins it to other hosts.",
         policy=Policy.ON_REQUEST,
         action="network.remove",
-        args={"name": name},
+        args={"name": name, "network_id": str(seen.uuid)},
         hypervisor_id=view.hypervisor.pk,
         is_doubtful=True,
     )

@@ -19,6 +19,7 @@ from integrity.models import Finding
 from integrity.request_repairs import request_repairs
 from integrity.states import FindingKind, Policy
 from networks.models import Network, Port, Subnet
+from networks.segments import ensure_network
 from operations.models import Operation
 from quotas.models import Reservation
 from servers.models import Server
@@ -413,3 +414,21 @@ def test_a_tunnel_is_joined_again_with_its_network(world):
     assert world.kinds() == [FindingKind.NETWORK_MISSING]
     assert world.repair() == []
     assert [spec.number for spec in world.host.segments.values()] == [42]
+
+
+def test_a_network_that_nobody_knows_goes_with_what_joins_it(world):
+    Hypervisor.objects.update(host_ip="10.0.0.1")
+    host = world.server.hypervisor
+    host.refresh_from_db()
+    lost = Network.objects.create(project_id="p", type="vxlan", segment=43)
+    subnet = Subnet.objects.create(
+        network=lost, project_id="p", cidr="10.40.0.0/24", gateway_ip="10.40.0.1"
+    )
+    ensure_network(host, lost)
+    subnet.delete()
+    lost.delete()
+
+    assert world.kinds() == [FindingKind.NETWORK_STRAY]
+    assert world.repair() == []
+    assert world.host.segments == {}
+    assert len(world.host.networks) == 1
