@@ -33,7 +33,7 @@ from scheduling.models import Allocation
 from servers import history
 from servers.live_migration import UNDER_WAY as LIVE_UNDER_WAY
 from servers.live_migration import LiveMove, live_migrate_server
-from servers.models import Migration, Server, ServerFault
+from servers.models import Migration, Server
 from servers.moves import UNDER_WAY as COLD_UNDER_WAY
 from servers.moves import waiting_move
 from servers.resize import confirm_resize, migrate_server
@@ -50,7 +50,7 @@ LOOK_AGAIN_S = 30.0
 BUSY_S = 5.0
 # A server that was given to the host just before it was disabled shows up within this time.
 SETTLED_S = 10.0
-# How the fault of a migration begins that a host refused: another one may have the server.
+# How the error of a migration begins that a host refused: another one may have the server.
 PRE_CHECK = "Migration pre-check error"
 _NOT_LEFT = "The move is over, and the server is where it was."
 
@@ -105,7 +105,7 @@ def _see_to_move(drain: Drain, item: DrainItem, now: datetime) -> None:
         name = server.hypervisor.name if server.hypervisor else ""
         moving.change(now, state=ItemState.MOVED, destination=name, reason="", due_at=None)
     else:
-        _fail(moving, item, _fault_of(item), now)
+        _fail(moving, item, item.destination, _error_of(item), now)
 
 
 def _is_at_work(item: DrainItem) -> bool:
@@ -126,18 +126,19 @@ def _confirm(drain: Drain, item: DrainItem, server: Server, now: datetime) -> No
         logger.info("The move of %s is not confirmed yet: %s", server.pk, error)
 
 
-def _fault_of(item: DrainItem) -> str:
-    faults = ServerFault.objects.filter(server=item.server_id)
-    if item.began_at is not None:
-        faults = faults.filter(created_at__gte=item.began_at)
-    found = faults.order_by("-created_at", "-pk").values_list("message", flat=True).first()
+def _error_of(item: DrainItem) -> str:
+    """What the move itself says; the server's faults might be older, or another machine's clock."""
+    moves = Operation.objects.filter(
+        subject=item.server_id, request_id=item.request_id, error__isnull=False
+    )
+    found = moves.order_by("-created_at").values_list("error__message", flat=True).first()
     return found or _NOT_LEFT
 
 
-def _fail(rows: DrainItemQuerySet, item: DrainItem, why: str, now: datetime) -> None:
+def _fail(rows: DrainItemQuerySet, item: DrainItem, host: str, why: str, now: datetime) -> None:
     """The move did not come about: another host, a pause and another try, or it is blocked."""
-    if why.startswith(PRE_CHECK) and item.destination:
-        refused = {**item.refused, item.destination: why}
+    if why.startswith(PRE_CHECK) and host:
+        refused = {**item.refused, host: why}
         rows.change(now, state=ItemState.FAILED, refused=refused, reason=why, due_at=None)
         return
     tries = item.tries + 1
@@ -286,7 +287,7 @@ def _move(drain: Drain, item: DrainItem, server: Server, way: Way, now: datetime
         rows.change(now, state=ItemState.WAITING, way=way, reason=error.message, due_at=None)
         return
     except CloudError as error:
-        _fail(rows, item, error.message, now)
+        _fail(rows, item, best, error.message, now)
         return
     migration = Migration.objects.filter(server_id=server.pk, request_id=actor.request_id)
     rows.change(
@@ -297,7 +298,6 @@ def _move(drain: Drain, item: DrainItem, server: Server, way: Way, now: datetime
         reason="",
         migration=migration.latest("pk"),
         request_id=actor.request_id,
-        began_at=now,
         due_at=None,
     )
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from hypervisors.models import Hypervisor
 from hypervisors.move import hosts_unfit
 from maintenance.states import Way
+from scheduling.cells import fit_cells
 from scheduling.choose import Choice, choose_hosts
 from scheduling.groups import with_group
 from scheduling.models import Allocation
@@ -30,7 +31,10 @@ class Bookings:
         """The server is to go there."""
         room = self.rooms.get(destination, Booking())
         self.rooms[destination] = Booking(
-            room.vcpus + spec.vcpus, room.ram_mib + spec.ram_mib, room.disk_gib + spec.disk_gib
+            vcpus=room.vcpus + spec.vcpus,
+            ram_mib=room.ram_mib + spec.ram_mib,
+            disk_gib=room.disk_gib + spec.disk_gib,
+            numa=(*room.numa, *(fit_cells(destination, spec) or ())),
         )
         if server.group_id is not None:
             moved = self.members.setdefault(server.group_id, Counter())

@@ -106,9 +106,6 @@ class DrainItem(models.Model):
     migration = models.ForeignKey(Migration, models.SET_NULL, null=True, related_name="+")
     request_id = models.CharField(max_length=64, blank=True, default="")
     due_at: models.DateTimeField[datetime | None, datetime | None] = models.DateTimeField(null=True)
-    began_at: models.DateTimeField[datetime | None, datetime | None] = models.DateTimeField(
-        null=True
-    )
     updated_at = models.DateTimeField(default=timezone.now)
 
     objects: ClassVar[models.Manager[DrainItem]] = DrainItemQuerySet.as_manager()

@@ -25,6 +25,10 @@ _STAYS = {
     VmState.SHELVED: "It is shelved, and leaves when it is offloaded.",
     VmState.SOFT_DELETED: "It is deleted softly: restore it, or delete it for good.",
 }
+_HAS_NODES = (
+    "It has NUMA nodes, and would keep this host's processors and memory while it runs: stop it, "
+    "and it is moved while it is off."
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ def outlook_of(
             ItemState.BLOCKED,
             f"It has volumes, which lie on this host: detach them first ({names}).",
         )
+    if way == Way.LIVE and server.request_spec.get("numa"):
+        return Outlook(Way.NONE, ItemState.BLOCKED, _HAS_NODES)
     if way == Way.NONE:
         return Outlook(
             way, ItemState.BLOCKED, "It is off, and the plan leaves servers that are off."

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from hypervisors.models import Hypervisor
 from hypervisors.numa import NumaPlacement, NumaRequest
-from scheduling.filters.numa import room_of
+from scheduling.filters.numa import cells_booked, room_of
 from scheduling.filters.numa_fit import fit
 from scheduling.models import Allocation
 from scheduling.request_spec import RequestSpec
@@ -16,19 +16,21 @@ from scheduling.request_spec import RequestSpec
 def lock_cells(hypervisor_id: int, spec: RequestSpec) -> None:
     """Let nobody else choose among the host's cells until the transaction ends."""
     if spec.numa:
-        Hypervisor.objects.select_for_update().get(pk=hypervisor_id)
+        Hypervisor.objects.select_for_update(no_key=True).get(pk=hypervisor_id)
 
 
 def fit_cells(hypervisor_id: int, spec: RequestSpec) -> list[dict[str, Any]] | None:
     """What the server is to hold of the host's cells, as its allocation keeps it.
 
-    Empty where it asks for none, None where there is no room. The caller holds the host's row.
+    Empty where it asks for none, None where there is no room. Whoever claims it holds the host's
+    row; a plan need not.
     """
     if not spec.numa:
         return []
     host = Hypervisor.objects.only("capabilities", "cpu_ratio", "ram_ratio").get(pk=hypervisor_id)
     rows = Allocation.objects.filter(hypervisor_id=hypervisor_id).exclude(numa=[])
     held = [placement for row in rows.values_list("numa", flat=True) for placement in row]
+    held.extend(cells_booked(spec, hypervisor_id))
     cells = host.capabilities.get("cells")
     room = room_of(cells, held, cpu_ratio=host.cpu_ratio, ram_ratio=host.ram_ratio)
     found = fit(NumaRequest.from_json(spec.numa), room)

@@ -29,11 +29,15 @@ class HostAggregate:
 
 @dataclass(frozen=True)
 class Booking:
-    """What is thought of as taken of a host, beside what is claimed there."""
+    """What is thought of as taken of a host, beside what is claimed there.
+
+    `numa` are the placements on its cells, as an allocation keeps them.
+    """
 
     vcpus: int = 0
     ram_mib: int = 0
     disk_gib: int = 0
+    numa: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

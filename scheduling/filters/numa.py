@@ -38,28 +38,35 @@ def room_of(
     )
 
 
+def cells_booked(spec: RequestSpec, hypervisor_id: int) -> tuple[dict[str, Any], ...]:
+    """What a plan is to bring to the host's cells before."""
+    booking = spec.booked.get(hypervisor_id)
+    return booking.numa if booking else ()
+
+
 def _condition(spec: RequestSpec) -> Q | None:
     if not spec.numa:
         return None
     request = NumaRequest.from_json(spec.numa)
     hosts = Hypervisor.objects.filter(name=spec.host) if spec.host else _otherwise_fitting(spec)
-    return Q(pk__in=[pk for pk, _, room in _rooms(hosts) if fit(request, room)])
+    return Q(pk__in=[pk for pk, _, room in _rooms(hosts, spec) if fit(request, room)])
 
 
 def _reasons(spec: RequestSpec, names: Collection[str]) -> dict[str, str]:
     request = NumaRequest.from_json(spec.numa)
     hosts = Hypervisor.objects.filter(name__in=names).order_by("name")
-    return {name: obstacle(request, room) for _, name, room in _rooms(hosts)}
+    return {name: obstacle(request, room) for _, name, room in _rooms(hosts, spec)}
 
 
-def _rooms(hosts: QuerySet[Hypervisor]) -> Iterator[tuple[int, str, HostRoom]]:
+def _rooms(hosts: QuerySet[Hypervisor], spec: RequestSpec) -> Iterator[tuple[int, str, HostRoom]]:
     held: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
     holding = Allocation.objects.exclude(numa=[]).values_list("hypervisor_id", "numa")
     for hypervisor_id, placements in holding:
         held[hypervisor_id].extend(placements)
     fields = ("pk", "name", "capabilities__cells", "cpu_ratio", "ram_ratio")
     for pk, name, cells, cpu_ratio, ram_ratio in hosts.values_list(*fields):
-        room = room_of(cells, held[pk], cpu_ratio=cpu_ratio, ram_ratio=ram_ratio)
+        taken = [*held[pk], *cells_booked(spec, pk)]
+        room = room_of(cells, taken, cpu_ratio=cpu_ratio, ram_ratio=ram_ratio)
         yield pk, name, room
 
 

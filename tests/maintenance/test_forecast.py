@@ -19,6 +19,7 @@ from servers.models import GroupPolicy, Server, ServerGroup
 from servers.states import TaskState, VmState
 from tests.authorisation import OWN_PROJECT, OWNER, actor_named
 from tests.maintenance.conftest import ADMIN
+from tests.scheduling.two_cells import CELLS, pinned
 from volumes.models import Attachment, Volume, VolumeType
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -96,6 +97,32 @@ def test_room_is_counted_over_the_whole_plan(site):
     assert sorted(name for _, name in found) == ["", "host2", "host3"]
     [blocked] = drain.items.filter(state=ItemState.BLOCKED)
     assert "ram removed 2" in blocked.reason
+
+
+def test_a_server_with_nodes_is_in_the_way_while_it_runs(site):
+    give_nodes(site.servers[0])
+
+    site.plan()
+
+    item = site.item(site.servers[0])
+    assert (item.way, item.state, item.destination) == (Way.NONE, ItemState.BLOCKED, "")
+    assert "It has NUMA nodes" in item.reason
+
+
+def test_cells_are_counted_over_the_whole_plan(site, switched_off):
+    for name in ("host2", "host3"):
+        give_a_cell(name)
+    for server in site.servers:
+        # Each takes all processors of a cell: one fits there, and one here.
+        give_nodes(server)
+        switched_off(server)
+
+    drain = site.plan()
+
+    found = [(each.state, each.destination) for each in drain.items.order_by("position")]
+    assert sorted(name for _, name in found) == ["", "host2", "host3"]
+    [blocked] = drain.items.filter(state=ItemState.BLOCKED)
+    assert "numa_topology removed 2" in blocked.reason
 
 
 def test_members_of_a_group_that_are_kept_apart_are_planned_apart(site):
@@ -216,6 +243,18 @@ def test_an_empty_host_has_an_empty_plan(site):
     drain = plan_drain(hypervisor=host, wish=DrainWish(), actor=ADMIN, now=timezone.now())
 
     assert not drain.items.exists()
+
+
+def give_nodes(server: Server) -> None:
+    """Let it have asked for a processor of its own for each of eight vCPUs."""
+    asked = {**server.request_spec, "numa": pinned(8).to_json()}
+    Server.objects.filter(pk=server.pk).update(request_spec=asked)
+
+
+def give_a_cell(name: str) -> None:
+    host = Hypervisor.objects.get(name=name)
+    host.capabilities["cells"] = [CELLS[0].to_json()]
+    host.save(update_fields=["capabilities"])
 
 
 def attach_volume(server: Server, host: Hypervisor) -> Volume:
