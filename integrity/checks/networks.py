@@ -23,9 +23,9 @@ def check(view: HostView) -> Iterator[Found]:
         if name not in view.facts.busy.networks:
             yield from _of_servers(view, name, network, there.get(name))
     used = {name for domain in view.seen.domains for name in domain.networks}
-    for name, network in there.items():
+    for name, seen in there.items():
         if name not in view.facts.known_networks | view.facts.busy.networks | used:
-            yield _stray(view, network)
+            yield _stray(view, seen)
 
 
 def _of_servers(

@@ -30,7 +30,7 @@ def tunnel(admin):
 def at_once(*works):
     """Do all of these at one instant; what each raised, or None."""
     barrier = threading.Barrier(len(works))
-    raised = [None] * len(works)
+    raised: list[Exception | None] = [None] * len(works)
 
     def run(number, work):
         try:
@@ -70,8 +70,8 @@ def test_no_two_networks_have_one_number():
 
     assert at_once(*(make(number) for number in range(RACERS))) == [None] * RACERS
 
-    numbers = Network.objects.values_list("segment", flat=True)
-    assert sorted(numbers) == list(range(1, 3 * RACERS + 1))
+    numbers = list(Network.objects.order_by("segment").values_list("segment", flat=True))
+    assert numbers == list(range(1, 3 * RACERS + 1))
 
 
 def test_all_hosts_but_the_last_are_told_of_those_that_came_at_once(tunnel):

@@ -7,6 +7,7 @@ import json
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypervisors.libvirt import segments, shell
+from hypervisors.libvirt.connection import Connection
 from hypervisors.libvirt.errors import AlreadyThere, Busy, DriverError, Unsupported
 from hypervisors.libvirt.segments import (
     Link,
@@ -37,6 +39,8 @@ VLAN = SegmentSpec(NETWORK, "cpb0c7b9d0e", "vlan", 101, 1500, parent="rack")
 UPLINK = Link("eno1", frozenset({"rack"}), "", 1500, "", "", is_up=True, facts={})
 SETTING = [f"link set dev {WIRE} addrgenmode none", f"link set dev {WIRE} mtu 1450 master "
            "cpb0c7b9d0e up"]  # fmt: skip
+# Commands need no more of it.
+ANY = cast(Connection, SimpleNamespace(uri="qemu:///system"))
 addresses = st.ip_addresses(v=4).map(str)
 
 
@@ -230,7 +234,7 @@ class Shell:
 def test_the_guard_is_there_before_the_wire(monkeypatch):
     shell = Shell(monkeypatch)
 
-    segments.ensure_segment(None, TUNNEL, is_exact=True)
+    segments.ensure_segment(ANY, TUNNEL, is_exact=True)
 
     programs = [" ".join(words[:2]) for words in shell.ran]
     assert programs == ["ip -json", "nft -f", "ip -batch", "bridge -json", "bridge -batch"]
@@ -249,15 +253,15 @@ def test_a_kernel_that_cannot_says_so(monkeypatch, words, error):
     Shell(monkeypatch).refuses = words
 
     with pytest.raises(error, match=r"kernel has no VXLAN|failed with 1|keep changing"):
-        segments.ensure_segment(None, TUNNEL, is_exact=True)
+        segments.ensure_segment(ANY, TUNNEL, is_exact=True)
 
 
 def test_what_is_to_go_goes_and_what_is_gone_is_fine(monkeypatch):
     there = Shell(monkeypatch, json.dumps([{"ifname": WIRE, "linkinfo": {"info_kind": "vxlan"}}]))
-    assert segments.list_segments(None) == [wire_name(NETWORK)]
-    segments.remove_segment(None, NETWORK)
+    assert segments.list_segments(ANY) == [wire_name(NETWORK)]
+    segments.remove_segment(ANY, NETWORK)
     absent = Shell(monkeypatch, table=1)
-    segments.remove_segment(None, NETWORK)
+    segments.remove_segment(ANY, NETWORK)
 
     assert ["ip", "link", "delete", WIRE] in there.ran
     assert there.given["nft"].startswith("table bridge")
@@ -268,9 +272,9 @@ def test_a_bridge_is_found_by_any_of_its_names(monkeypatch):
     bridge = {"ifname": "br0", "altnames": ["office"], "linkinfo": {"info_kind": "bridge"}}
     Shell(monkeypatch, json.dumps([bridge, {"ifname": "eno1"}]))
 
-    assert segments.find_bridge(None, "office") == "br0"
+    assert segments.find_bridge(ANY, "office") == "br0"
     with pytest.raises(Unsupported, match="no bridge eno1"):
-        segments.find_bridge(None, "eno1")
+        segments.find_bridge(ANY, "eno1")
 
 
 def look(machine, *words):
@@ -299,9 +303,6 @@ def machine(monkeypatch):
         yield name
     finally:
         subprocess.run(["ip", "netns", "delete", name], check=True)
-
-
-ANY = SimpleNamespace(uri="qemu:///system")
 
 
 def flooded(machine):
