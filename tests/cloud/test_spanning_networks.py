@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
+import subprocess
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from tests.portal import eventually
 
 pytestmark = [pytest.mark.lab, pytest.mark.wire]
 
-ADMIN = "cloudportal-admin"
+ADMIN, MEMBER = "cloudportal-admin", "cloudportal"
 BRIDGE = "br-office"
 # Not every kernel that the simulated hosts share has VLANs.
 HAS_VLANS = Path("/proc/net/vlan").exists()
@@ -132,6 +134,45 @@ def networks(empty_cloud: Cloud, racked: list[str]) -> Iterator[Networks]:
         empty_cloud.portal.openstack("network", "delete", name, cloud=ADMIN)
 
 
+@contextlib.contextmanager
+def floating(cloud: Cloud, networks: Networks, server: str) -> Iterator[str]:
+    """A floating IP of the server's address on the tunnels, which lets pings in from everywhere."""
+    portal, name = cloud.portal, f"outside-{uuid.uuid4().hex[:6]}"
+    lab = ipaddress.IPv4Network(cloud.lab.subnet)
+    with contextlib.ExitStack() as left:
+
+        def do(*words: str, undo: tuple[str, ...], by: str = ADMIN) -> None:
+            portal.openstack(*words, cloud=by)
+            left.callback(portal.openstack, *undo, cloud=by)
+
+        external = ("--external", "--provider-network-type", "flat")
+        rack = ("--provider-physical-network", "rack")
+        do("network", "create", *external, *rack, name, undo=("network", "delete", name))
+        pool = f"start={lab[200]},end={lab[200]}"
+        portal.openstack(
+            *("subnet", "create", "--network", name, "--subnet-range", str(lab), "--no-dhcp"),
+            *("--gateway", str(lab[1]), "--allocation-pool", pool, name),
+            cloud=ADMIN,
+        )
+        router = ("router", "create", "--external-gateway", name, name)
+        do(*router, undo=("router", "delete", name))
+        subnet = (name, networks.tunnelled)
+        do("router", "add", "subnet", *subnet, undo=("router", "remove", "subnet", *subnet))
+        address = str(lab[200])
+        words = ("floating", "ip", "create", name)
+        port = portal.openstack_json("port", "list", "--server", server, "--network", subnet[1])
+        do(*words, "--port", port[0]["ID"], undo=("floating", "ip", "delete", address), by=MEMBER)
+        rule = ("security", "group", "rule")
+        made = portal.openstack_json(*rule, "create", "--protocol", "icmp", "default")["id"]
+        left.callback(portal.openstack, *rule, "delete", made)
+        yield address
+
+
+def answers(address: str) -> bool:
+    ping = ["ping", "-c", "1", "-W", "1", address]
+    return subprocess.run(ping, capture_output=True, check=False).returncode == 0
+
+
 def begin(cloud: Cloud, host: str, pairs: dict[str, str], tmp_path, **cards: str) -> str:
     """The id of a server there with these addresses on these networks; it is not waited for."""
     name = f"spans-{uuid.uuid4().hex[:6]}"
@@ -208,9 +249,16 @@ def test_networks_span_hosts_and_nothing_else(empty_cloud, racked, networks, tmp
         refuse_elsewhere(empty_cloud, networks)
         talk(empty_cloud, networks, one, two, alien)
         obey_groups(empty_cloud, one, two)
-        move(empty_cloud, networks, one, two, racked)
-    for host in racked:
-        eventually(lambda host=host: wires(empty_cloud, host) == [], what="the hosts let go")
+        with floating(empty_cloud, networks, one) as address:
+            eventually(lambda: answers(address), within_s=60, what="the floating IP answers")
+            move(empty_cloud, networks, one, two, racked)
+            eventually(lambda: answers(address), within_s=60, what="the same, after the move")
+        empty_cloud.portal.openstack("server", "delete", "--wait", one)
+        for kind in networks.kinds:
+            last_says(empty_cloud, two, kind, "no")
+    eventually(
+        lambda: not any(wires(empty_cloud, host) for host in racked), what="the hosts let go"
+    )
 
 
 def refuse_elsewhere(cloud: Cloud, networks: Networks) -> None:
@@ -263,6 +311,3 @@ def move(cloud: Cloud, networks: Networks, one: str, two: str, racked: list[str]
     eventually(lambda: wires(cloud, first) == [], within_s=60, what="the first host let go")
     for kind in networks.kinds:
         last_says(cloud, two, kind, "yes")
-    cloud.portal.openstack("server", "delete", "--wait", one)
-    for kind in networks.kinds:
-        last_says(cloud, two, kind, "no")
