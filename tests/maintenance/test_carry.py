@@ -28,7 +28,7 @@ from servers.models import Migration, Server, ServerAction
 from servers.states import MigrationStatus, TaskState, VmState
 from tests.hypervisors.fake_host import make_hypervisor
 from tests.maintenance.conftest import ADMIN, run_everything
-from tests.maintenance.test_forecast import attach_volume
+from tests.maintenance.test_forecast import attach_volume, give_a_cell, give_nodes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -203,6 +203,24 @@ def test_a_blocked_server_is_looked_at_again_and_goes_once_it_can(site):
     volume.attachments.all().delete()
     site.run()
     assert newest().state == DrainState.DONE
+
+
+def test_a_server_with_nodes_leaves_once_it_is_off_for_cells_of_its_own(site, switched_off):
+    server = site.servers[0]
+    give_a_cell("host3")
+    give_nodes(server, vcpus=1)
+    site.start()
+    site.run()
+    assert site.states() == [ItemState.BLOCKED, ItemState.MOVED, ItemState.MOVED]
+    assert not Migration.objects.filter(server_id=server.pk).exists()
+
+    switched_off(server)
+    site.run()
+
+    assert newest().state == DrainState.DONE
+    assert site.places()[0] == "host3"
+    held = Allocation.objects.get(server_id=server.pk)
+    assert [node["cpus"] for [placement] in [held.numa] for node in placement["nodes"]] == [[0]]
 
 
 def test_no_server_is_stopped_that_was_started_since_the_plan(site, switched_off):

@@ -245,9 +245,9 @@ def test_an_empty_host_has_an_empty_plan(site):
     assert not drain.items.exists()
 
 
-def give_nodes(server: Server) -> None:
-    """Let it have asked for a processor of its own for each of eight vCPUs."""
-    asked = {**server.request_spec, "numa": pinned(8).to_json()}
+def give_nodes(server: Server, vcpus: int = 8) -> None:
+    """Let it have asked for a processor of its own for each of so many vCPUs."""
+    asked = {**server.request_spec, "numa": pinned(vcpus).to_json()}
     Server.objects.filter(pk=server.pk).update(request_spec=asked)
 
 

@@ -24,9 +24,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 AT_ONCE = 2
 TURNS = 15
+AT_LEAST = 5
 LATER = timedelta(seconds=4)
 # Of so many moments one is tried. PostgreSQL takes its time for each connection.
-STRIDE = {"sqlite": 12, "postgresql": 60}
+STRIDE = {"sqlite": 20, "postgresql": 60}
 
 
 def test_killed_keepers_neither_lose_nor_double_a_move(site, switched_off):
@@ -43,7 +44,7 @@ def test_killed_keepers_neither_lose_nor_double_a_move(site, switched_off):
             break
 
     assert Drain.objects.get().state == DrainState.DONE
-    assert kills >= TURNS // 2
+    assert kills >= AT_LEAST
     assert set(site.states()) == {ItemState.MOVED}
     assert "host1" not in site.places()
     # Each has left once.
