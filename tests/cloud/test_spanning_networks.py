@@ -232,6 +232,7 @@ def wires(cloud: Cloud, host: str) -> list[str]:
     return names + [line for line in tables if "table bridge cloudportal_" in line]
 
 
+@pytest.mark.long
 def test_networks_span_hosts_and_nothing_else(empty_cloud, racked, networks, tmp_path):
     first, second = racked
     with contextlib.ExitStack() as left:
