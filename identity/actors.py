@@ -32,6 +32,8 @@ class Actor:
     roles: frozenset[str] = field(default_factory=frozenset)
     request_id: str = ""
     is_authenticated: bool = True
+    # Here by an application credential that may not make others of its kind.
+    is_restricted: bool = False
 
     @property
     def is_admin(self) -> bool:

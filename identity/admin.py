@@ -15,7 +15,15 @@ from django.utils import timezone
 from cloudportal.errors import CloudError
 from identity.actors import system_actor
 from identity.delete import delete_project
-from identity.models import BUILT_IN_ROLES, Domain, Project, Role, RoleAssignment, User
+from identity.models import (
+    BUILT_IN_ROLES,
+    ApplicationCredential,
+    Domain,
+    Project,
+    Role,
+    RoleAssignment,
+    User,
+)
 
 # Rights come from roles; the framework's own groups would be a second, silent source of them.
 admin.site.unregister(Group)
@@ -129,3 +137,23 @@ class RoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at 
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
+
+
+@admin.register(ApplicationCredential)
+class ApplicationCredentialAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+    """Application credentials: to look at, with their last use, and to take away."""
+
+    list_display = ("name", "user", "project", "is_unrestricted", "expires_at", "last_used_at")
+    list_filter = ("is_unrestricted",)
+    list_select_related = ("user", "project")
+    search_fields = ("name", "id", "user__name", "project__name")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Never: its user makes it, over the API, and sees the secret then."""
+        return False
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: ApplicationCredential | None = None
+    ) -> bool:
+        """Never: nothing of it changes once it is made."""
+        return False

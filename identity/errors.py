@@ -64,6 +64,32 @@ class BuiltIn(Forbidden):
         super().__init__(f"The role {name} is built in: it keeps its name and cannot be deleted.")
 
 
+class BadApplicationCredential(Invalid):
+    """An application credential that cannot be made so."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Invalid application credential: {reason}")
+
+
+class RestrictedCredential(Forbidden):
+    """An application credential that is not unrestricted was used to manage credentials."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Using method 'application_credential' is not allowed for managing additional "
+            "application credentials."
+        )
+
+
+class RuleInUse(Forbidden):
+    """An application credential still has the access rule."""
+
+    def __init__(self, rule_id: str) -> None:
+        super().__init__(
+            f"Unable to delete access rule {rule_id}: it is in use by an application credential."
+        )
+
+
 class DomainIsFixed(Invalid):
     """A project or user stays in its domain."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from identity.actors import IMPLIED_ROLES, Actor
+from identity.application_credentials import forget_lapsed
 from identity.errors import NoSuchThing
 from identity.models import Project, Role, RoleAssignment, User
 from identity.rules import require
@@ -30,7 +31,7 @@ def grant_role(*, project: Project, user: User, role: Role, actor: Actor) -> Rol
 
 
 def revoke_role(*, project: Project, user: User, role: Role, actor: Actor) -> None:
-    """Take a role back; tokens that stood on it lose it at once.
+    """Take a role back; tokens lose it at once, and application credentials with it end.
 
     Raises:
         NotYours: the actor does not administer the cloud.
@@ -39,6 +40,7 @@ def revoke_role(*, project: Project, user: User, role: Role, actor: Actor) -> No
     require(actor, "identity:revoke_grant")
     if not RoleAssignment.objects.filter(project=project, user=user, role=role).delete()[0]:
         raise NoSuchThing("role assignment with role", role.id)
+    forget_lapsed(user=user, project=project)
 
 
 def check_grant(*, project: Project, user: User, role: Role, actor: Actor) -> None:

@@ -145,6 +145,60 @@ class RoleAssignment(models.Model):
         return f"{self.user} is {self.role} in {self.project}"
 
 
+class AccessRule(models.Model):
+    """One kind of request that an application credential may make; a user's own, shared by them."""
+
+    id = models.CharField(primary_key=True, max_length=64, default=new_id, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="access_rules")
+    service = models.CharField(max_length=64)
+    method = models.CharField(max_length=16)
+    path = models.CharField(max_length=128)
+
+    class Meta:
+        ordering = ["service", "path", "method"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "service", "method", "path"], name="access_rule_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} of {self.service}"
+
+
+class ApplicationCredential(models.Model):
+    """What a program logs in with instead of its user's password: one project, some roles.
+
+    Nothing of it changes once it is made, so the roles and rules are kept with it. A role counts
+    only as long as the user has it in the project.
+    """
+
+    id = models.CharField(primary_key=True, max_length=64, default=new_id, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="application_credentials")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="application_credentials")
+    name = models.CharField(max_length=255)
+    description = models.TextField(blank=True, default="")
+    secret_hash = models.CharField(max_length=255, editable=False)
+    role_ids = models.JSONField(default=list)
+    # The id, service, method and path of each rule; None is no limit.
+    access_rules = models.JSONField(null=True, blank=True)
+    is_unrestricted = models.BooleanField("may manage credentials", default=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "name"], name="application_credential_name_of_user"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class RevokedToken(models.Model):
     """A token taken back before its time; the row may go once the token has expired."""
 

@@ -1,22 +1,24 @@
 """Tokens: signed, not stored; the database says at every use whether they still hold.
 
 A token is a signed list, so issuing one writes nothing. Reading one costs one query: the user's
-roles in the project with user, project and revocation, or the user alone without a project.
+roles in the project with user, project and revocation, or the user alone without a project. A token
+of an application credential costs two more: the credential, and the roles that it was given.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from django.core import signing
 from django.db.models import Exists
 
 from identity.actors import Actor, with_implied
+from identity.application_credentials import note_use, roles_of
 from identity.errors import TokenRefused
-from identity.models import Project, RevokedToken, RoleAssignment, User
+from identity.models import ApplicationCredential, Project, RevokedToken, RoleAssignment, User
 
 _SALT = "identity.token"
 _MICROSECOND = timedelta(microseconds=1)
@@ -33,6 +35,7 @@ class Token:
     audit_ids: tuple[str, ...]
     issued_at: datetime
     expires_at: datetime
+    credential_id: str | None = None
 
     @property
     def text(self) -> str:
@@ -45,6 +48,8 @@ class Token:
             (self.issued_at - _EPOCH) // _MICROSECOND,
             (self.expires_at - _EPOCH) // _MICROSECOND,
         ]
+        if self.credential_id is not None:
+            fields.append(self.credential_id)
         return signing.Signer(salt=_SALT).sign_object(fields)
 
 
@@ -56,6 +61,7 @@ class ValidToken:
     user: User
     project: Project | None
     roles: frozenset[str]
+    credential: ApplicationCredential | None = None
 
     def actor(self, request_id: str = "") -> Actor:
         """The caller that this token makes."""
@@ -66,6 +72,7 @@ class ValidToken:
             project_name=self.project.name if self.project else "",
             roles=self.roles,
             request_id=request_id,
+            is_restricted=self.credential is not None and not self.credential.is_unrestricted,
         )
 
 
@@ -89,6 +96,12 @@ def issue_token(
         issued_at=now,
         expires_at=parent.expires_at if parent else now + lifetime,
     )
+
+
+def bound_to(token: Token, credential: ApplicationCredential) -> Token:
+    """The token as one of an application credential, which it does not outlive."""
+    ends = [token.expires_at, *filter(None, [credential.expires_at])]
+    return replace(token, credential_id=credential.id, expires_at=min(ends))
 
 
 def read_token(text: str, *, now: datetime) -> ValidToken:
@@ -116,7 +129,10 @@ def read_token(text: str, *, now: datetime) -> ValidToken:
     project, roles = _scope_in(assignments)
     user = assignments[0].user
     _check_user(token, user, is_revoked=assignments[0].is_revoked)
-    return ValidToken(token, user, project, roles)
+    credential = _credential_of(token, now)
+    if credential is not None:
+        roles = roles_of(credential, roles)
+    return ValidToken(token, user, project, roles, credential)
 
 
 def revoke_token(token: Token) -> None:
@@ -149,9 +165,21 @@ def _scope_in(assignments: Sequence[RoleAssignment]) -> tuple[Project, frozenset
     return project, with_implied(assignment.role.name for assignment in assignments)
 
 
+def _credential_of(token: Token, now: datetime) -> ApplicationCredential | None:
+    if token.credential_id is None:
+        return None
+    credential = ApplicationCredential.objects.filter(
+        pk=token.credential_id, user_id=token.user_id, project_id=token.project_id
+    ).first()
+    if credential is None:
+        raise TokenRefused("the token's application credential is gone")
+    note_use(credential, now)
+    return credential
+
+
 def _decoded(text: str) -> Token:
     try:
-        user_id, project_id, methods, audit_ids, issued, expires = signing.Signer(
+        user_id, project_id, methods, audit_ids, issued, expires, *more = signing.Signer(
             salt=_SALT
         ).unsign_object(text)
     except (signing.BadSignature, ValueError) as error:
@@ -163,6 +191,7 @@ def _decoded(text: str) -> Token:
         audit_ids=tuple(audit_ids),
         issued_at=_EPOCH + issued * _MICROSECOND,
         expires_at=_EPOCH + expires * _MICROSECOND,
+        credential_id=more[0] if more else None,
     )
 
 

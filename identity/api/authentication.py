@@ -6,7 +6,9 @@ from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from identity.access_rules import is_allowed
 from identity.actors import Actor
+from identity.errors import TokenRefused
 from identity.tokens import ValidToken, read_token
 
 
@@ -17,10 +19,13 @@ class TokenAuthentication(BaseAuthentication):
         """The actor and the token; None when none is shown.
 
         Raises:
-            TokenRefused: a token that does not hold.
+            TokenRefused: a token that does not hold, or not for this request.
         """
         text = request.headers.get("X-Auth-Token")
         if not text:
             return None
         valid = read_token(text, now=timezone.now())
+        rules = valid.credential.access_rules if valid.credential else None
+        if rules is not None and not is_allowed(rules, request.method or "", request.path_info):
+            raise TokenRefused("no access rule of the application credential allows the request")
         return valid.actor(getattr(request, "request_id", "")), valid

@@ -54,6 +54,36 @@ _ROLE = {
 }
 
 
+_ROLE_NAMED = {
+    **closed({"id": _ID, "name": _name(255), "domain_id": {"type": "null"}}),
+    "anyOf": [{"required": ["id"]}, {"required": ["name"]}],
+}
+_ACCESS_RULE = {
+    "oneOf": [
+        closed({"id": _ID}, ["id"]),
+        closed(
+            {
+                "service": {"type": "string", "minLength": 1, "maxLength": 64},
+                "method": {"enum": ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"]},
+                "path": {"type": "string", "maxLength": 128, "pattern": "^/"},
+            },
+            ["service", "method", "path"],
+        ),
+    ]
+}
+_APPLICATION_CREDENTIAL = {
+    "name": _name(255),
+    "description": _TEXT,
+    "roles": {"type": "array", "minItems": 1, "maxItems": 100, "items": _ROLE_NAMED},
+    "secret": {"type": ["string", "null"], "minLength": 1, "maxLength": 255},
+    "expires_at": {"type": ["string", "null"], "maxLength": 64},
+    "unrestricted": {"type": ["boolean", "null"]},
+    # None at all would leave a reader in doubt whether everything or nothing is allowed.
+    "access_rules": {"type": "array", "minItems": 1, "maxItems": 100, "items": _ACCESS_RULE},
+    "project_id": _ID,
+}
+
+
 def _envelope(kind: str, properties: dict[str, Any], *required: str) -> BodySchema:
     return BodySchema(closed({kind: closed(properties, required)}, [kind]))
 
@@ -64,6 +94,7 @@ CREATE_USER = _envelope("user", _USER, "name")
 UPDATE_USER = _envelope("user", _USER)
 CREATE_ROLE = _envelope("role", _ROLE, "name")
 UPDATE_ROLE = _envelope("role", _ROLE)
+CREATE_APPLICATION_CREDENTIAL = _envelope("application_credential", _APPLICATION_CREDENTIAL, "name")
 CHANGE_PASSWORD = _envelope(
     "user",
     {"original_password": _PASSWORD, "password": _PASSWORD},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.conf import settings
 
 from identity.catalog import Endpoint, Service, services
 from identity.grant import EffectiveRole
-from identity.models import Domain, Project, Role, User
+from identity.models import AccessRule, ApplicationCredential, Domain, Project, Role, User
 from identity.tokens import ValidToken
 
 Json = dict[str, Any]
@@ -147,7 +147,20 @@ def token_form(valid: ValidToken, *, with_catalog: bool = True) -> Json:
         form["roles"] = [{"id": role.id, "name": role.name} for role in roles]
         if with_catalog:
             form["catalog"] = catalog_form()
+    if valid.credential is not None:
+        form["application_credential"] = _credential_in_token(valid.credential)
     return {"token": form}
+
+
+def _credential_in_token(credential: ApplicationCredential) -> Json:
+    form: Json = {
+        "id": credential.id,
+        "name": credential.name,
+        "restricted": not credential.is_unrestricted,
+    }
+    if credential.access_rules is not None:
+        form["access_rules"] = credential.access_rules
+    return form
 
 
 def catalog_form() -> list[Json]:
@@ -170,6 +183,44 @@ def catalog_form() -> list[Json]:
         }
         for service in services(settings.PUBLIC_URL)
     ]
+
+
+def application_credential_form(
+    credential: ApplicationCredential, roles: Mapping[str, Role]
+) -> Json:
+    """An application credential, without its secret; `roles` are all there are, by id."""
+    own = [roles[role_id] for role_id in credential.role_ids if role_id in roles]
+    form: Json = {
+        "id": credential.id,
+        "name": credential.name,
+        "description": credential.description or None,
+        "project_id": credential.project_id,
+        "user_id": credential.user_id,
+        "system": None,
+        "roles": [{"id": role.id, "name": role.name, "domain_id": None} for role in own],
+        "expires_at": instant(credential.expires_at) if credential.expires_at else None,
+        "last_used_at": instant(credential.last_used_at) if credential.last_used_at else None,
+        "unrestricted": credential.is_unrestricted,
+        "links": {
+            "self": address(
+                *("users", credential.user_id, "application_credentials", credential.id)
+            )
+        },
+    }
+    if credential.access_rules is not None:
+        form["access_rules"] = credential.access_rules
+    return form
+
+
+def access_rule_form(rule: AccessRule) -> Json:
+    """An access rule."""
+    return {
+        "id": rule.id,
+        "service": rule.service,
+        "method": rule.method,
+        "path": rule.path,
+        "links": {"self": address("users", rule.user_id, "access_rules", rule.id)},
+    }
 
 
 def service_form(service: Service) -> Json:

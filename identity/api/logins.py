@@ -13,6 +13,7 @@ from identity.login import (
     PasswordCredentials,
     Reference,
     Scope,
+    SecretCredentials,
     Unscoped,
 )
 
@@ -24,6 +25,12 @@ _DOMAIN = {
 _NAMED: dict[str, Any] = {"anyOf": [{"required": ["id"]}, {"required": ["name", "domain"]}]}
 _USER = closed({"id": _TEXT, "name": _TEXT, "domain": _DOMAIN, "password": _TEXT}, ["password"])
 _PROJECT = closed({"id": _TEXT, "name": _TEXT, "domain": _DOMAIN})
+_OWNER = {**closed({"id": _TEXT, "name": _TEXT, "domain": _DOMAIN}), **_NAMED}
+_APPLICATION_CREDENTIAL = {
+    **closed({"id": _TEXT, "name": _TEXT, "secret": _TEXT, "user": _OWNER}, ["secret"]),
+    "anyOf": [{"required": ["id"]}, {"required": ["name", "user"]}],
+}
+_METHODS = {"password", "token", "application_credential"}
 # Bodies of login methods that are not offered, and what a client says beside the known members,
 # are no fault of the body; the methods decide.
 LOGIN = BodySchema(
@@ -42,6 +49,7 @@ LOGIN = BodySchema(
                             "methods": {"type": "array", "items": _TEXT},
                             "password": closed({"user": {**_USER, **_NAMED}}, ["user"]),
                             "token": closed({"id": _TEXT}, ["id"]),
+                            "application_credential": _APPLICATION_CREDENTIAL,
                         },
                     },
                     "scope": {
@@ -71,7 +79,10 @@ def parse_login(body: Any) -> tuple[Credentials, Scope]:
         LoginRefused: a scope or method that this cloud does not offer.
     """
     auth = _checked(body)["auth"]
-    return _credentials(auth["identity"]), _scope(auth.get("scope"))
+    credentials = _credentials(auth["identity"])
+    if credentials.application_credential is not None and "scope" in auth:
+        raise LoginRefused("an application credential has its own scope")
+    return credentials, _scope(auth.get("scope"))
 
 
 def _checked(body: Any) -> Any:
@@ -87,7 +98,7 @@ def _checked(body: Any) -> Any:
 
 def _credentials(identity: dict[str, Any]) -> Credentials:
     methods = set(identity["methods"])
-    if methods - {"password", "token"} or not methods:
+    if methods - _METHODS or not methods:
         raise MethodNotSupported(
             "Attempted to authenticate with an unsupported method.",
             detail=f"methods {sorted(methods)}",
@@ -100,7 +111,19 @@ def _credentials(identity: dict[str, Any]) -> Credentials:
         user = identity["password"]["user"]
         password = PasswordCredentials(_reference(user), user["password"])
     token = identity["token"]["id"] if "token" in methods else None
-    return Credentials(password, token)
+    secret = None
+    if "application_credential" in methods:
+        secret = _secret(identity["application_credential"])
+    return Credentials(password, token, secret)
+
+
+def _secret(shown: dict[str, Any]) -> SecretCredentials:
+    return SecretCredentials(
+        secret=shown["secret"],
+        id=shown.get("id", ""),
+        name=shown.get("name", ""),
+        user=_reference(shown["user"]) if "user" in shown else None,
+    )
 
 
 def _scope(scope: Any) -> Scope:

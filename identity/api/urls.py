@@ -9,7 +9,15 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from identity.api import projects, roles, services, tokens, users, versions
+from identity.api import (
+    application_credentials,
+    projects,
+    roles,
+    services,
+    tokens,
+    users,
+    versions,
+)
 from identity.api.views import NoSuchAddress
 
 _login = tokens.Login.as_view()
@@ -39,6 +47,19 @@ _v3: list[URLPattern | URLResolver] = [
     path("/users/<str:user_id>/password", users.Password.as_view()),
     path("/users/<str:user_id>/projects", projects.UserProjects.as_view()),
     path("/users/<str:user_id>/groups", users.UserGroups.as_view()),
+    path(
+        "/users/<str:user_id>/application_credentials",
+        application_credentials.ApplicationCredentials.as_view(),
+    ),
+    path(
+        "/users/<str:user_id>/application_credentials/<str:credential_id>",
+        application_credentials.ApplicationCredentialView.as_view(),
+    ),
+    path("/users/<str:user_id>/access_rules", application_credentials.AccessRules.as_view()),
+    path(
+        "/users/<str:user_id>/access_rules/<str:rule_id>",
+        application_credentials.AccessRuleView.as_view(),
+    ),
     path("/roles", roles.Roles.as_view()),
     path("/roles/<str:role_id>", roles.RoleView.as_view()),
     path("/projects/<str:scope_id>/users/<str:user_id>/roles", roles.Grants.as_view()),

@@ -160,3 +160,28 @@ def test_the_command_line_does_an_administrators_work(cloud):
     }
     assert len(endpoints) == 18
     assert [entry["Name"] for entry in mine] == ["lab"]
+
+
+def test_real_clients_make_and_use_an_application_credential(cloud, member, demo):
+    words = ("application", "credential", "create", "ci", "--role", "reader", "-f", "json")
+    rule = '[{"service": "identity", "method": "GET", "path": "/v3/users/**"}]'
+    made = run(cloud, *words, "--access-rules", rule, user="mia", project="demo")
+    auth = v3.ApplicationCredential(
+        auth_url=cloud,
+        application_credential_id=made["ID"] if "ID" in made else made["id"],
+        application_credential_secret=made["Secret"] if "Secret" in made else made["secret"],
+    )
+    opened = session.Session(auth=auth)
+
+    assert auth.get_access(opened).role_names == ["reader"]
+    assert opened.get(f"{cloud}/v3/users/{member.id}").json()["user"]["name"] == "mia"
+    with pytest.raises(exceptions.Unauthorized):
+        opened.get(f"{cloud}/v3/projects/{demo.id}")
+    identity = connect(cloud, member, "demo").identity
+    assert [each.name for each in identity.application_credentials(member.id)] == ["ci"]
+    run(cloud, "application", "credential", "show", "ci", "-f", "json", user="mia", project="demo")
+    run(cloud, "application", "credential", "delete", "ci", user="mia", project="demo")
+    with pytest.raises(exceptions.Unauthorized):
+        session.Session(auth=auth).get(f"{cloud}/v3/users/{member.id}")
+    rules = run(cloud, "access", "rule", "list", "-f", "json", user="mia", project="demo")
+    run(cloud, "access", "rule", "delete", rules[0]["ID"], user="mia", project="demo")

@@ -174,7 +174,7 @@ def test_a_disabled_user_project_or_domain_is_a_401(wire, member, demo, domain):
     assert post(wire, password_body(scope=scope)).status_code == 201
 
 
-@pytest.mark.parametrize("method", ["application_credential", "totp", "saml2"])
+@pytest.mark.parametrize("method", ["totp", "saml2"])
 def test_a_method_that_is_not_offered_is_a_401(wire, method):
     response = post(wire, {"auth": {"identity": {"methods": [method], method: {}}}})
 
