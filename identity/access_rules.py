@@ -80,7 +80,7 @@ def delete_access_rule(*, rule: AccessRule, actor: Actor) -> None:
     require(actor, "identity:delete_access_rule", user_id=rule.user_id)
     kept = ApplicationCredential.objects.filter(user_id=rule.user_id, access_rules__isnull=False)
     for rules in kept.values_list("access_rules", flat=True):
-        if any(each["id"] == rule.id for each in rules):
+        if any(each["id"] == rule.id for each in rules or ()):
             raise RuleInUse(rule.id)
     rule.delete()
 
@@ -150,8 +150,9 @@ def _tokens(pattern: str) -> Iterator[str]:
 
 def _rule(user_id: str, wanted: WantedRule) -> AccessRule:
     if not wanted.id:
-        named = {"service": wanted.service, "method": wanted.method, "path": wanted.path}
-        return AccessRule.objects.get_or_create(user_id=user_id, **named)[0]
+        return AccessRule.objects.get_or_create(
+            user_id=user_id, service=wanted.service, method=wanted.method, path=wanted.path
+        )[0]
     found = AccessRule.objects.filter(pk=wanted.id, user_id=user_id).first()
     if found is None:
         raise BadApplicationCredential(f"Could not find Access Rule: {wanted.id}.")

@@ -34,6 +34,8 @@ class Actor:
     is_authenticated: bool = True
     # Here by an application credential that may not make others of its kind.
     is_restricted: bool = False
+    # The domain of a token that is scoped to one.
+    domain_id: str | None = None
 
     @property
     def is_admin(self) -> bool:

@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group as FrameworkGroup
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -19,14 +19,17 @@ from identity.models import (
     BUILT_IN_ROLES,
     ApplicationCredential,
     Domain,
+    Group,
+    Membership,
     Project,
     Role,
     RoleAssignment,
+    RoleGrant,
     User,
 )
 
 # Rights come from roles; the framework's own groups would be a second, silent source of them.
-admin.site.unregister(Group)
+admin.site.unregister(FrameworkGroup)
 
 
 class AssignmentInline(admin.TabularInline):  # type: ignore[type-arg]  # no subscript at run time
@@ -157,3 +160,30 @@ class ApplicationCredentialAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  #
     ) -> bool:
         """Never: nothing of it changes once it is made."""
         return False
+
+
+class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]  # no subscript at run time
+    """The users in a group."""
+
+    model = Membership
+    extra = 0
+    autocomplete_fields = ("user",)
+
+
+class GrantInline(admin.TabularInline):  # type: ignore[type-arg]  # no subscript at run time
+    """The roles of a group, in projects and domains."""
+
+    model = RoleGrant
+    extra = 0
+    fields = ("role", "project", "domain", "is_inherited")
+    autocomplete_fields = ("project", "domain")
+
+
+@admin.register(Group)
+class GroupAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+    """Groups with their members and roles."""
+
+    list_display = ("name", "id", "domain")
+    list_filter = ("domain",)
+    search_fields = ("name", "id")
+    inlines = (MembershipInline, GrantInline)

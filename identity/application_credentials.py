@@ -23,8 +23,9 @@ from identity.errors import (
     NotYours,
     RestrictedCredential,
 )
-from identity.models import ApplicationCredential, Project, Role, RoleAssignment, User
+from identity.models import ApplicationCredential, Project, Role, User
 from identity.rules import require
+from identity.standing import standing_in_project
 
 # A use is written down when the last one noted is older: no write on every request.
 NOTED_EVERY = timedelta(minutes=5)
@@ -140,8 +141,8 @@ def delete_application_credential(*, credential: ApplicationCredential, actor: A
 
 def forget_lapsed(*, user: User, project: Project) -> None:
     """Delete the user's application credentials with roles the user has no more in the project."""
-    assigned = RoleAssignment.objects.filter(user=user, project=project)
-    left = with_implied(assigned.values_list("role__name", flat=True))
+    standing = standing_in_project(user.pk, project.pk)
+    left = with_implied(standing.roles if standing else ())
     left_ids = set(Role.objects.filter(name__in=left).values_list("id", flat=True))
     for credential in ApplicationCredential.objects.filter(user=user, project=project):
         if not left_ids.issuperset(credential.role_ids):

@@ -38,7 +38,16 @@ class RoleFields:
     description: str | None = None
 
 
-def given(changes: ProjectFields | UserFields | RoleFields) -> dict[str, Any]:
+@dataclass(frozen=True)
+class GroupFields:
+    """A group's fields."""
+
+    name: str | None = None
+    domain_id: str | None = None
+    description: str | None = None
+
+
+def given(changes: ProjectFields | UserFields | RoleFields | GroupFields) -> dict[str, Any]:
     """The fields that say something."""
     pairs = ((entry.name, getattr(changes, entry.name)) for entry in fields(changes))
     return {name: value for name, value in pairs if value is not None}

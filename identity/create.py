@@ -22,7 +22,7 @@ def create_project(*, fields: ProjectFields, actor: Actor) -> Project:
     """
     require(actor, "identity:create_project")
     project = Project(**given(fields))
-    project.domain_id = _domain_for(fields.domain_id, actor)
+    project.domain_id = domain_for(fields.domain_id, actor)
     try:
         with transaction.atomic():
             project.save(force_insert=True)
@@ -50,7 +50,7 @@ def create_user(*, fields: UserFields, actor: Actor) -> User:
         default_project=default_project(values.pop("default_project_id", "")),
         **values,
     )
-    user.domain_id = _domain_for(fields.domain_id, actor)
+    user.domain_id = domain_for(fields.domain_id, actor)
     check_new_password(password, user)
     user.set_password(password)
     try:
@@ -92,7 +92,14 @@ def default_project(project_id: str) -> Project | None:
     return project
 
 
-def _domain_for(domain_id: str | None, actor: Actor) -> str:
+def domain_for(domain_id: str | None, actor: Actor) -> str:
+    """The domain of something new: the named one, else that of the actor's token.
+
+    Raises:
+        UnknownReference: there is no such domain.
+    """
+    if domain_id is None and actor.domain_id is not None:
+        return actor.domain_id
     if domain_id is None:
         own = Project.objects.filter(pk=actor.project_id or "").values_list("domain", flat=True)
         return own.first() or DEFAULT_DOMAIN_ID

@@ -10,6 +10,7 @@ from identity.actors import Actor
 from identity.errors import NoSuchThing
 from identity.models import Domain, Project, Role, RoleAssignment, User
 from identity.rules import require
+from identity.standing import projects_with_a_role
 
 M = TypeVar("M", bound=Model)
 
@@ -67,7 +68,7 @@ def projects_of_user(*, user_id: str, actor: Actor) -> QuerySet[Project]:
     """
     require(actor, "identity:list_user_projects", user_id=user_id)
     user = _one(User.objects.all(), "user", user_id)
-    return Project.objects.filter(assignments__user=user).distinct().order_by("name", "id")
+    return projects_with_a_role(user)
 
 
 def find_user(*, user_id: str, actor: Actor) -> User:

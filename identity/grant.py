@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-
-from identity.actors import IMPLIED_ROLES, Actor
+from identity.actors import Actor
 from identity.application_credentials import forget_lapsed
 from identity.errors import NoSuchThing
 from identity.models import Project, Role, RoleAssignment, User
 from identity.rules import require
-
-
-@dataclass(frozen=True)
-class EffectiveRole:
-    """A role that a user has in a project; by `assignment`, through its role or an implied one."""
-
-    assignment: RoleAssignment
-    role: Role
 
 
 def grant_role(*, project: Project, user: User, role: Role, actor: Actor) -> RoleAssignment:
@@ -63,13 +52,3 @@ def granted_roles(*, project: Project, user: User, actor: Actor) -> list[Role]:
     """
     require(actor, "identity:list_grants")
     return list(Role.objects.filter(assignments__project=project, assignments__user=user))
-
-
-def effective_roles(assignments: Iterable[RoleAssignment]) -> Iterator[EffectiveRole]:
-    """Each assignment's role, then those it implies."""
-    by_name = {role.name: role for role in Role.objects.all()}
-    for assignment in assignments:
-        yield EffectiveRole(assignment, assignment.role)
-        for name in IMPLIED_ROLES.get(assignment.role.name, ()):
-            if name in by_name:
-                yield EffectiveRole(assignment, by_name[name])

@@ -7,9 +7,17 @@ from datetime import datetime, timedelta
 
 from identity.application_credentials import is_right_secret, note_use, roles_of
 from identity.errors import LoginRefused
-from identity.models import ApplicationCredential, Project, User
+from identity.models import ApplicationCredential, Domain, Project, User
 from identity.passwords import is_right_password
-from identity.tokens import Token, ValidToken, bound_to, issue_token, read_token, scope_of
+from identity.tokens import (
+    Token,
+    ValidToken,
+    bound_to,
+    domain_scope_of,
+    issue_token,
+    read_token,
+    scope_of,
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,15 @@ class DefaultScope:
     """No wish: the user's default project if there is a role in it, else unscoped."""
 
 
-Scope = Reference | Unscoped | DefaultScope
+@dataclass(frozen=True)
+class DomainScope:
+    """The wish for a token for a domain."""
+
+    id: str = ""
+    name: str = ""
+
+
+Scope = Reference | DomainScope | Unscoped | DefaultScope
 
 
 @dataclass(frozen=True)
@@ -99,11 +115,13 @@ def log_in(
     if len({user.pk for user in users}) != 1:
         raise LoginRefused("no credential, or credentials of two users")
     user = users[0]
-    project, roles = _scope_for(user, scope)
+    place, roles = _scope_for(user, scope)
     token = issue_token(
-        user=user, project=project, methods=methods, now=now, lifetime=lifetime, parent=parent
+        user=user, project=place, methods=methods, now=now, lifetime=lifetime, parent=parent
     )
-    return ValidToken(token, user, project, roles)
+    if isinstance(place, Domain):
+        return ValidToken(token, user, None, roles, domain=place)
+    return ValidToken(token, user, place, roles)
 
 
 def _by_application_credential(
@@ -177,11 +195,15 @@ def _user_with_password(shown: PasswordCredentials) -> User:
     return user
 
 
-def _scope_for(user: User, scope: Scope) -> tuple[Project | None, frozenset[str]]:
+def _scope_for(user: User, scope: Scope) -> tuple[Project | Domain | None, frozenset[str]]:
     if isinstance(scope, Unscoped):
         return None, frozenset()
     if isinstance(scope, DefaultScope):
         return _default_scope(user)
+    if isinstance(scope, DomainScope):
+        named = {"id": scope.id} if scope.id else {"name": scope.name}
+        domain_id = Domain.objects.filter(**named).values_list("id", flat=True).first()
+        return domain_scope_of(user, domain_id or "")
     project_id = Project.objects.filter(**scope.lookup()).values_list("id", flat=True).first()
     if project_id is None:
         raise LoginRefused("no such project")

@@ -145,6 +145,88 @@ class RoleAssignment(models.Model):
         return f"{self.user} is {self.role} in {self.project}"
 
 
+class Group(models.Model):
+    """Users that are given roles together."""
+
+    id = models.CharField(primary_key=True, max_length=64, default=new_id, editable=False)
+    domain = models.ForeignKey(Domain, models.PROTECT, default=DEFAULT_DOMAIN_ID)
+    name = models.CharField(max_length=64)
+    description = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["domain", "name"], name="group_name_in_domain"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """This user is in this group."""
+
+    group = models.ForeignKey(Group, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "group"], name="membership_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} is in {self.group}"
+
+
+def _only(one: str, other: str) -> models.Q:
+    return models.Q(**{f"{one}__isnull": False, f"{other}__isnull": True})
+
+
+class RoleGrant(models.Model):
+    """A role given in any way but to a user in a project, which `RoleAssignment` is.
+
+    One of user and group has it, in one of project and domain; one that is inherited counts in
+    every project of the domain, and not in the domain itself.
+    """
+
+    role = models.ForeignKey(Role, models.CASCADE, related_name="grants")
+    user = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="grants")
+    group = models.ForeignKey(Group, models.CASCADE, null=True, blank=True, related_name="grants")
+    project = models.ForeignKey(
+        Project, models.CASCADE, null=True, blank=True, related_name="grants"
+    )
+    domain = models.ForeignKey(Domain, models.CASCADE, null=True, blank=True, related_name="grants")
+    is_inherited = models.BooleanField("by every project of the domain", default=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=(_only("group", "user") & _only("project", "domain"))
+                & models.Q(is_inherited=False)
+                | (_only("group", "user") | _only("user", "group")) & _only("domain", "project"),
+                name="role_grant_of_one_somewhere",
+            ),
+            models.UniqueConstraint(
+                fields=["group", "project", "role"],
+                condition=models.Q(project__isnull=False),
+                name="role_grant_of_group_in_project",
+            ),
+            models.UniqueConstraint(
+                fields=["group", "domain", "role", "is_inherited"],
+                condition=models.Q(domain__isnull=False, group__isnull=False),
+                name="role_grant_of_group_in_domain",
+            ),
+            models.UniqueConstraint(
+                fields=["user", "domain", "role", "is_inherited"],
+                condition=models.Q(domain__isnull=False, user__isnull=False),
+                name="role_grant_of_user_in_domain",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user or self.group} is {self.role} in {self.project or self.domain}"
+
+
 class AccessRule(models.Model):
     """One kind of request that an application credential may make; a user's own, shared by them."""
 

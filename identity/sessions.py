@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from identity.actors import Actor, with_implied
-from identity.models import Project, RoleAssignment, User
+from identity.models import Project, User
+from identity.standing import projects_with_a_role, standing_in_project
 
 
 def projects_of(user: User) -> list[Project]:
     """The enabled projects in which the user has a role, by name."""
-    return list(
-        Project.objects.filter(
-            enabled=True, domain__enabled=True, assignments__user=user
-        ).distinct()
-    )
+    return list(projects_with_a_role(user).filter(enabled=True, domain__enabled=True))
 
 
 def actor_for(user: User, project_id: str | None, request_id: str = "") -> Actor:
@@ -21,17 +18,13 @@ def actor_for(user: User, project_id: str | None, request_id: str = "") -> Actor
     An administrator's roles elsewhere do not count here: what one may do depends on the project
     that is open, as it does with a token.
     """
-    assignments = RoleAssignment.objects.none()
-    if project_id and user.is_active:
-        assignments = RoleAssignment.objects.filter(
-            user=user, project_id=project_id, project__enabled=True, project__domain__enabled=True
-        ).select_related("role", "project")
-    found = list(assignments)
+    standing = standing_in_project(user.pk, project_id) if project_id and user.is_active else None
+    found = standing if standing is not None and standing.is_enabled else None
     return Actor(
         user_id=user.id,
         user_name=user.name,
-        project_id=found[0].project_id if found else None,
-        project_name=found[0].project.name if found else "",
-        roles=with_implied(assignment.role.name for assignment in found),
+        project_id=found.place.pk if found else None,
+        project_name=found.place.name if found else "",
+        roles=with_implied(found.roles) if found else frozenset(),
         request_id=request_id,
     )

@@ -1,16 +1,17 @@
 """Tokens: signed, not stored; the database says at every use whether they still hold.
 
 A token is a signed list, so issuing one writes nothing. Reading one costs one query: the user's
-roles in the project with user, project and revocation, or the user alone without a project. A token
+roles in the project or domain with user, place and revocation, or the user alone. A token
 of an application credential costs two more: the credential, and the roles that it was given.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from django.core import signing
 from django.db.models import Exists
@@ -18,7 +19,8 @@ from django.db.models import Exists
 from identity.actors import Actor, with_implied
 from identity.application_credentials import note_use, roles_of
 from identity.errors import TokenRefused
-from identity.models import ApplicationCredential, Project, RevokedToken, RoleAssignment, User
+from identity.models import ApplicationCredential, Domain, Project, RevokedToken, User
+from identity.standing import Standing, standing_in_domain, standing_in_project
 
 _SALT = "identity.token"
 _MICROSECOND = timedelta(microseconds=1)
@@ -36,6 +38,7 @@ class Token:
     issued_at: datetime
     expires_at: datetime
     credential_id: str | None = None
+    domain_id: str | None = None
 
     @property
     def text(self) -> str:
@@ -48,8 +51,8 @@ class Token:
             (self.issued_at - _EPOCH) // _MICROSECOND,
             (self.expires_at - _EPOCH) // _MICROSECOND,
         ]
-        if self.credential_id is not None:
-            fields.append(self.credential_id)
+        if self.credential_id or self.domain_id:
+            fields += [self.credential_id, self.domain_id]
         return signing.Signer(salt=_SALT).sign_object(fields)
 
 
@@ -62,6 +65,7 @@ class ValidToken:
     project: Project | None
     roles: frozenset[str]
     credential: ApplicationCredential | None = None
+    domain: Domain | None = None
 
     def actor(self, request_id: str = "") -> Actor:
         """The caller that this token makes."""
@@ -72,6 +76,7 @@ class ValidToken:
             project_name=self.project.name if self.project else "",
             roles=self.roles,
             request_id=request_id,
+            domain_id=self.domain.id if self.domain else None,
             is_restricted=self.credential is not None and not self.credential.is_unrestricted,
         )
 
@@ -79,18 +84,22 @@ class ValidToken:
 def issue_token(
     *,
     user: User,
-    project: Project | None,
+    project: Project | Domain | None,
     methods: Iterable[str],
     now: datetime,
     lifetime: timedelta,
     parent: Token | None = None,
 ) -> Token:
-    """Make a token; one made from another keeps its expiry and its place in the audit chain."""
+    """Make a token for a project, a domain or neither.
+
+    One made from another keeps its expiry and its place in the audit chain.
+    """
     own_audit_id = secrets.token_urlsafe(16)
     known = tuple(dict.fromkeys([*(parent.methods if parent else ()), *methods]))
     return Token(
         user_id=user.id,
-        project_id=project.id if project else None,
+        project_id=project.id if isinstance(project, Project) else None,
+        domain_id=project.id if isinstance(project, Domain) else None,
         methods=known,
         audit_ids=(own_audit_id, parent.audit_ids[-1]) if parent else (own_audit_id,),
         issued_at=now,
@@ -113,26 +122,24 @@ def read_token(text: str, *, now: datetime) -> ValidToken:
     token = _decoded(text)
     if now >= token.expires_at:
         raise TokenRefused("the token has expired")
-    revoked = RevokedToken.objects.filter(audit_id=token.audit_ids[0])
-    if token.project_id is None:
-        users = User.objects.filter(pk=token.user_id).select_related("domain")
-        alone = users.annotate(is_revoked=Exists(revoked)).first()
-        if alone is None:
-            raise TokenRefused("the token's user is gone")
-        _check_user(token, alone, is_revoked=alone.is_revoked)
-        return ValidToken(token, alone, None, frozenset())
-    assignments = list(
-        RoleAssignment.objects.filter(user_id=token.user_id, project_id=token.project_id)
-        .select_related("role", "user__domain", "project__domain")
-        .annotate(is_revoked=Exists(revoked))
+    if token.project_id is None and token.domain_id is None:
+        return _unscoped(token)
+    standing = (
+        standing_in_project(token.user_id, token.project_id, token.audit_ids[0])
+        if token.project_id is not None
+        else standing_in_domain(token.user_id, token.domain_id or "", token.audit_ids[0])
     )
-    project, roles = _scope_in(assignments)
-    user = assignments[0].user
-    _check_user(token, user, is_revoked=assignments[0].is_revoked)
+    if standing is None:
+        raise TokenRefused("the user has no role in the project or domain")
+    place, roles = _scope_in(standing)
+    user = standing.user
+    _check_user(token, user, is_revoked=standing.is_revoked)
+    if isinstance(place, Domain):
+        return ValidToken(token, user, None, roles, domain=place)
     credential = _credential_of(token, now)
     if credential is not None:
         roles = roles_of(credential, roles)
-    return ValidToken(token, user, project, roles, credential)
+    return ValidToken(token, user, place, roles, credential)
 
 
 def revoke_token(token: Token) -> None:
@@ -148,21 +155,36 @@ def scope_of(user: User, project_id: str) -> tuple[Project, frozenset[str]]:
     Raises:
         TokenRefused: no such project, a disabled one, or the user has no role there.
     """
-    assignments = list(
-        RoleAssignment.objects.filter(user=user, project_id=project_id).select_related(
-            "role", "project__domain"
-        )
-    )
-    return _scope_in(assignments)
+    place, roles = _scope_in(standing_in_project(user.pk, project_id))
+    return cast("Project", place), roles
 
 
-def _scope_in(assignments: Sequence[RoleAssignment]) -> tuple[Project, frozenset[str]]:
-    if not assignments:
-        raise TokenRefused("the user has no role in the project")
-    project = assignments[0].project
-    if not (project.enabled and project.domain.enabled):
+def domain_scope_of(user: User, domain_id: str) -> tuple[Domain, frozenset[str]]:
+    """The enabled domain and the user's roles in it, with the implied ones; one query.
+
+    Raises:
+        TokenRefused: no such domain, a disabled one, or the user has no role there.
+    """
+    place, roles = _scope_in(standing_in_domain(user.pk, domain_id))
+    return cast("Domain", place), roles
+
+
+def _unscoped(token: Token) -> ValidToken:
+    revoked = RevokedToken.objects.filter(audit_id=token.audit_ids[0])
+    users = User.objects.filter(pk=token.user_id).select_related("domain")
+    alone = users.annotate(is_revoked=Exists(revoked)).first()
+    if alone is None:
+        raise TokenRefused("the token's user is gone")
+    _check_user(token, alone, is_revoked=alone.is_revoked)
+    return ValidToken(token, alone, None, frozenset())
+
+
+def _scope_in(standing: Standing | None) -> tuple[Project | Domain, frozenset[str]]:
+    if standing is None:
+        raise TokenRefused("the user has no role in the project or domain")
+    if not standing.is_enabled:
         raise TokenRefused("the project or its domain is disabled")
-    return project, with_implied(assignment.role.name for assignment in assignments)
+    return standing.place, with_implied(standing.roles)
 
 
 def _credential_of(token: Token, now: datetime) -> ApplicationCredential | None:
@@ -192,6 +214,7 @@ def _decoded(text: str) -> Token:
         issued_at=_EPOCH + issued * _MICROSECOND,
         expires_at=_EPOCH + expires * _MICROSECOND,
         credential_id=more[0] if more else None,
+        domain_id=more[1] if len(more) > 1 else None,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -28,4 +30,9 @@ class TokenAuthentication(BaseAuthentication):
         rules = valid.credential.access_rules if valid.credential else None
         if rules is not None and not is_allowed(rules, request.method or "", request.path_info):
             raise TokenRefused("no access rule of the application credential allows the request")
-        return valid.actor(getattr(request, "request_id", "")), valid
+        actor = valid.actor(getattr(request, "request_id", ""))
+        if valid.domain is not None and not request.path_info.startswith("/identity/"):
+            # Roles in a domain are about people and projects: to the other services the token is
+            # as one without a scope.
+            actor = replace(actor, roles=frozenset())
+        return actor, valid

@@ -94,6 +94,9 @@ CREATE_USER = _envelope("user", _USER, "name")
 UPDATE_USER = _envelope("user", _USER)
 CREATE_ROLE = _envelope("role", _ROLE, "name")
 UPDATE_ROLE = _envelope("role", _ROLE)
+_GROUP = {"name": _name(64), "description": _TEXT, **_DOMAIN_ID}
+CREATE_GROUP = _envelope("group", _GROUP, "name")
+UPDATE_GROUP = _envelope("group", _GROUP)
 CREATE_APPLICATION_CREDENTIAL = _envelope("application_credential", _APPLICATION_CREDENTIAL, "name")
 CHANGE_PASSWORD = _envelope(
     "user",

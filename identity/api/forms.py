@@ -9,8 +9,16 @@ from typing import Any
 from django.conf import settings
 
 from identity.catalog import Endpoint, Service, services
-from identity.grant import EffectiveRole
-from identity.models import AccessRule, ApplicationCredential, Domain, Project, Role, User
+from identity.holdings import HeldRole
+from identity.models import (
+    AccessRule,
+    ApplicationCredential,
+    Domain,
+    Group,
+    Project,
+    Role,
+    User,
+)
 from identity.tokens import ValidToken
 
 Json = dict[str, Any]
@@ -92,28 +100,46 @@ def role_form(role: Role) -> Json:
     }
 
 
-def assignment_form(entry: EffectiveRole, *, with_names: bool) -> Json:
-    """Who has the role where; through an implied role, with a link to the one that implies it."""
-    assignment, role = entry.assignment, entry.role
-    user, project = assignment.user, assignment.project
-    links = {
-        "assignment": address(
-            *("projects", project.id, "users", user.id, "roles", assignment.role.id)
-        )
-    }
-    if role.id != assignment.role.id:
-        links["prior_role"] = address("prior_roles", assignment.role.id, "implies", role.id)
-    form: Json = {
-        "role": {"id": role.id},
-        "user": {"id": user.id},
-        "scope": {"project": {"id": project.id}},
+def assignment_form(entry: HeldRole, *, with_names: bool) -> Json:
+    """Who has the role where; an effective one links to what it comes from."""
+    holding, role = entry.holding, entry.role
+    holder, place = holding.holder, holding.place
+    prior = entry.by_role or role
+    links = {"assignment": _assignment_address(entry, prior)}
+    if entry.by_group is not None and isinstance(holder, User):
+        links["membership"] = address("groups", entry.by_group.id, "users", holder.id)
+    if entry.by_role is not None:
+        links["prior_role"] = address("prior_roles", prior.id, "implies", role.id)
+    scope: Json = {_kind(place): _named(place, with_names=with_names)}
+    if holding.is_inherited or entry.by_domain is not None:
+        scope["OS-INHERIT:inherited_to"] = "projects"
+    return {
+        "role": {"id": role.id, **({"name": role.name} if with_names else {})},
+        _kind(holder): _named(holder, with_names=with_names),
+        "scope": scope,
         "links": links,
     }
-    if with_names:
-        form["role"]["name"] = role.name
-        form["user"].update(name=user.name, domain=_domain_name(user.domain))
-        form["scope"]["project"].update(name=project.name, domain=_domain_name(project.domain))
-    return form
+
+
+def _assignment_address(entry: HeldRole, role: Role) -> str:
+    holder = entry.by_group or entry.holding.holder
+    place = entry.by_domain or entry.holding.place
+    parts = [f"{_kind(place)}s", place.id, f"{_kind(holder)}s", holder.id, "roles", role.id]
+    if entry.holding.is_inherited or entry.by_domain is not None:
+        return address("OS-INHERIT", *parts, "inherited_to_projects")
+    return address(*parts)
+
+
+def _kind(thing: User | Group | Project | Domain) -> str:
+    return type(thing).__name__.lower()
+
+
+def _named(thing: User | Group | Project | Domain, *, with_names: bool) -> Json:
+    if not with_names:
+        return {"id": thing.id}
+    if isinstance(thing, Domain):
+        return _domain_name(thing)
+    return {"id": thing.id, "name": thing.name, "domain": _domain_name(thing.domain)}
 
 
 def _domain_name(domain: Domain) -> Json:
@@ -143,6 +169,9 @@ def token_form(valid: ValidToken, *, with_catalog: bool = True) -> Json:
             "domain": _domain_name(project.domain),
         }
         form["is_domain"] = False
+    if valid.domain is not None:
+        form["domain"] = _domain_name(valid.domain)
+    if valid.project is not None or valid.domain is not None:
         roles = Role.objects.filter(name__in=valid.roles)
         form["roles"] = [{"id": role.id, "name": role.name} for role in roles]
         if with_catalog:
@@ -183,6 +212,17 @@ def catalog_form() -> list[Json]:
         }
         for service in services(settings.PUBLIC_URL)
     ]
+
+
+def group_form(group: Group) -> Json:
+    """A group."""
+    return {
+        "id": group.id,
+        "name": group.name,
+        "domain_id": group.domain_id,
+        "description": group.description,
+        "links": {"self": address("groups", group.id)},
+    }
 
 
 def application_credential_form(

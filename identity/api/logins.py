@@ -10,6 +10,7 @@ from identity.errors import LoginRefused, MethodNotSupported
 from identity.login import (
     Credentials,
     DefaultScope,
+    DomainScope,
     PasswordCredentials,
     Reference,
     Scope,
@@ -133,6 +134,8 @@ def _scope(scope: Any) -> Scope:
         return Unscoped()
     if "project" in scope:
         return _reference(scope["project"])
+    if "domain" in scope:
+        return DomainScope(**scope["domain"])
     raise LoginRefused(f"scope {next(iter(scope), 'nothing')} is not offered")
 
 

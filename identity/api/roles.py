@@ -5,27 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.http import QueryDict
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.errors import Invalid
 from identity.api.bodies import CREATE_ROLE, UPDATE_ROLE
 from identity.api.filters import narrowed, present
-from identity.api.forms import address, assignment_form, listing, role_form
+from identity.api.forms import assignment_form, listing, role_form
 from identity.api.views import IdentityView
 from identity.changes import RoleFields
 from identity.create import create_role
 from identity.delete import delete_role
-from identity.find import all_assignments, all_roles, find_project, find_role, find_user
-from identity.grant import (
-    EffectiveRole,
-    check_grant,
-    effective_roles,
-    grant_role,
-    granted_roles,
-    revoke_role,
+from identity.find import (
+    all_assignments,
+    all_roles,
+    find_domain,
+    find_project,
+    find_role,
+    find_user,
 )
-from identity.models import Project, Role, User
+from identity.holdings import (
+    HeldRole,
+    Holding,
+    all_grants,
+    as_held,
+    check_role,
+    effective,
+    give_role,
+    held_roles,
+    take_role,
+)
+from identity.memberships import find_group
+from identity.models import Domain, Group, Project, User
 from identity.update import update_role
 
 
@@ -74,70 +87,103 @@ class RoleView(IdentityView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class Grants(IdentityView):
-    """The roles of a user in a project, as assigned."""
+class GrantBase(IdentityView):
+    """The roles of a user or a group in a project or a domain, or inherited from a domain.
 
-    def get(self, request: Request, scope_id: str, user_id: str) -> Response:
+    The address says which: `places` and `holders` are its words.
+    """
+
+    places = "projects"
+    holders = "users"
+    is_inherited = False
+
+    def holding(self, scope_id: str, holder_id: str) -> Holding:
+        """What the address names."""
+        place: Project | Domain
+        holder: User | Group
+        if self.places == "projects":
+            place = find_project(project_id=scope_id, actor=self.actor)
+        else:
+            place = find_domain(domain_id=scope_id, actor=self.actor)
+        if self.holders == "users":
+            holder = find_user(user_id=holder_id, actor=self.actor)
+        else:
+            holder = find_group(group_id=holder_id, actor=self.actor)
+        return Holding(holder, place, self.is_inherited)
+
+
+class Grants(GrantBase):
+    """The roles, as assigned."""
+
+    def get(self, request: Request, scope_id: str, holder_id: str) -> Response:
         """The list."""
-        project = find_project(project_id=scope_id, actor=self.actor)
-        user = find_user(user_id=user_id, actor=self.actor)
-        roles = granted_roles(project=project, user=user, actor=self.actor)
-        url = address("projects", scope_id, "users", user_id, "roles")
-        return Response(listing("roles", map(role_form, roles), url))
+        holding = self.holding(scope_id, holder_id)
+        roles = held_roles(holding=holding, actor=self.actor)
+        return Response(listing("roles", map(role_form, roles), self.own_address))
 
 
-class Grant(IdentityView):
-    """One role of a user in a project."""
+class Grant(GrantBase):
+    """One role."""
 
-    def _named(self, scope_id: str, user_id: str, role_id: str) -> tuple[Project, User, Role]:
-        return (
-            find_project(project_id=scope_id, actor=self.actor),
-            find_user(user_id=user_id, actor=self.actor),
-            find_role(role_id=role_id, actor=self.actor),
-        )
-
-    def get(self, request: Request, scope_id: str, user_id: str, role_id: str) -> Response:
-        """204 if the user has it, else 404."""
-        project, user, role = self._named(scope_id, user_id, role_id)
-        check_grant(project=project, user=user, role=role, actor=self.actor)
+    def get(self, request: Request, scope_id: str, holder_id: str, role_id: str) -> Response:
+        """204 if it is held, else 404."""
+        holding = self.holding(scope_id, holder_id)
+        role = find_role(role_id=role_id, actor=self.actor)
+        check_role(holding=holding, role=role, actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    def put(self, request: Request, scope_id: str, user_id: str, role_id: str) -> Response:
+    def put(self, request: Request, scope_id: str, holder_id: str, role_id: str) -> Response:
         """Give it."""
-        project, user, role = self._named(scope_id, user_id, role_id)
-        grant_role(project=project, user=user, role=role, actor=self.actor)
+        holding = self.holding(scope_id, holder_id)
+        role = find_role(role_id=role_id, actor=self.actor)
+        give_role(holding=holding, role=role, actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    def delete(self, request: Request, scope_id: str, user_id: str, role_id: str) -> Response:
+    def delete(self, request: Request, scope_id: str, holder_id: str, role_id: str) -> Response:
         """Take it back."""
-        project, user, role = self._named(scope_id, user_id, role_id)
-        revoke_role(project=project, user=user, role=role, actor=self.actor)
+        holding = self.holding(scope_id, holder_id)
+        role = find_role(role_id=role_id, actor=self.actor)
+        take_role(holding=holding, role=role, actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class Assignments(IdentityView):
     """Who has which role where."""
 
-    # Of these there are none: no groups, no roles in a domain or on the system, none inherited.
-    _EMPTY = ("group.id", "scope.domain.id", "scope.system", "scope.OS-INHERIT:inherited_to")
-
     def get(self, request: Request) -> Response:
-        """As assigned or, with `effective`, with what the roles imply."""
+        """As assigned or, with `effective`, for each user what groups and roles come to."""
         query = request.query_params
         columns = {"user.id": "user_id", "scope.project.id": "project_id"}
         assignments = narrowed(all_assignments(actor=self.actor), query, columns)
-        if any(query.get(key) for key in self._EMPTY):
-            assignments = assignments.none()
-        found: Iterable[EffectiveRole] = (
-            effective_roles(assignments)
-            if present(query, "effective")
-            else (EffectiveRole(assignment, assignment.role) for assignment in assignments)
-        )
-        wanted = query.get("role.id")
+        grants = all_grants(actor=self.actor)
+        is_effective = present(query, "effective")
+        if is_effective and "group.id" in query:
+            raise Invalid(
+                "Combining effective and group filter will always result in an empty list."
+            )
+        held: Iterable[HeldRole] = as_held(assignments, grants)
+        found = effective(held) if is_effective else held
         with_names = present(query, "include_names")
         forms = [
             assignment_form(entry, with_names=with_names)
             for entry in found
-            if wanted is None or entry.role.id == wanted
+            if _is_wanted(entry, query)
         ]
         return Response(listing("role_assignments", forms, self.own_address))
+
+
+def _is_wanted(entry: HeldRole, query: QueryDict) -> bool:
+    """Whether an entry passes every filter of the query; roles on the system there are none."""
+    holder, place = entry.holding.holder, entry.holding.place
+    own = {
+        "user.id": holder.id if isinstance(holder, User) else None,
+        "group.id": holder.id if isinstance(holder, Group) else None,
+        "scope.project.id": place.id if isinstance(place, Project) else None,
+        "scope.domain.id": place.id if isinstance(place, Domain) else None,
+        "role.id": entry.role.id,
+        "scope.system": None,
+        "scope.OS-INHERIT:inherited_to": "projects"
+        if entry.holding.is_inherited or entry.by_domain
+        else None,
+    }
+    return all(own[key] == query[key] for key in own if query.get(key))

@@ -15,6 +15,7 @@ from cloudportal.errors import Invalid
 from identity.api.forms import (
     address,
     catalog_form,
+    domain_form,
     listing,
     project_form,
     token_form,
@@ -26,6 +27,7 @@ from identity.errors import NotYours, TokenNotFound, TokenRefused
 from identity.login import log_in
 from identity.rules import require
 from identity.sessions import projects_of
+from identity.standing import domains_with_a_role
 from identity.tokens import ValidToken, read_token, revoke_token
 
 
@@ -84,7 +86,7 @@ class Catalog(IdentityView):
 
     def get(self, request: Request) -> Response:
         """The services and their addresses; an unscoped token has none."""
-        if self.actor.project_id is None:
+        if self.actor.project_id is None and self.actor.domain_id is None:
             raise NotYours("identity:get_auth_catalog")
         return Response({"catalog": catalog_form(), "links": {"self": address("auth", "catalog")}})
 
@@ -99,11 +101,12 @@ class Projects(IdentityView):
 
 
 class Domains(IdentityView):
-    """The domains to which the caller may scope a token: none, for no role is given in a domain."""
+    """The domains to which the caller may scope a token."""
 
     def get(self, request: Request) -> Response:
-        """An empty list."""
-        return Response(listing("domains", [], address("auth", "domains")))
+        """By name."""
+        found = domains_with_a_role(self.valid.user).filter(enabled=True)
+        return Response(listing("domains", map(domain_form, found), address("auth", "domains")))
 
 
 class System(IdentityView):

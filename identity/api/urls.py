@@ -11,6 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from identity.api import (
     application_credentials,
+    groups,
     projects,
     roles,
     services,
@@ -31,6 +32,32 @@ def _tokens(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase
     return view(request, *args, **kwargs)
 
 
+def _grant_paths(
+    places: str, holders: str, *, before: str = "", after: str = ""
+) -> list[URLPattern | URLResolver]:
+    words: dict[str, Any] = {
+        "places": places,
+        "holders": holders,
+        "is_inherited": bool(after),
+    }
+    base = f"{before}/{places}/<str:scope_id>/{holders}/<str:holder_id>/roles"
+    return [
+        path(f"{base}{after}", roles.Grants.as_view(**words)),
+        path(f"{base}/<str:role_id>{after}", roles.Grant.as_view(**words)),
+    ]
+
+
+_inherited = {"before": "/OS-INHERIT", "after": "/inherited_to_projects"}
+# What all projects of a domain inherit comes first: its list looks like a role of that name.
+_grants: list[URLPattern | URLResolver] = [
+    *_grant_paths("domains", "users", **_inherited),
+    *_grant_paths("domains", "groups", **_inherited),
+    *_grant_paths("projects", "users"),
+    *_grant_paths("projects", "groups"),
+    *_grant_paths("domains", "users"),
+    *_grant_paths("domains", "groups"),
+]
+
 _v3: list[URLPattern | URLResolver] = [
     path("", versions.Version.as_view()),
     path("/auth/tokens", _tokens),
@@ -46,7 +73,7 @@ _v3: list[URLPattern | URLResolver] = [
     path("/users/<str:user_id>", users.UserView.as_view()),
     path("/users/<str:user_id>/password", users.Password.as_view()),
     path("/users/<str:user_id>/projects", projects.UserProjects.as_view()),
-    path("/users/<str:user_id>/groups", users.UserGroups.as_view()),
+    path("/users/<str:user_id>/groups", groups.UserGroups.as_view()),
     path(
         "/users/<str:user_id>/application_credentials",
         application_credentials.ApplicationCredentials.as_view(),
@@ -60,13 +87,13 @@ _v3: list[URLPattern | URLResolver] = [
         "/users/<str:user_id>/access_rules/<str:rule_id>",
         application_credentials.AccessRuleView.as_view(),
     ),
+    path("/groups", groups.Groups.as_view()),
+    path("/groups/<str:group_id>", groups.GroupView.as_view()),
+    path("/groups/<str:group_id>/users", groups.Members.as_view()),
+    path("/groups/<str:group_id>/users/<str:user_id>", groups.Member.as_view()),
     path("/roles", roles.Roles.as_view()),
     path("/roles/<str:role_id>", roles.RoleView.as_view()),
-    path("/projects/<str:scope_id>/users/<str:user_id>/roles", roles.Grants.as_view()),
-    path(
-        "/projects/<str:scope_id>/users/<str:user_id>/roles/<str:role_id>",
-        roles.Grant.as_view(),
-    ),
+    *_grants,
     path("/role_assignments", roles.Assignments.as_view()),
     path("/services", services.Services.as_view()),
     path("/services/<str:service_id>", services.ServiceView.as_view()),

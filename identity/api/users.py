@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from identity.api.bodies import CHANGE_PASSWORD, CREATE_USER, UPDATE_USER
 from identity.api.filters import flag, narrowed
-from identity.api.forms import address, listing, user_form
+from identity.api.forms import listing, user_form
 from identity.api.versions import OpenView
 from identity.api.views import IdentityView
 from identity.changes import UserFields
@@ -85,12 +85,3 @@ class Password(OpenView):
         body = CHANGE_PASSWORD.check(request.data)["user"]
         change_password(user_id=user_id, original=body["original_password"], new=body["password"])
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-class UserGroups(IdentityView):
-    """The groups of a user: none, for there are no groups."""
-
-    def get(self, request: Request, user_id: str) -> Response:
-        """An empty list."""
-        find_user(user_id=user_id, actor=self.actor)
-        return Response(listing("groups", [], address("users", user_id, "groups")))

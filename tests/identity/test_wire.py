@@ -185,3 +185,32 @@ def test_real_clients_make_and_use_an_application_credential(cloud, member, demo
         session.Session(auth=auth).get(f"{cloud}/v3/users/{member.id}")
     rules = run(cloud, "access", "rule", "list", "-f", "json", user="mia", project="demo")
     run(cloud, "access", "rule", "delete", rules[0]["ID"], user="mia", project="demo")
+
+
+def test_the_command_line_gives_roles_by_groups_and_domains(cloud, make_user):
+    make_user("nia")
+    run(cloud, "group", "create", "team", "-f", "json")
+    run(cloud, "group", "add", "user", "team", "nia")
+    run(cloud, "role", "add", "--project", "demo", "--group", "team", "reader")
+    run(cloud, "role", "add", "--domain", "default", "--user", "nia", "--inherited", "member")
+    run(cloud, "role", "add", "--domain", "default", "--user", "nia", "reader")
+    listed = run(cloud, "role", "assignment", "list", "--group", "team", "--names", "-f", "json")
+    words = ("role", "assignment", "list", "--effective", "--names", "--user", "nia")
+    effective = run(cloud, *words, "--project", "demo", "-f", "json")
+    mine = run(cloud, "project", "list", "-f", "json", user="nia", project="demo")
+    auth = v3.Password(
+        auth_url=cloud,
+        username="nia",
+        password=PASSWORD,
+        user_domain_id="default",
+        domain_id="default",
+    )
+
+    assert [(entry["Group"], entry["Project"]) for entry in listed] == [
+        ("team@Default", "demo@Default")
+    ]
+    assert {entry["Role"] for entry in effective} == {"member", "reader"}
+    assert {entry["Name"] for entry in mine} == {"demo", "other"}
+    assert auth.get_access(session.Session(auth=auth)).role_names == ["reader"]
+    run(cloud, "group", "remove", "user", "team", "nia")
+    run(cloud, "group", "delete", "team")

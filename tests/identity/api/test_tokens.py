@@ -141,6 +141,7 @@ def test_nocatalog_leaves_the_catalog_out(wire, member):
         {"project": {"name": "other", "domain": {"id": "default"}}},
         {"project": {"name": "demo", "domain": {"id": "nowhere"}}},
         {"domain": {"id": "default"}},
+        {"domain": {"name": "nowhere"}},
         {"system": {"all": True}},
         {"OS-TRUST:trust": {"id": "x"}},
     ],

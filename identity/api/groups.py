@@ -1,0 +1,122 @@
+"""Groups and who is in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from identity.api.bodies import CREATE_GROUP, UPDATE_GROUP
+from identity.api.filters import narrowed
+from identity.api.forms import group_form, listing, user_form
+from identity.api.views import IdentityView
+from identity.changes import GroupFields
+from identity.find import find_user
+from identity.memberships import (
+    add_member,
+    all_groups,
+    check_member,
+    create_group,
+    delete_group,
+    find_group,
+    groups_of_user,
+    members_of,
+    remove_member,
+    update_group,
+)
+from identity.models import Group, User
+
+
+def _fields(body: dict[str, Any]) -> GroupFields:
+    return GroupFields(
+        name=body.get("name"),
+        domain_id=body.get("domain_id"),
+        description=body["description"] or "" if "description" in body else None,
+    )
+
+
+class Groups(IdentityView):
+    """All groups."""
+
+    def get(self, request: Request) -> Response:
+        """By name; `name` and `domain_id` narrow it."""
+        columns = {"name": "name", "domain_id": "domain_id"}
+        groups = narrowed(all_groups(actor=self.actor), request.query_params, columns)
+        return Response(listing("groups", map(group_form, groups), self.own_address))
+
+    def post(self, request: Request) -> Response:
+        """Make one; 201."""
+        body = CREATE_GROUP.check(request.data)["group"]
+        group = create_group(fields=_fields(body), actor=self.actor)
+        return Response({"group": group_form(group)}, status=status.HTTP_201_CREATED)
+
+
+class GroupView(IdentityView):
+    """One group."""
+
+    def get(self, request: Request, group_id: str) -> Response:
+        """The group."""
+        return Response({"group": group_form(find_group(group_id=group_id, actor=self.actor))})
+
+    def patch(self, request: Request, group_id: str) -> Response:
+        """Change what the body names."""
+        group = find_group(group_id=group_id, actor=self.actor)
+        body = UPDATE_GROUP.check(request.data)["group"]
+        group = update_group(group=group, fields=_fields(body), actor=self.actor)
+        return Response({"group": group_form(group)})
+
+    def delete(self, request: Request, group_id: str) -> Response:
+        """Delete it."""
+        delete_group(group=find_group(group_id=group_id, actor=self.actor), actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class Members(IdentityView):
+    """The users in a group."""
+
+    def get(self, request: Request, group_id: str) -> Response:
+        """By name; `name` narrows it."""
+        group = find_group(group_id=group_id, actor=self.actor)
+        members = members_of(group=group, actor=self.actor)
+        users = narrowed(members, request.query_params, {"name": "name"})
+        return Response(listing("users", map(user_form, users), self.own_address))
+
+
+class Member(IdentityView):
+    """One user in a group."""
+
+    def _named(self, group_id: str, user_id: str) -> tuple[Group, User]:
+        return (
+            find_group(group_id=group_id, actor=self.actor),
+            find_user(user_id=user_id, actor=self.actor),
+        )
+
+    def get(self, request: Request, group_id: str, user_id: str) -> Response:
+        """204 if the user is in it, else 404."""
+        group, user = self._named(group_id, user_id)
+        check_member(group=group, user=user, actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def put(self, request: Request, group_id: str, user_id: str) -> Response:
+        """Put the user in."""
+        group, user = self._named(group_id, user_id)
+        add_member(group=group, user=user, actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def delete(self, request: Request, group_id: str, user_id: str) -> Response:
+        """Take the user out."""
+        group, user = self._named(group_id, user_id)
+        remove_member(group=group, user=user, actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class UserGroups(IdentityView):
+    """The groups of a user."""
+
+    def get(self, request: Request, user_id: str) -> Response:
+        """By name."""
+        user = find_user(user_id=user_id, actor=self.actor)
+        groups = groups_of_user(user=user, actor=self.actor)
+        return Response(listing("groups", map(group_form, groups), self.own_address))
