@@ -32,6 +32,10 @@ ENVIRONMENT = {
     "CLOUDPORTAL_WORKERS": "django-q2 worker processes of the default queue. Default: 2.",
     "CLOUDPORTAL_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR. Default: INFO.",
     "CLOUDPORTAL_TOKEN_LIFETIME_S": "Lifetime of an identity token in seconds. Default: 3600.",
+    "CLOUDPORTAL_LOCKOUT_TRIES": "Wrong passwords in a row that lock a user out, 0: never. "
+    "Default: 10.",
+    "CLOUDPORTAL_LOCKOUT_S": "Seconds from the last wrong password until the lock ends. "
+    "Default: 300.",
     "CLOUDPORTAL_MAX_IMAGE_BYTES": "Largest image upload in bytes. Default: 64 GiB.",
     "CLOUDPORTAL_IMAGES": "Folder of image data, one for all machines. Default: VAR/images.",
     "CLOUDPORTAL_SHELVED_OFFLOAD_S": "Seconds after which shelved servers leave their hosts, "
@@ -253,6 +257,8 @@ Q_CLUSTER = {
 }
 
 TOKEN_LIFETIME_S = env.int("CLOUDPORTAL_TOKEN_LIFETIME_S", 3600)
+LOCKOUT_TRIES = env.int("CLOUDPORTAL_LOCKOUT_TRIES", 10)
+LOCKOUT_S = env.int("CLOUDPORTAL_LOCKOUT_S", 300)
 CONSOLE_LIFETIME_S = env.int("CLOUDPORTAL_CONSOLE_LIFETIME_S", 600)
 MAX_IMAGE_BYTES = env.int("CLOUDPORTAL_MAX_IMAGE_BYTES", 64 * 1024**3)
 SHELVED_OFFLOAD_S = env.int("CLOUDPORTAL_SHELVED_OFFLOAD_S", 0)

@@ -98,7 +98,10 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # no subscript at r
     search_fields = ("name", "id", "email")
     ordering = ("name",)
     filter_horizontal = ()
-    readonly_fields = ("id", "created_at", "last_login", "tokens_valid_from")
+    readonly_fields = (
+        *("id", "created_at", "last_login", "tokens_valid_from"),
+        *("failed_logins", "last_failed_at"),
+    )
     autocomplete_fields = ("default_project",)
     inlines = (AssignmentInline,)
     fieldsets = (
@@ -106,6 +109,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # no subscript at r
         ("About", {"fields": ("id", "description", "email", "default_project")}),
         ("May", {"fields": ("is_active", "is_staff", "is_superuser")}),
         ("When", {"fields": ("created_at", "last_login", "tokens_valid_from")}),
+        ("Wrong passwords", {"fields": ("failed_logins", "last_failed_at")}),
     )
     add_fieldsets = (
         (None, {"fields": ("name", "domain", "usable_password", "password1", "password2")}),

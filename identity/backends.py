@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
+from django.utils import timezone
 
 from identity.models import DEFAULT_DOMAIN_ID, User
 from identity.passwords import is_right_password
@@ -27,4 +28,4 @@ class DomainBackend(ModelBackend):
             return None
         domain = kwargs.get("domain", DEFAULT_DOMAIN_ID)
         user = User.objects.select_related("domain").filter(name=name, domain_id=domain).first()
-        return user if is_right_password(user, password) else None
+        return user if is_right_password(user, password, timezone.now()) else None

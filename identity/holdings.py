@@ -132,7 +132,7 @@ def effective(held: Iterable[HeldRole]) -> Iterator[HeldRole]:
         members.setdefault(str(row.group_id), []).append(row.user)
     projects: dict[str, list[Project]] = {}
     for project in Project.objects.select_related("domain"):
-        projects.setdefault(project.domain_id, []).append(project)
+        projects.setdefault(str(project.domain_id), []).append(project)
     for entry in held:
         for each in _in_projects(entry, projects):
             for one in _for_members(each, members):

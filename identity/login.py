@@ -110,7 +110,7 @@ def log_in(
         users.append(shown.user)
         methods.append("token")
     if credentials.password is not None:
-        users.append(_user_with_password(credentials.password))
+        users.append(_user_with_password(credentials.password, now))
         methods.append("password")
     if len({user.pk for user in users}) != 1:
         raise LoginRefused("no credential, or credentials of two users")
@@ -186,12 +186,10 @@ def _same_again(
     return replace(shown, token=bound_to(token, credential))
 
 
-def _user_with_password(shown: PasswordCredentials) -> User:
+def _user_with_password(shown: PasswordCredentials, now: datetime) -> User:
     user = User.objects.select_related("domain").filter(**shown.user.lookup()).first()
-    if user is None or not is_right_password(user, shown.password):
-        if user is None:
-            is_right_password(None, shown.password)
-        raise LoginRefused("unknown or disabled user, or wrong password")
+    if not is_right_password(user, shown.password, now) or user is None:
+        raise LoginRefused("unknown, disabled or locked-out user, or wrong password")
     return user
 
 

@@ -92,6 +92,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     # Tokens issued before this instant are refused: set by a password change or a disablement.
     tokens_valid_from = models.DateTimeField(default=timezone.now, editable=False)
+    # Wrong passwords in a row, and when the last one came.
+    failed_logins = models.PositiveIntegerField(default=0, editable=False)
+    last_failed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     USERNAME_FIELD = "name"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -107,9 +110,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name
 
     def set_password(self, raw_password: str | None) -> None:
-        """Take another password, by whichever way it comes; tokens of before end with it."""
+        """Take another password, by whichever way it comes; tokens of before, and a lock, end."""
         super().set_password(raw_password)
         self.tokens_valid_from = timezone.now()
+        self.failed_logins = 0
 
 
 class Role(models.Model):

@@ -68,19 +68,19 @@ def update_user(*, user: User, fields: UserFields, actor: Actor, now: datetime) 
     return user
 
 
-def change_password(*, user_id: str, original: str, new: str) -> None:
+def change_password(*, user_id: str, original: str, new: str, now: datetime) -> None:
     """Give oneself another password, by showing the old one; ends all tokens.
 
     Raises:
-        LoginRefused: no such user, a disabled one, or the wrong old password.
+        LoginRefused: no such user, a disabled or locked-out one, or the wrong old password.
         WeakPassword: the new password does not meet the rules.
     """
     user = User.objects.select_related("domain").filter(pk=user_id).first()
-    if not is_right_password(user, original) or user is None:
+    if not is_right_password(user, original, now) or user is None:
         raise LoginRefused("unknown or disabled user, or wrong original password")
     check_new_password(new, user)
     user.set_password(new)
-    user.save(update_fields=["password", "tokens_valid_from"])
+    user.save(update_fields=["password", "tokens_valid_from", "failed_logins"])
 
 
 def update_role(*, role: Role, fields: RoleFields, actor: Actor) -> Role:

@@ -83,5 +83,10 @@ class Password(OpenView):
     def post(self, request: Request, user_id: str) -> Response:
         """Change it; 204."""
         body = CHANGE_PASSWORD.check(request.data)["user"]
-        change_password(user_id=user_id, original=body["original_password"], new=body["password"])
+        change_password(
+            user_id=user_id,
+            original=body["original_password"],
+            new=body["password"],
+            now=timezone.now(),
+        )
         return Response(status=status.HTTP_204_NO_CONTENT)
