@@ -1,0 +1,135 @@
+"""Domains that were there before, marked and let go: on libvirt's simulated host and a real one."""
+
+from uuid import uuid4
+
+import libvirt
+import pytest
+
+from hypervisors.libvirt import adopt, guest, suspend
+from hypervisors.libvirt.connection import open_connection
+from hypervisors.libvirt.errors import NotThere
+from tests.hypervisors.libvirt import specs
+from tests.hypervisors.libvirt.machine import URI
+
+OTHERS = "<metadata><a:note xmlns:a='urn:someone:else'>keep</a:note></metadata>"
+XML = (
+    "<domain type='{type}'><name>legacy-{uuid}</name><uuid>{uuid}</uuid>{metadata}"
+    "<memory unit='KiB'>65537</memory><vcpu>2</vcpu><os><type arch='x86_64'>hvm</type></os>"
+    "<devices>"
+    "<disk type='file' device='disk'><source file='/nowhere/legacy.raw'/>"
+    "<target dev='vda' bus='virtio'/></disk>"
+    "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/><readonly/></disk>"
+    "<interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='br0'/>"
+    "<model type='virtio'/></interface>"
+    "<graphics type='vnc' port='-1' passwd='secret'/></devices></domain>"
+)
+
+
+@pytest.fixture(params=["test:///default", pytest.param(URI, marks=pytest.mark.lab)])
+def connection(request):
+    opened = open_connection(request.param)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def define(connection):
+    """Define a domain as somebody else does."""
+    made = []
+
+    def make(metadata=""):
+        uuid = uuid4()
+        kind = connection.call(lambda raw: "test" if raw.getType() == "TEST" else "qemu")
+        xml = XML.format(type=kind, uuid=uuid, metadata=metadata)
+        connection.call(lambda raw: raw.defineXML(xml))
+        made.append(uuid)
+        return uuid
+
+    yield make
+    for uuid in made:
+        guest.destroy_guest(connection, uuid)
+        connection.call(lambda raw, uuid=uuid: raw.lookupByUUID(uuid.bytes).undefine())
+
+
+def kept(connection, uuid):
+    """The kept definition, with its secrets."""
+    flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
+    return connection.call(lambda raw: raw.lookupByUUID(uuid.bytes).XMLDesc(flags))
+
+
+def test_a_domain_is_told_with_its_size_disks_and_cards(connection, define):
+    uuid = define()
+
+    [found] = [each for each in adopt.foreign_domains(connection) if each.uuid == uuid]
+
+    assert found == adopt.domain_facts(connection, uuid)
+    assert (found.name, found.power_state) == (f"legacy-{uuid}", "shutdown")
+    # Rounded up: what is claimed for it must be enough.
+    assert (found.vcpus, found.ram_mib) == (2, 65)
+    assert [(disk.target, disk.device, disk.source) for disk in found.disks] == [
+        ("vda", "disk", "/nowhere/legacy.raw"),
+        ("sda", "cdrom", ""),
+    ]
+    if connection.call(lambda raw: raw.getType()) != "TEST":
+        # The simulated host thinks of a size.
+        assert [disk.size_bytes for disk in found.disks] == [None, None]
+    assert found.cards == (adopt.DomainCard("52:54:00:00:00:01", "bridge", "br0", "virtio"),)
+    assert found.displays == ("vnc",)
+    assert (found.is_persistent, found.is_saved, found.is_ours) == (True, False, False)
+    assert "secret" not in found.definition
+
+
+@pytest.mark.parametrize("metadata", ["", OTHERS], ids=["none", "of others"])
+def test_a_marked_domain_is_let_go_as_it_was_however_often(connection, define, metadata):
+    uuid = define(metadata)
+    before, whole = adopt.domain_facts(connection, uuid).definition, kept(connection, uuid)
+
+    guest.write_metadata(connection, uuid, specs.metadata(uuid))
+    assert adopt.domain_facts(connection, uuid).is_ours
+    assert uuid not in {each.uuid for each in adopt.foreign_domains(connection)}
+
+    assert adopt.unmark(connection, uuid, before)
+    assert adopt.unmark(connection, uuid, before)
+    # Its password too, though what was kept of it has none.
+    assert kept(connection, uuid) == whole
+
+
+def test_what_was_changed_by_hand_meanwhile_stays(connection, define):
+    uuid = define()
+    before = adopt.domain_facts(connection, uuid).definition
+    guest.write_metadata(connection, uuid, specs.metadata(uuid))
+    title = libvirt.VIR_DOMAIN_METADATA_TITLE
+    flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    connection.call(
+        lambda raw: raw.lookupByUUID(uuid.bytes).setMetadata(title, "mine", None, None, flags)
+    )
+
+    assert not adopt.unmark(connection, uuid, before)
+    after = adopt.domain_facts(connection, uuid)
+    assert (after.is_ours, "<title>mine</title>" in after.definition) == (False, True)
+
+
+def test_one_that_is_gone_is_no_matter(connection):
+    assert not adopt.unmark(connection, uuid4(), "<domain/>")
+    with pytest.raises(NotThere):
+        adopt.domain_facts(connection, uuid4())
+
+
+def test_one_that_runs_keeps_running_and_loses_the_mark_live_too():
+    connection = open_connection("test:///default")
+    uuid = uuid4()
+    xml = XML.format(type="test", uuid=uuid, metadata="")
+    connection.call(lambda raw: raw.defineXML(xml))
+    try:
+        before = adopt.domain_facts(connection, uuid).definition
+        guest.start_guest(connection, uuid)
+        suspend.pause_guest(connection, uuid)
+        guest.write_metadata(connection, uuid, specs.metadata(uuid))
+
+        assert adopt.unmark(connection, uuid, before)
+        assert not guest.guest_info(connection, uuid).is_ours
+        assert adopt.domain_facts(connection, uuid).power_state == "paused"
+    finally:
+        guest.destroy_guest(connection, uuid)
+        connection.call(lambda raw: raw.lookupByUUID(uuid.bytes).undefine())
+        connection.close()

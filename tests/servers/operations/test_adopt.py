@@ -1,0 +1,276 @@
+"""Domains that were there before: adopted, refused what is not theirs, and let go as they were."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from flavors.models import Flavor
+from hypervisors.errors import GuestNotFound
+from identity.models import Domain, Project
+from integrity.models import Finding
+from integrity.sweep import look_at_host
+from operations.models import UNFINISHED, Operation, OperationState
+from quotas.errors import QuotaExceeded
+from quotas.models import QuotaLimit, Reservation
+from scheduling.models import Allocation
+from servers.adopt import AdoptWish, adopt_domain, adoptable_domains, release_server
+from servers.console import console_output
+from servers.delete import delete_server
+from servers.errors import CannotAdopt, InvalidServerRequest, InvalidState, ServerAdopted
+from servers.models import Adoption, Server, ServerAction
+from servers.power import reboot_server, stop_server, suspend_server
+from servers.resize import resize_server
+from servers.states import PowerState, VmState
+from tests.authorisation import OWN_PROJECT, actor_named
+from tests.servers.operations.conftest import assert_nothing_left
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ADMIN = actor_named("admin")
+
+
+@pytest.fixture
+def host(hosts, one_host, flavor):
+    domain, _ = Domain.objects.get_or_create(pk="default", defaults={"name": "Default"})
+    Project.objects.get_or_create(pk=OWN_PROJECT, defaults={"name": "own", "domain": domain})
+    return hosts["host1"]
+
+
+@pytest.fixture
+def adopt(host, one_host):
+    def ask(domain, **wish):
+        return adopt_domain(
+            hypervisor=one_host,
+            domain_id=domain,
+            wish=AdoptWish(**{"project_id": OWN_PROJECT, **wish}),
+            actor=ADMIN,
+            now=timezone.now(),
+        )
+
+    return ask
+
+
+@pytest.fixture
+def adopted(host, adopt, work):
+    def make(**fields) -> Server:
+        domain = host.make_foreign(**fields)
+        adopt(domain)
+        assert work(domain).state == OperationState.DONE
+        return Server.objects.get(pk=domain)
+
+    return make
+
+
+def release(server):
+    release_server(server=server, actor=ADMIN, now=timezone.now())
+
+
+def test_an_adopted_domain_is_a_server_with_quota_and_room_and_its_own_name(host, adopted):
+    server = adopted(name="legacy", ram_mib=200)
+
+    assert (server.vm_state, server.task_state) == (VmState.ACTIVE, None)
+    assert (server.power_state, server.domain_name) == (PowerState.RUNNING, "legacy")
+    used = dict(Reservation.objects.filter(subject=server.pk).values_list("resource", "amount"))
+    assert used == {"instances": 1, "cores": 1, "ram": 200}
+    held = Allocation.objects.get(server_id=server.pk)
+    # Its disk lies in no pool of ours, so it takes no room there.
+    assert (held.vcpus, held.ram_mib, held.disk_gib) == (1, 200, 0)
+    assert host.guests[server.pk].spec.metadata.adopted_name == "legacy"
+    assert "define_guest" not in host.calls
+
+
+def test_a_released_one_is_as_it_was_and_nothing_of_it_is_left(host, hosts, adopted, work):
+    server = adopted()
+    before = Adoption.objects.get(server=server).definition
+
+    release(server)
+
+    assert work(server.pk).state == OperationState.DONE
+    assert host.guests[server.pk].xml == before
+    assert (host.guests[server.pk].power_state, host.foreign) == ("running", {server.pk})
+    assert Server.objects.get(pk=server.pk).deleted_at is not None
+    action = ServerAction.objects.get(server_id=server.pk, action="release")
+    assert [each.result for each in action.events.all()] == ["Success"]
+    assert action.message == ""
+    del host.guests[server.pk]
+    assert_nothing_left(hosts)
+
+
+def test_a_released_one_can_be_adopted_again(host, adopt, adopted, work):
+    server = adopted()
+    release(server)
+    work(server.pk)
+
+    adopt(server.pk, name="again")
+    work(server.pk)
+
+    again = Server.objects.get()
+    assert (again.name, again.vm_state, again.deleted_at) == ("again", VmState.ACTIVE, None)
+
+
+def test_what_was_changed_by_hand_stays_and_is_said(host, adopted, work):
+    server = adopted()
+    Adoption.objects.update(definition="<domain/>")
+
+    release(server)
+    work(server.pk)
+
+    action = ServerAction.objects.get(server_id=server.pk, action="release")
+    assert "changed by hand" in action.message
+
+
+def test_a_domain_is_adopted_once(host, adopt):
+    domain = host.make_foreign()
+    adopt(domain)
+
+    with pytest.raises(CannotAdopt, match="There is a server of that id"):
+        adopt(domain)
+    assert Reservation.objects.filter(resource="instances").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"), [({"is_persistent": False}, "transient"), ({"is_saved": True}, "saved")]
+)
+def test_what_cannot_be_adopted_says_why(host, one_host, adopt, fields, words):
+    domain = host.make_foreign()
+    for name, value in fields.items():
+        setattr(host.guests[domain], name, value)
+
+    with pytest.raises(CannotAdopt, match=words):
+        adopt(domain)
+    [shown] = adoptable_domains(hypervisor=one_host, actor=ADMIN)
+    assert words in shown.obstacle
+
+
+def test_neither_a_strange_project_nor_domain_nor_a_small_flavor_will_do(host, adopt, flavor):
+    domain = host.make_foreign(vcpus=2)
+
+    with pytest.raises(InvalidServerRequest, match="no project"):
+        adopt(domain, project_id="nobody")
+    with pytest.raises(GuestNotFound):
+        adopt(uuid.uuid4())
+    with pytest.raises(InvalidServerRequest, match="too small"):
+        adopt(domain, flavor_id=flavor.flavorid)
+    assert not Server.objects.exists()
+
+
+def test_quota_is_heeded(host, adopt):
+    QuotaLimit.objects.create(project_id=OWN_PROJECT, resource="cores", limit=1)
+    domain = host.make_foreign(vcpus=2)
+
+    with pytest.raises(QuotaExceeded):
+        adopt(domain)
+    assert not Server.objects.exists()
+    assert not Allocation.objects.exists()
+
+
+def test_the_smallest_flavor_that_is_enough_is_suggested_or_one_is_made(host, one_host, adopted):
+    Flavor.objects.create(flavorid="2", name="m1.big", vcpus=4, ram_mib=4096, disk_gib=40)
+    Flavor.objects.create(flavorid="3", name="m1.mid", vcpus=2, ram_mib=1024, disk_gib=20)
+
+    server = adopted(vcpus=2, ram_mib=700)
+    assert (server.flavor["name"], server.flavor["ram_mib"]) == ("m1.mid", 700)
+    larger = adopted(name="larger", vcpus=8, ram_mib=8000)
+    assert larger.flavor["name"] == "adopted-8-8000-10"
+    assert not Flavor.objects.get(name="adopted-8-8000-10").is_public
+
+
+def test_what_needs_disks_or_cards_of_ours_is_refused(host, adopted):
+    server = adopted()
+    calls = list(host.calls)
+    who = {"server": server, "actor": ADMIN, "now": timezone.now()}
+
+    with pytest.raises(ServerAdopted, match="release it instead"):
+        delete_server(**who)
+    with pytest.raises(ServerAdopted, match="was adopted"):
+        resize_server(flavor_id="1", disk_config="", **who)
+    with pytest.raises(ServerAdopted):
+        console_output(server=server, length=None, actor=ADMIN)
+    assert host.calls == calls
+    assert Server.objects.get().task_state is None
+
+
+def test_its_power_is_switched_with_its_own_definition(host, adopted, work):
+    server = adopted()
+    who = {"actor": ADMIN, "now": timezone.now()}
+
+    stop_server(server=server, **who)
+    work(server.pk)
+    assert host.guests[server.pk].power_state == "shutdown"
+    reboot_server(server=Server.objects.get(), hard=True, **who)
+    work(server.pk)
+
+    assert host.guests[server.pk].power_state == "running"
+    assert "define_guest" not in host.calls
+
+
+def test_a_suspended_one_is_not_released(host, adopted, work):
+    server = adopted()
+    suspend_server(server=server, actor=ADMIN, now=timezone.now())
+    work(server.pk)
+
+    with pytest.raises(InvalidState, match="suspended"):
+        release(Server.objects.get())
+
+
+def test_one_that_was_made_here_is_deleted_not_released(server):
+    with pytest.raises(CannotAdopt, match="Delete it instead"):
+        release(server)
+
+
+def test_a_host_that_is_away_owes_the_mark(host, hosts, adopted, work):
+    server = adopted()
+    host.is_down = True
+
+    release(server)
+    work(server.pk)
+
+    assert Server.objects.get().deleted_at is not None
+    assert Allocation.objects.exists()
+    host.is_down = False
+    [debt] = unfinished()
+    work(debt.subject)
+    assert host.foreign == {server.pk}
+    del host.guests[server.pk]
+    assert_nothing_left(hosts)
+
+
+def test_one_that_changed_before_it_was_marked_is_in_error_and_can_be_released(
+    host, hosts, adopt, work
+):
+    domain = host.make_foreign()
+    adopt(domain)
+    host.guests[domain].is_saved = True
+
+    assert work(domain).state == OperationState.FAILED
+    server = Server.objects.get()
+    assert (server.vm_state, server.task_state) == (VmState.ERROR, None)
+    assert "saved" in server.faults.get().message
+    assert host.foreign == {domain}
+
+    release(server)
+    work(domain)
+    del host.guests[domain]
+    assert_nothing_left(hosts)
+
+
+def test_the_sweep_finds_nothing_wrong_and_never_removes_it(host, one_host, adopted, work):
+    server = adopted()
+    Server.objects.update(updated_at=timezone.now() - timedelta(hours=1))
+    look_at_host(one_host, refresh=False)
+    assert list(Finding.objects.values_list("summary", flat=True)) == []
+
+    release(Server.objects.get())
+    work(server.pk)
+    look_at_host(one_host, refresh=False)
+
+    [finding] = Finding.objects.all()
+    assert (finding.kind, finding.policy) == ("domain_foreign", "never")
+    assert server.pk in host.guests
+
+
+def unfinished():
+    return list(Operation.objects.filter(state__in=UNFINISHED))
