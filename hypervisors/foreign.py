@@ -8,11 +8,11 @@ from uuid import UUID
 
 from hypervisors.connections import connected, hurried
 from hypervisors.errors import GuestNotFound, NotOnHost
-from hypervisors.libvirt.adopt import DomainCard, DomainDisk, DomainFacts
+from hypervisors.libvirt.adopt import DomainCard, DomainDisk, DomainFacts, Unmarked
 from hypervisors.models import Hypervisor, StoragePool
 
 __all__ = [
-    "DomainCard", "DomainDisk", "DomainFacts",
+    "DomainCard", "DomainDisk", "DomainFacts", "Unmarked",
     "disk_gib", "disk_gib_in_pool", "domain_facts", "foreign_domains", "unmark_guest",
 ]  # fmt: skip
 
@@ -45,10 +45,11 @@ def domain_facts(hypervisor: Hypervisor, uuid: UUID) -> DomainFacts:
         ) from error
 
 
-def unmark_guest(hypervisor: Hypervisor, uuid: UUID, definition: str) -> bool:
+def unmark_guest(hypervisor: Hypervisor, uuid: UUID, definition: str) -> Unmarked:
     """Take the portal's element off a domain; whether it is kept as defined here again.
 
-    A domain that is gone is fine, and so is one that carries none.
+    A domain that is gone is fine, and so is one that carries none; with an empty definition it is
+    compared with nothing.
 
     Raises:
         HostUnreachable: the host does not answer.

@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from hypervisors.libvirt import adopt
-from hypervisors.libvirt.adopt import DomainFacts
+from hypervisors.libvirt.adopt import DomainFacts, Unmarked
 from hypervisors.libvirt.connection import Connection
 
 
@@ -21,7 +21,7 @@ class AdoptingHost(Protocol):
     def domain_facts(self, uuid: UUID) -> DomainFacts:
         """One domain, whosever it is."""
 
-    def unmark(self, uuid: UUID, definition: str) -> bool:
+    def unmark(self, uuid: UUID, definition: str) -> Unmarked:
         """Take the portal's element off; whether the domain is kept as defined here again."""
 
 
@@ -36,5 +36,5 @@ class LibvirtAdoptingHost:
     def domain_facts(self, uuid: UUID) -> DomainFacts:
         return adopt.domain_facts(self.connection, uuid)
 
-    def unmark(self, uuid: UUID, definition: str) -> bool:
+    def unmark(self, uuid: UUID, definition: str) -> Unmarked:
         return adopt.unmark(self.connection, uuid, definition)

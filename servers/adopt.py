@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from flavors.create import NewFlavor, create_flavor
+from flavors.errors import FlavorExists, FlavorNotFound
 from flavors.find import find_flavor
 from flavors.models import Flavor, FlavorAccess, FlavorQuerySet
 from hypervisors.errors import GuestNotFound
@@ -29,6 +30,7 @@ from identity import policy
 from identity.actors import Actor
 from identity.models import Project
 from operations.enqueue import enqueue
+from operations.models import UNFINISHED, Operation
 from quotas.consume import consume
 from scheduling.place import hold_server
 from scheduling.request_spec import RequestSpec
@@ -113,8 +115,7 @@ def adopt_domain(
         GuestNotFound: the host has no such domain.
         HostUnreachable: the host does not answer.
         CannotAdopt: it cannot be adopted as it is now, or is a server already.
-        InvalidServerRequest: there is no such project, or the flavor is too small.
-        FlavorNotFound: there is no such flavor.
+        InvalidServerRequest: there is no such project or flavor, or the flavor is too small.
         QuotaExceeded: it does not fit into the project's limits.
         Forbidden: the actor is no administrator.
     """
@@ -125,6 +126,7 @@ def adopt_domain(
     reason = obstacle(domain, is_taken=Server.objects.alive().filter(pk=domain_id).exists())
     if reason:
         raise CannotAdopt(f"Domain {domain.name} cannot be adopted. {reason}")
+    _refuse_unpaid(domain)
     try:
         with transaction.atomic():
             flavor = _flavor(domain, wish, actor, now)
@@ -136,6 +138,16 @@ def adopt_domain(
             f"Domain {domain.name} cannot be adopted. There is a server of that id."
         ) from error
     return server
+
+
+def _refuse_unpaid(domain: DomainFacts) -> None:
+    """What an earlier server of that id still owes would be done to the new one."""
+    owed = Operation.objects.filter(state__in=UNFINISHED, params__server=str(domain.uuid))
+    if owed.exists():
+        raise CannotAdopt(
+            f"Domain {domain.name} cannot be adopted. Its host still owes work for an earlier "
+            "server of that id."
+        )
 
 
 def release_server(*, server: Server, actor: Actor, now: datetime) -> None:
@@ -173,7 +185,10 @@ def _fits(flavor: Flavor, domain: DomainFacts) -> bool:
 def _flavor(domain: DomainFacts, wish: AdoptWish, actor: Actor, now: datetime) -> Flavor:
     """The one asked for, the smallest that is enough, or one made of the domain's size."""
     if wish.flavor_id is not None:
-        flavor = find_flavor(flavorid=wish.flavor_id, actor=actor)
+        try:
+            flavor = find_flavor(flavorid=wish.flavor_id, actor=actor)
+        except FlavorNotFound as error:
+            raise InvalidServerRequest(error.message) from error
         if not _fits(flavor, domain):
             raise InvalidServerRequest(
                 f"Flavor {flavor.name} is too small for domain {domain.name}, which has "
@@ -198,7 +213,11 @@ def _make_flavor(domain: DomainFacts, wish: AdoptWish, actor: Actor, now: dateti
             disk_gib=disk_gib(domain),
             is_public=False,
         )
-        flavor = create_flavor(wanted=wanted, actor=actor, now=now)
+        try:
+            flavor = create_flavor(wanted=wanted, actor=actor, now=now)
+        except FlavorExists:
+            # Another adoption made it a moment ago.
+            flavor = find_flavor(flavorid=name, actor=actor)
     FlavorAccess.objects.get_or_create(flavor=flavor, project_id=wish.project_id)
     return flavor
 

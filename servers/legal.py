@@ -250,7 +250,7 @@ _LEGAL: dict[str, Rule] = {
 _FOR_ADOPTED = frozenset(
     {
         *("start", "stop", "reboot", "hard reboot", "pause", "unpause", "suspend", "resume"),
-        *("changePassword", "trigger_crash_dump", "release", "lock", "unlock", "resetState"),
+        *("trigger_crash_dump", "release", "lock", "unlock", "resetState"),
         *("update metadata", "delete metadata", "update tag(s)", "delete tag(s)", "update"),
         "console",
     }

@@ -5,7 +5,7 @@ Marking one is writing our element into it (`guest.write_metadata`). The guest n
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 from xml.etree import ElementTree as ET
 
@@ -18,7 +18,8 @@ from hypervisors.libvirt.metadata import NAMESPACE, PREFIX
 from hypervisors.libvirt.spec import PowerState
 from hypervisors.libvirt.storage import find
 
-_ALL_S = 60.0  # a thousand domains are some thousands of calls of 1 to 3 ms
+Unmarked = Literal["as before", "changed", "gone"]
+_ALL_S = 20.0  # a thousand domains are some thousands of calls of 1 to 3 ms; somebody waits
 _KIB_PER_MIB = 1024
 
 
@@ -84,25 +85,27 @@ def domain_facts(raw: Any, uuid: UUID) -> DomainFacts:
 
 
 @on_host()
-def unmark(raw: Any, uuid: UUID, definition: str) -> bool:
-    """Take our element off; whether the kept definition is then this one again. Absent is fine.
+def unmark(raw: Any, uuid: UUID, definition: str) -> Unmarked:
+    """Take our element off; whether the domain is kept as in the definition again.
 
-    Whatever else was changed by hand since stays as it is.
+    Whatever else was changed by hand since stays as it is. Of an empty definition nothing is known.
     """
     domain = find(raw.lookupByUUID, uuid.bytes)
     if domain is None:
-        return False
+        return "gone"
     flags = libvirt.VIR_DOMAIN_AFFECT_LIVE if domain.isActive() else 0
     if domain.isPersistent():
         flags |= libvirt.VIR_DOMAIN_AFFECT_CONFIG
     domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, None, PREFIX, NAMESPACE, flags)
-    kept = _kept(domain)
-    if kept == definition or not domain.isPersistent():
-        return kept == definition
     # libvirt (9.0) leaves an empty element behind, where there was none before.
-    if ET.fromstring(definition or kept).find("metadata") is None:  # noqa: S314 - libvirt's own
+    if domain.isPersistent() and not _has_metadata(definition):
         _drop_empty_metadata(raw, domain)
-    return _kept(domain) == definition
+    return "as before" if definition in {"", _kept(domain)} else "changed"
+
+
+def _has_metadata(definition: str) -> bool:
+    root = ET.fromstring(definition) if definition else None  # noqa: S314 - libvirt's own output
+    return root is not None and root.find("metadata") is not None
 
 
 def _drop_empty_metadata(raw: Any, domain: Any) -> None:

@@ -109,7 +109,9 @@ def _beside(domain: DomainSeen, facts: HostFacts) -> Iterator[Found]:
     is_ours = domain.is_ours and (
         domain.metadata is None or domain.metadata.server_id == str(domain.uuid)
     )
-    if server.adopted_name if server else not is_ours:
+    if server is None and (not is_ours or _may_be_adopted(domain)):
+        yield _foreign(domain, facts)
+    elif server is not None and server.adopted_name:
         # One that was released, or stands on two hosts: whatever it carries, it is not ours.
         yield _foreign(domain, facts)
     elif server is None:
@@ -118,6 +120,11 @@ def _beside(domain: DomainSeen, facts: HostFacts) -> Iterator[Found]:
         yield _stray(domain, server, facts, f"Server {server.name} was deleted", "domain.remove")
     elif facts.hypervisor.pk not in facts.allocated.get(server.pk, frozenset()):
         yield from _elsewhere(domain, server, facts)
+
+
+def _may_be_adopted(domain: DomainSeen) -> bool:
+    """Whether somebody else made it and its mark is damaged: then it is nobody's to remove."""
+    return domain.metadata is None and domain.name != Server(pk=domain.uuid).domain_name
 
 
 def _foreign(domain: DomainSeen, facts: HostFacts) -> Found:

@@ -55,19 +55,20 @@ PAGE = QuerySchema(
     closed=True,
     single={"limit", "marker"},
 )
-_TEXTS = dict.fromkeys
 DOMAIN = record(
     {
-        **_TEXTS(("id", "name", "power_state"), STRING),
-        **_TEXTS(("vcpus", "ram", "disk"), INTEGER),
+        **dict.fromkeys(("id", "name", "power_state"), STRING),
+        **dict.fromkeys(("vcpus", "ram", "disk"), INTEGER),
         "disks": array(
-            record({**_TEXTS(("target", "device", "source"), STRING), "size": nullable(INTEGER)})
+            record(
+                {**dict.fromkeys(("target", "device", "source"), STRING), "size": nullable(INTEGER)}
+            )
         ),
-        "interfaces": array(record(_TEXTS(("mac", "type", "source", "model"), STRING))),
+        "interfaces": array(record(dict.fromkeys(("mac", "type", "source", "model"), STRING))),
         "displays": array(STRING),
         "has_serial": BOOLEAN,
         "is_persistent": BOOLEAN,
-        "suggested_flavor": nullable(record(_TEXTS(("id", "name"), STRING))),
+        "suggested_flavor": nullable(record(dict.fromkeys(("id", "name"), STRING))),
         "obstacle": nullable(STRING),
     }
 )
@@ -92,7 +93,6 @@ class ForeignDomains(ComputeView):
         "List a hypervisor's domains that were not made by this cloud.",
         query=PAGE,
         responses={200: listed("domains", DOMAIN)},
-        faults={503},
     )
     def get(self, request: WireRequest, hypervisor_id: str) -> Response:
         """Answer with a page; the host is asked."""
@@ -116,7 +116,6 @@ class AdoptDomain(ComputeView):
         "Adopt a domain into a project as a server; its guest is not touched.",
         request=ASKED,
         responses={202: wrapped("server", ADOPTED)},
-        faults={503},
     )
     def post(self, request: WireRequest, hypervisor_id: str, domain_id: str) -> Response:
         """Begin; the server is ACTIVE, or as its guest is, when it is done."""

@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from hypervisors import guests
@@ -28,7 +27,7 @@ from servers.guest_record import guest_records
 from servers.models import Adoption, Server
 from servers.operations.facts import host_of, server_of
 from servers.power_sync import POWER
-from servers.states import PowerState, TaskState, VmState
+from servers.states import PowerState, VmState
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +38,11 @@ DEADLINE_S = 600.0
 _SPACE = uuid.UUID("2f0c2c7e-6f1b-4a1e-8f39-2f6a2f0b8a11")
 _STATES = {PowerState.SHUTDOWN: VmState.STOPPED, PowerState.CRASHED: VmState.STOPPED,
            PowerState.PAUSED: VmState.PAUSED}  # fmt: skip
+
+_NOT_AS_BEFORE = {
+    "changed": "The domain was changed by hand since it was adopted, and stays so.",
+    "gone": "The domain was gone from its host already.",
+}
 
 
 # Adopting
@@ -103,7 +107,8 @@ def finish(context: Context) -> None:
 def fail_adoption(context: Context, error: dict[str, Any]) -> None:
     """The server says why, and holds what it took until it is released."""
     now = timezone.now()
-    _own(context).update(vm_state=VmState.ERROR, task_state=None, updated_at=now)
+    fields = {"vm_state": VmState.ERROR, "task_state": None, "launched_at": None}
+    _own(context).update(**fields, updated_at=now)
     message, detail = str(error.get("message", "")), str(error.get("detail", ""))
     host = (context.outputs.get("begin") or {}).get("host", "")
     history.end_event(**_event(context, ADOPT_EVENT, host), error=message, now=now)
@@ -122,8 +127,8 @@ def _is_marked(server: Server, domain: DomainFacts) -> bool:
 
 
 def _own(context: Context) -> Any:
-    begun = Q(task_state=TaskState.SPAWNING) | Q(launched_at=None)
-    return Server.objects.alive().filter(begun, pk=context.subject)
+    """Whatever its state was set to by hand meanwhile: nothing else is done to it before this."""
+    return Server.objects.alive().filter(pk=context.subject)
 
 
 # Releasing
@@ -140,9 +145,8 @@ def let_go(context: Context) -> dict[str, Any]:
     """Take our element off the domain; whether it is as it was adopted."""
     host = Hypervisor.objects.filter(pk=context.outputs["collect"]["hypervisor"]).first()
     if host is None:
-        return {"is_as_before": False}
-    definition = definition_of(context.subject)
-    return {"is_as_before": unmark_guest(host, context.subject, definition)}
+        return {"domain": "gone"}
+    return {"domain": unmark_guest(host, context.subject, definition_of(context.subject))}
 
 
 def release_claim(context: Context) -> None:
@@ -155,7 +159,7 @@ def release_claim(context: Context) -> None:
 def forget(context: Context) -> None:
     """Release the quota and mark the server deleted, at once."""
     now = timezone.now()
-    let_go_of = context.outputs.get("let_go") or {}
+    domain = (context.outputs.get("let_go") or {}).get("domain")
     with transaction.atomic():
         release(subject=context.subject)
         Adoption.objects.filter(server_id=context.subject).update(released_at=now)
@@ -170,11 +174,11 @@ def forget(context: Context) -> None:
         )
         host = context.outputs["collect"]["host"]
         history.end_event(**_event(context, RELEASE_EVENT, host), now=now)
-        if let_go_of.get("is_as_before") is False:
+        if domain in _NOT_AS_BEFORE:
             history.explain_action(
                 server_id=context.subject,
                 request_id=context.request_id,
-                reason="The domain was changed by hand since it was adopted, and stays so.",
+                reason=_NOT_AS_BEFORE[domain],
             )
 
 

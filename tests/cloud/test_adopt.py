@@ -145,7 +145,7 @@ def state_of(cloud: Cloud, host: str) -> str:
 
 def started_at(cloud: Cloud, host: str) -> str:
     """What libvirt counts starts by; "-" while it is off."""
-    return on_host(cloud, host, *"virsh -q domid legacy".split())
+    return on_host(cloud, host, "virsh", "-q", "domid", "legacy")
 
 
 def domains_of(cloud: Cloud, host: str) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 from xml.etree import ElementTree as ET
 
-from hypervisors.libvirt.adopt import DomainCard, DomainDisk, DomainFacts
+from hypervisors.libvirt.adopt import DomainCard, DomainDisk, DomainFacts, Unmarked
 from hypervisors.libvirt.domain_xml import domain_xml
 from hypervisors.libvirt.metadata import NAMESPACE
 from hypervisors.libvirt.spec import GuestSpec
@@ -42,14 +42,14 @@ class FakeAdopting(FakeGuests):
         return self._facts(uuid)
 
     @counted_call
-    def unmark(self, uuid: UUID, definition: str) -> bool:
+    def unmark(self, uuid: UUID, definition: str) -> Unmarked:
         guest = self.guests.get(uuid)
         if guest is None:
-            return False
+            return "gone"
         if uuid not in self.foreign:
             self.foreign.add(uuid)
             guest.xml = bare_definition(guest.spec)
-        return guest.xml == definition
+        return "as before" if definition in {"", guest.xml} else "changed"
 
     def _facts(self, uuid: UUID) -> DomainFacts:
         guest = self._guest(uuid)

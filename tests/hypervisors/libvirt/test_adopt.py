@@ -79,17 +79,19 @@ def test_a_domain_is_told_with_its_size_disks_and_cards(connection, define):
     assert "secret" not in found.definition
 
 
+@pytest.mark.parametrize("is_known", [True, False], ids=["kept", "lost"])
 @pytest.mark.parametrize("metadata", ["", OTHERS], ids=["none", "of others"])
-def test_a_marked_domain_is_let_go_as_it_was_however_often(connection, define, metadata):
+def test_a_marked_domain_is_let_go_as_it_was_however_often(connection, define, metadata, is_known):
     uuid = define(metadata)
     before, whole = adopt.domain_facts(connection, uuid).definition, kept(connection, uuid)
 
+    before = before if is_known else ""
     guest.write_metadata(connection, uuid, specs.metadata(uuid))
     assert adopt.domain_facts(connection, uuid).is_ours
     assert uuid not in {each.uuid for each in adopt.foreign_domains(connection)}
 
-    assert adopt.unmark(connection, uuid, before)
-    assert adopt.unmark(connection, uuid, before)
+    assert adopt.unmark(connection, uuid, before) == "as before"
+    assert adopt.unmark(connection, uuid, before) == "as before"
     # Its password too, though what was kept of it has none.
     assert kept(connection, uuid) == whole
 
@@ -104,13 +106,13 @@ def test_what_was_changed_by_hand_meanwhile_stays(connection, define):
         lambda raw: raw.lookupByUUID(uuid.bytes).setMetadata(title, "mine", None, None, flags)
     )
 
-    assert not adopt.unmark(connection, uuid, before)
+    assert adopt.unmark(connection, uuid, before) == "changed"
     after = adopt.domain_facts(connection, uuid)
     assert (after.is_ours, "<title>mine</title>" in after.definition) == (False, True)
 
 
 def test_one_that_is_gone_is_no_matter(connection):
-    assert not adopt.unmark(connection, uuid4(), "<domain/>")
+    assert adopt.unmark(connection, uuid4(), "<domain/>") == "gone"
     with pytest.raises(NotThere):
         adopt.domain_facts(connection, uuid4())
 
@@ -126,7 +128,7 @@ def test_one_that_runs_keeps_running_and_loses_the_mark_live_too():
         suspend.pause_guest(connection, uuid)
         guest.write_metadata(connection, uuid, specs.metadata(uuid))
 
-        assert adopt.unmark(connection, uuid, before)
+        assert adopt.unmark(connection, uuid, before) == "as before"
         assert not guest.guest_info(connection, uuid).is_ours
         assert adopt.domain_facts(connection, uuid).power_state == "paused"
     finally:

@@ -9,21 +9,27 @@ import pytest
 from django.utils import timezone
 
 from flavors.models import Flavor
+from hypervisors import guests
 from hypervisors.errors import GuestNotFound
+from hypervisors.libvirt.domain_xml import domain_xml
 from identity.models import Domain, Project
 from integrity.models import Finding
+from integrity.request_repairs import request_repairs
 from integrity.sweep import look_at_host
 from operations.models import UNFINISHED, Operation, OperationState
 from quotas.errors import QuotaExceeded
 from quotas.models import QuotaLimit, Reservation
 from scheduling.models import Allocation
+from scheduling.place import release_server as release_held
 from servers.adopt import AdoptWish, adopt_domain, adoptable_domains, release_server
 from servers.console import console_output
 from servers.delete import delete_server
 from servers.errors import CannotAdopt, InvalidServerRequest, InvalidState, ServerAdopted
 from servers.models import Adoption, Server, ServerAction
 from servers.power import reboot_server, stop_server, suspend_server
+from servers.record_sync import Round, sync_records
 from servers.resize import resize_server
+from servers.restore import restore_server
 from servers.states import PowerState, VmState
 from tests.authorisation import OWN_PROJECT, actor_named
 from tests.servers.operations.conftest import assert_nothing_left
@@ -122,6 +128,42 @@ def test_what_was_changed_by_hand_stays_and_is_said(host, adopted, work):
     assert "changed by hand" in action.message
 
 
+def test_one_that_is_gone_is_released_and_its_absence_said(host, hosts, adopted, work):
+    server = adopted()
+    del host.guests[server.pk]
+
+    release(server)
+    work(server.pk)
+
+    action = ServerAction.objects.get(server_id=server.pk, action="release")
+    assert "gone" in action.message
+    assert_nothing_left(hosts)
+
+
+def test_one_that_comes_back_from_its_host_is_adopted_still(host, hosts, one_host, adopted, work):
+    server = adopted(ram_mib=200)
+    metadata = host.guests[server.pk].spec.metadata
+    info = guests.guest_info(one_host, server.pk)
+    forget_everything(server)
+
+    restored = restore_server(hypervisor=one_host, metadata=metadata, info=info, now=timezone.now())
+
+    assert (restored.adopted_name, restored.vm_state) == ("legacy", VmState.ACTIVE)
+    # Of its own size no flavor was made under the name of the one it was adopted with.
+    assert Flavor.objects.get(name="m1.tiny").ram_mib == 256
+    release(restored)
+    work(restored.pk)
+    assert host.foreign == {server.pk}
+    del host.guests[server.pk]
+    assert_nothing_left(hosts)
+
+
+def forget_everything(server):
+    release_held(server_id=server.pk, hypervisor_id=server.hypervisor_id)
+    Reservation.objects.all().delete()
+    Server.objects.all().delete()
+
+
 def test_a_domain_is_adopted_once(host, adopt):
     domain = host.make_foreign()
     adopt(domain)
@@ -207,6 +249,21 @@ def test_its_power_is_switched_with_its_own_definition(host, adopted, work):
     assert "define_guest" not in host.calls
 
 
+def test_one_whose_host_still_owes_its_mark_is_not_adopted_before_that_is_paid(
+    host, adopt, adopted, work
+):
+    server = adopted()
+    host.is_down = True
+    release(server)
+    work(server.pk)
+    host.is_down = False
+    # By hand, while the debt waits.
+    host.foreign.add(server.pk)
+
+    with pytest.raises(CannotAdopt, match="owes"):
+        adopt(server.pk)
+
+
 def test_a_suspended_one_is_not_released(host, adopted, work):
     server = adopted()
     suspend_server(server=server, actor=ADMIN, now=timezone.now())
@@ -257,19 +314,67 @@ def test_one_that_changed_before_it_was_marked_is_in_error_and_can_be_released(
     assert_nothing_left(hosts)
 
 
-def test_the_sweep_finds_nothing_wrong_and_never_removes_it(host, one_host, adopted, work):
+@pytest.fixture
+def findings(one_host):
+    """What a sweep of the host finds, when nothing has been going on there for a while."""
+
+    def look() -> list[Finding]:
+        sync_records(timezone.now(), Round())
+        past = timezone.now() - timedelta(hours=1)
+        Operation.objects.update(finished_at=past)
+        Server.objects.update(updated_at=past, recorded_at=past)
+        look_at_host(one_host, refresh=False)
+        return list(Finding.objects.filter(repaired_at=None))
+
+    return look
+
+
+def test_the_sweep_finds_nothing_wrong_with_an_adopted_one(host, adopted, findings):
+    adopted()
+
+    assert [each.summary for each in findings()] == []
+
+
+def test_the_sweep_leaves_a_released_one_alone(host, adopted, work, findings):
     server = adopted()
-    Server.objects.update(updated_at=timezone.now() - timedelta(hours=1))
-    look_at_host(one_host, refresh=False)
-    assert list(Finding.objects.values_list("summary", flat=True)) == []
-
-    release(Server.objects.get())
+    release(server)
     work(server.pk)
-    look_at_host(one_host, refresh=False)
 
-    [finding] = Finding.objects.all()
+    [finding] = findings()
     assert (finding.kind, finding.policy) == ("domain_foreign", "never")
-    assert server.pk in host.guests
+
+
+def test_a_mark_that_was_taken_off_by_hand_is_written_again(host, adopted, work, findings):
+    server = adopted()
+    findings()
+    host.unmark(server.pk, "")
+
+    [finding] = findings()
+    assert (finding.kind, finding.policy) == ("metadata_changed", "automatic")
+    request_repairs([finding], now=timezone.now(), at_once=True)
+    assert work(server.pk).state == OperationState.DONE
+    assert host.foreign == set()
+    assert "define_guest" not in host.calls
+
+
+def test_one_that_was_undefined_by_hand_is_told_of_and_not_made_again(host, adopted, findings):
+    server = adopted()
+    del host.guests[server.pk]
+
+    [finding] = findings()
+    assert (finding.kind, finding.policy) == ("domain_missing", "never")
+    assert "legacy" in finding.summary
+    assert request_repairs([finding], now=timezone.now(), at_once=True) == []
+
+
+def test_a_domain_of_others_whose_mark_is_damaged_is_nobodys_to_remove(host, adopted, findings):
+    server = adopted()
+    guest = host.guests[server.pk]
+    guest.xml = domain_xml(guest.spec).replace("server_id=", "nothing=")
+    forget_everything(server)
+
+    [finding] = findings()
+    assert (finding.kind, finding.policy) == ("domain_foreign", "never")
 
 
 def unfinished():
