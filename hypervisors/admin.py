@@ -220,7 +220,7 @@ class HypervisorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
     @admin.display(description="domains that were not made here")
     def foreign_domains(self, host: Hypervisor) -> SafeString | str:
         """The way to them; the host is asked only there."""
-        if host.pk is None:
+        if host._state.adding:
             return ""
         address = reverse("admin:servers_adoption_domains", args=[host.pk])
         return format_html('<a href="{}">Show and adopt</a>', address)
