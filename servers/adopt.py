@@ -155,7 +155,7 @@ def release_server(*, server: Server, actor: Actor, now: datetime) -> None:
 
     Raises:
         CannotAdopt: it was not adopted.
-        InvalidState: another task is under way, or it is suspended.
+        InvalidState: another task is under way.
         ServerLocked: it is locked, and the actor is no administrator.
         Forbidden: the actor is no administrator.
     """

@@ -193,8 +193,7 @@ _LEGAL: dict[str, Rule] = {
     "release": Rule(
         "release",
         "cloudportal:servers:release",
-        # What is saved of a suspended one carries the mark still.
-        ANYTHING - {VmState.SUSPENDED},
+        ANYTHING,
         needs_launch=False,
         begins=TaskState.DELETING,
     ),

@@ -40,7 +40,7 @@ _STATES = {PowerState.SHUTDOWN: VmState.STOPPED, PowerState.CRASHED: VmState.STO
            PowerState.PAUSED: VmState.PAUSED}  # fmt: skip
 
 _NOT_AS_BEFORE = {
-    "changed": "The domain was changed by hand since it was adopted, and stays so.",
+    "changed": "The domain is not kept as it was when it was adopted: it stays as it is now.",
     "gone": "The domain was gone from its host already.",
 }
 

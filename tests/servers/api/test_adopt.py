@@ -13,6 +13,7 @@ from servers.models import Adoption, Server
 from servers.states import VmState
 from tests.authorisation import OWN_PROJECT, client_as
 from tests.hypervisors.fake_host import installed
+from volumes.models import Volume, VolumeType
 
 pytestmark = pytest.mark.django_db
 
@@ -157,6 +158,18 @@ def test_an_adopted_server_is_not_deleted(adopted):
         ({"changePassword": {"adminPass": "secret"}}, VmState.ACTIVE),
         ({"os-getConsoleOutput": {}}, VmState.ACTIVE),
         ({"evacuate": {"onSharedStorage": False}}, VmState.ERROR),
+        (
+            {"os-migrateLive": {"host": None, "block_migration": False, "disk_over_commit": False}},
+            VmState.ACTIVE,
+        ),
+        ({"unrescue": None}, VmState.RESCUED),
+        ({"confirmResize": None}, VmState.RESIZED),
+        ({"revertResize": None}, VmState.RESIZED),
+        ({"shelveOffload": None}, VmState.SHELVED),
+        ({"unshelve": None}, VmState.SHELVED),
+        ({"injectNetworkInfo": None}, VmState.ACTIVE),
+        ({"removeFixedIp": {"address": "10.20.0.10"}}, VmState.ACTIVE),
+        ({"removeSecurityGroup": {"name": "default"}}, VmState.ACTIVE),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -167,6 +180,24 @@ def test_what_needs_disks_or_cards_of_ours_is_a_conflict(adopted, body, state):
 
     assert answer.status_code == 409, answer.content
     assert "its guest was adopted" in answer.json()["conflictingRequest"]["message"]
+    assert not Operation.objects.exists()
+
+
+def test_it_gets_neither_volumes_nor_interfaces(adopted):
+    server = adopted()
+    volume = Volume.objects.create(
+        id=uuid.uuid4(), project_id=OWN_PROJECT, user_id=server.user_id, name="data", size_gib=1,
+        hypervisor=server.hypervisor, pool="cloudportal", status="available",
+        type=VolumeType.objects.get_or_create(name="fast")[0],
+    )  # fmt: skip
+
+    for part, body in (
+        ("os-interface", {"interfaceAttachment": {}}),
+        ("os-volume_attachments", {"volumeAttachment": {"volumeId": str(volume.pk)}}),
+    ):
+        answer = client_as("member").post(f"/compute/v2.1/servers/{server.pk}/{part}", body)
+        assert answer.status_code == 409, answer.content
+        assert "its guest was adopted" in answer.json()["conflictingRequest"]["message"]
     assert not Operation.objects.exists()
 
 
@@ -212,6 +243,18 @@ def test_the_admin_shows_the_domains_of_a_host_and_adopts_one(site, fake, host, 
             site.get(reverse(f"admin:servers_adoption_{where}", args=[adoption.pk])).status_code
             == 200
         )
+
+
+def test_the_admin_shows_domains_only_to_who_may_act(client, fake, host):
+    user = User.objects.create_superuser("root", "a password 1")
+    page = reverse("admin:servers_adoption_domains", args=[host.pk])
+    User.objects.filter(pk=user.pk).update(is_superuser=False)
+    client.force_login(User.objects.get(pk=user.pk))
+
+    assert client.get(page).status_code == 403
+    body = {"domain": str(fake.make_foreign()), "project": OWN_PROJECT}
+    assert client.post(page, body).status_code == 403
+    assert not Server.objects.exists()
 
 
 def test_the_admin_says_what_is_in_the_way(site, fake, host, flavor):

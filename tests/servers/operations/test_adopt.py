@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from cloudportal.errors import Forbidden
 from flavors.models import Flavor
 from hypervisors import guests
 from hypervisors.errors import GuestNotFound
@@ -26,6 +28,7 @@ from servers.adopt import AdoptWish, adopt_domain, adoptable_domains, release_se
 from servers.console import console_output
 from servers.delete import delete_server
 from servers.errors import CannotAdopt, InvalidServerRequest, InvalidState, ServerAdopted
+from servers.lock import lock_server
 from servers.models import Adoption, Server, ServerAction
 from servers.power import reboot_server, stop_server, suspend_server
 from servers.record_sync import Round, sync_records
@@ -126,7 +129,7 @@ def test_what_was_changed_by_hand_stays_and_is_said(host, adopted, work):
     work(server.pk)
 
     action = ServerAction.objects.get(server_id=server.pk, action="release")
-    assert "changed by hand" in action.message
+    assert "not kept as it was" in action.message
 
 
 def test_one_that_is_gone_is_released_and_its_absence_said(host, hosts, adopted, work):
@@ -266,13 +269,35 @@ def test_one_whose_host_still_owes_its_mark_is_not_adopted_before_that_is_paid(
         adopt(server.pk)
 
 
-def test_a_suspended_one_is_not_released(host, adopted, work):
+def test_a_suspended_one_is_released_and_stays_saved(host, hosts, adopted, work):
     server = adopted()
     suspend_server(server=server, actor=ADMIN, now=timezone.now())
     work(server.pk)
 
-    with pytest.raises(InvalidState, match="suspended"):
+    release(Server.objects.get())
+
+    assert work(server.pk).state == OperationState.DONE
+    assert (host.guests[server.pk].is_saved, host.foreign) == (True, {server.pk})
+    del host.guests[server.pk]
+    assert_nothing_left(hosts)
+
+
+def test_one_at_work_is_not_released(adopted):
+    server = adopted()
+    stop_server(server=server, actor=ADMIN, now=timezone.now())
+
+    with pytest.raises(InvalidState, match="powering-off"):
         release(Server.objects.get())
+
+
+def test_a_locked_one_is_not_released_by_accident(host, adopted):
+    server = adopted()
+    lock_server(server=server, reason="mine", actor=ADMIN, now=timezone.now())
+    member = dataclasses.replace(ADMIN, roles=frozenset({"member"}))
+
+    with pytest.raises(Forbidden):
+        release_server(server=Server.objects.get(), actor=member, now=timezone.now())
+    assert host.foreign == set()
 
 
 def test_one_that_was_made_here_is_deleted_not_released(server):
