@@ -11,8 +11,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from cloudportal.errors import CloudError, Invalid
@@ -179,7 +180,7 @@ class HypervisorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
         *("last_seen_at", "watcher", "fenced_at", "fence_note", "boot_id", "booted_at", "hostname"),
         *("host_ip", "arch", "domain_type", "libvirt_version", "qemu_version", "vcpus", "ram_mib"),
         *("disk_gib", "vcpus_used", "ram_mib_used", "disk_gib_used", "running_servers"),
-        *("build_failures", "capabilities"),
+        *("build_failures", "foreign_domains", "capabilities"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Hypervisor]:
@@ -223,6 +224,14 @@ class HypervisorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
     def portal_key(self, host: Hypervisor) -> str:
         """The portal's public key."""
         return ssh.public_key()
+
+    @admin.display(description="domains that were not made here")
+    def foreign_domains(self, host: Hypervisor) -> SafeString | str:
+        """The way to them; the host is asked only there."""
+        if host._state.adding:
+            return ""
+        address = reverse("admin:servers_adoption_domains", args=[host.pk])
+        return format_html('<a href="{}">Show and adopt</a>', address)
 
     @admin.display(description="accepted host keys")
     def known_keys(self, host: Hypervisor) -> str:

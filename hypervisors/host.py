@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from hypervisors.host_adopt import AdoptingHost, LibvirtAdoptingHost
 from hypervisors.host_agent import AgentsOfHost, LibvirtAgents
 from hypervisors.host_boot import HostWithBoot, LibvirtBoot
 from hypervisors.host_cold import ColdHost, LibvirtColdHost
@@ -54,6 +55,7 @@ from hypervisors.libvirt.survey import HostSurvey, SurveyRequest
 
 class Host(
     ColdHost,
+    AdoptingHost,
     AgentsOfHost,
     CopyingHost,
     HostWithBoot,
@@ -223,6 +225,7 @@ def libvirt_host(connection: Connection) -> Host:
 
 class _LibvirtHost(
     LibvirtColdHost,
+    LibvirtAdoptingHost,
     LibvirtAgents,
     LibvirtBoot,
     LibvirtConsoles,

@@ -101,6 +101,13 @@ class HostFacts:
 
     def settled(self) -> list[Server]:
         """The servers that must be whole here: nobody is at them, and nothing else is known."""
+        return [server for server in self._settled() if not server.adopted_name]
+
+    def adopted(self) -> list[Server]:
+        """Those likewise whose guests were there before: nothing of them but our mark is ours."""
+        return [server for server in self._settled() if server.adopted_name]
+
+    def _settled(self) -> list[Server]:
         return [
             server
             for server in self.servers.values()

@@ -25,6 +25,9 @@ _STAYS = {
     VmState.SHELVED: "It is shelved, and leaves when it is offloaded.",
     VmState.SOFT_DELETED: "It is deleted softly: restore it, or delete it for good.",
 }
+_ADOPTED = (
+    "Its guest was adopted: its disks are not the portal's to move. Move it by hand, or release it."
+)
 _HAS_NODES = (
     "It has NUMA nodes, and would keep this host's processors and memory while it runs: stop it, "
     "and it is moved while it is off."
@@ -49,6 +52,8 @@ def outlook_of(
         return Outlook(way, obstacle=f"Another task is under way ({server.task_state}).")
     if server.hypervisor_id != host.pk:
         return Outlook(Way.NONE, obstacle=_left_something(server))
+    if server.adopted_name:
+        return Outlook(Way.NONE, ItemState.BLOCKED, _ADOPTED)
     if server.vm_state in _STAYS:
         return Outlook(Way.NONE, ItemState.BLOCKED, _STAYS[VmState(server.vm_state)])
     if volumes:

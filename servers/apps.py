@@ -26,6 +26,7 @@ class ServersConfig(AppConfig):
         from servers.high_availability import EVERY_S, see_to_hosts
         from servers.occupants import release_gone, servers_on
         from servers.operations import (
+            adopt,
             attach_volume,
             build,
             cleanup,
@@ -56,6 +57,7 @@ class ServersConfig(AppConfig):
             describe_copies,
             describe_fences,
             describe_releases,
+            describe_unmarks,
             describe_unplugs,
         )
         from servers.power_sync import note_power_states
@@ -64,6 +66,9 @@ class ServersConfig(AppConfig):
         from servers.shelve import OFFLOAD_EVERY_S, offload_those_due
 
         for kind in (
+            adopt.ADOPT,
+            adopt.RELEASE,
+            adopt.UNMARK,
             build.BUILD,
             attach_volume.ATTACH,
             attach_volume.DETACH,
@@ -102,6 +107,7 @@ class ServersConfig(AppConfig):
         ):
             register(kind)
         register_debt(cleanup.CLEANUP_NAME, describe_cleanups)
+        register_debt(adopt.UNMARK_NAME, describe_unmarks)
         register_debt(disk_image.DROP_COPY_NAME, describe_copies)
         register_debt(fence.FENCE_KIND.name, describe_fences)
         register_debt(interfaces.UNPLUG, describe_unplugs)

@@ -16,7 +16,7 @@ from operations.enqueue import enqueue, supersede
 from operations.models import UNFINISHED, Operation
 from servers.action_log import record_action
 from servers.attached_volumes import refuse_if_attached, refuse_volume_backed
-from servers.errors import InvalidState, ServerLocked
+from servers.errors import InvalidState, ServerAdopted, ServerLocked
 from servers.legal import LEGAL, Rule
 from servers.models import Server
 
@@ -41,6 +41,7 @@ def begin_action(
 
     Raises:
         InvalidState: the server's state does not allow it, or another task is under way.
+        ServerAdopted: it was not made here, and the action is for those that were.
         VolumesAttached: its volumes cannot go with it.
         VolumeBacked: it runs from a volume.
         ServerLocked: it is locked, and the actor is no administrator.
@@ -85,10 +86,13 @@ def check_legal(server: Server, name: str, actor: Actor) -> None:
     """See whether an action that begins no task is legal on the server as it is.
 
     Raises:
+        ServerAdopted: it was not made here, and the action is for those that were.
         ServerLocked: it is locked, and the actor is no administrator.
         InvalidState: its state does not allow it.
     """
     rule = LEGAL[name]
+    if server.adopted_name and not rule.for_adopted:
+        raise ServerAdopted.of(server, rule)
     if server.locked_by and rule.heeds_lock and not actor.is_admin:
         raise ServerLocked.of(server)
     if rule.obstacle(server) is not None:

@@ -63,6 +63,23 @@ class InvalidState(Conflict):
         )
 
 
+class ServerAdopted(Conflict):
+    """The server was adopted: its disks and cards are none of the portal's."""
+
+    @classmethod
+    def of(cls, server: Server, rule: Rule) -> ServerAdopted:
+        """Say what is refused, and the way out where its end was asked for."""
+        advice = ": release it instead" if rule.action == "delete" else ""
+        return cls(
+            f"Cannot '{rule.action}' instance {server.pk}: its guest was adopted, not made by this "
+            f"cloud{advice}"
+        )
+
+
+class CannotAdopt(Conflict):
+    """The domain cannot become a server as it is now, or is one already."""
+
+
 class CannotResize(Invalid):
     """The server's disks would have to shrink."""
 

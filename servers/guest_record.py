@@ -192,6 +192,7 @@ def _record(server: Server, around: _Around) -> GuestMetadata:
         created_at=server.created_at,
         updated_at=server.updated_at,
         launched_at=server.launched_at,
+        adopted_name=server.adopted_name or None,
         ports=tuple(_port(port) for port in ports),
         networks=_networks(ports, around),
         security_groups=_groups(ports),
@@ -233,6 +234,12 @@ def _project(project_id: str, around: _Around) -> ProjectRecord:
 def _flavor(copy: Mapping[str, Any], around: _Around) -> FlavorRecord:
     """The server's own copy, and what only the flavor's row says: who may use it."""
     row = around.flavors.get(copy["flavorid"])
+    # An adopted server has its guest's own size, of which no flavor is to be made.
+    is_another = row is not None and (row.vcpus, row.ram_mib, row.disk_gib) != (
+        copy["vcpus"],
+        copy["ram_mib"],
+        copy["disk_gib"],
+    )
     return FlavorRecord(
         id=copy["flavorid"],
         name=copy["name"],
@@ -246,7 +253,7 @@ def _flavor(copy: Mapping[str, Any], around: _Around) -> FlavorRecord:
         is_public=row.is_public if row else True,
         is_disabled=row.is_disabled if row else False,
         description=row.description if row else None,
-        is_deleted=row is None,
+        is_deleted=row is None or is_another,
     )
 
 

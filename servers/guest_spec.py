@@ -27,6 +27,7 @@ from networks import wiring
 from networks.wiring import WiredPort
 from scheduling.cells import placement_on
 from servers.config_drive import GuestFacts
+from servers.errors import ServerAdopted
 from servers.guest_record import disk_records, guest_records, numa_text, placement_in
 from servers.models import Server
 from servers.options import pool_of
@@ -93,8 +94,11 @@ def guest_spec(
 
     Raises:
         GuestPropertyRefused: a property of flavor or image that cannot be honoured.
+        ServerAdopted: its guest is not the portal's to define.
         HostCannot: the host lacks the machine type or firmware, or the cells are not claimed.
     """
+    if server.adopted_name:
+        raise ServerAdopted(f"The guest of server {server.pk} was adopted: it stays as it is.")
     numa = placement_in(record) if record else host_placement(server, host)
     if numa is None and server.request_spec.get("numa"):
         raise HostCannot("The server holds no NUMA cells of the host.", detail=f"{server.pk}")

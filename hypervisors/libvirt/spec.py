@@ -298,6 +298,8 @@ class GuestMetadata:
     numa: str | None = None
     updated_at: datetime | None = None
     launched_at: datetime | None = None
+    # The guest's own name, where it was there before its server.
+    adopted_name: str | None = None
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,11 @@ _AGREED_MOST = 50_000
 
 def check(view: HostView) -> Iterator[Found]:
     """Domains and metadata that were changed by hand."""
+    for server in view.facts.adopted():
+        domain = view.domains.get(server.pk)
+        if domain is not None and domain.xml and server.pk in view.facts.records:
+            # Its disks are not ours to know: there is no pool to tell of.
+            yield _metadata(server, domain, "", view)
     for server in view.settled:
         domain = view.domains.get(server.pk)
         pool = view.pool_of(server)

@@ -61,6 +61,7 @@ def test_servers_that_are_off_are_left_when_asked_so(site, switched_off):
         ({"vm_state": VmState.RESIZED}, ItemState.BLOCKED, "confirmed or reverted"),
         ({"vm_state": VmState.ERROR}, ItemState.BLOCKED, "ERROR"),
         ({"vm_state": VmState.SHELVED}, ItemState.BLOCKED, "shelved"),
+        ({"adopted_name": "legacy"}, ItemState.BLOCKED, "was adopted"),
         ({"task_state": TaskState.REBOOTING}, ItemState.WAITING, "rebooting"),
         ({"vm_state": VmState.PAUSED}, ItemState.WAITING, "The best of"),
         ({"locked_by": "owner", "locked_reason": "mine"}, ItemState.WAITING, "locked (mine)"),
