@@ -157,6 +157,7 @@ def record_inventory(hypervisor: Hypervisor, found: HostInventory, now: datetime
             "guest_cpu_models": dict(found.guest_cpu_models),
             "machines": dict(found.machines),
             "has_uefi": found.has_uefi,
+            "has_secure_boot": found.has_secure_boot,
             "topology": {
                 "sockets": found.sockets,
                 "cores": found.cores,

@@ -64,7 +64,7 @@ class InvalidState(Conflict):
 
 
 class CannotResize(Invalid):
-    """The server's disks would have to shrink."""
+    """The server cannot become what the flavor says: its disks would shrink, say."""
 
 
 class ServerLocked(Conflict):

@@ -49,6 +49,7 @@ class GuestFeatures:
     """How a guest is put together; None leaves the choice to the domain's XML."""
 
     firmware: Firmware = "bios"
+    secure_boot: bool = False
     os_type: OsType = "linux"
     machine_type: str | None = None
     disk_bus: str = "virtio"
@@ -130,9 +131,13 @@ def _cpu_quota(text: str) -> int:
 
 _WATCHDOG = _one_of("disabled", "none", "pause", "poweroff", "reset")
 _DISK_BUS = _one_of("virtio", "scsi", "sata", "ide", "usb")
-_NO_SECURE_BOOT = _one_of("disabled", "optional")
 _COUNT = _whole(1, 4096)
 _AMOUNT = _whole(0)
+# What libvirt takes, and tc after it; a host would refuse more only when the guest starts.
+_DISK_LIMIT = _whole(0, 10**15)
+_VIF_LIMIT = _whole(0, 2**32 // 1024 - 1)
+# The weights of cgroups are to 10000 in their second version, which most hosts have.
+_SHARES = _whole(0, 10000)
 
 # key -> (name among what is gathered, parser). Names with a dot are assembled below.
 _IMAGE: dict[str, tuple[str, Parser]] = {
@@ -158,7 +163,7 @@ _IMAGE: dict[str, tuple[str, Parser]] = {
     "hw_watchdog_action": ("watchdog_action", _WATCHDOG),
     "hw_qemu_guest_agent": ("has_guest_agent", _boolean),
     "os_type": ("os_type", _one_of("linux", "windows")),
-    "os_secure_boot": ("secure_boot", _NO_SECURE_BOOT),
+    "os_secure_boot": ("secure_boot", _one_of("disabled", "optional", "required")),
     "hw_input_bus": ("tablet_bus", _one_of("usb", "virtio")),
     "hw_pointer_model": ("pointer_model", _one_of("usbtablet")),
     "hw_boot_menu": ("boot_menu", _boolean),
@@ -179,21 +184,21 @@ _FLAVOR: dict[str, tuple[str, Parser]] = {
     "hw:pmu": ("has_pmu", _boolean),
     "hw:hide_hypervisor_id": ("hides_hypervisor", _boolean),
     "hw:locked_memory": ("locked_memory", _boolean),
-    "os:secure_boot": ("secure_boot", _one_of("disabled")),
+    "os:secure_boot": ("secure_boot", _one_of("disabled", "required")),
     "hw_rng:allowed": ("has_rng", _boolean),
     "hw_rng:rate_bytes": ("rng_rate_bytes", _AMOUNT),
     "hw_rng:rate_period": ("rng_rate_period_ms", _whole(1, 2**31 - 1)),
     "hw_video:ram_max_mb": ("video_ram_max_mib", _AMOUNT),
-    "quota:cpu_shares": ("cpu_shares", _whole(0, 262144)),
+    "quota:cpu_shares": ("cpu_shares", _SHARES),
     "quota:cpu_period": ("cpu_period_us", _whole(1000, 1000000)),
     "quota:cpu_quota": ("cpu_quota_us", _cpu_quota),
     **{
-        f"quota:disk_{way}_{unit}_sec": (f"disk_{way}_{unit}", _AMOUNT)
+        f"quota:disk_{way}_{unit}_sec": (f"disk_{way}_{unit}", _DISK_LIMIT)
         for way in ("read", "write", "total")
         for unit in ("bytes", "iops")
     },
     **{
-        f"quota:vif_{way}_{part}": (f"vif_{way}.{part}", _AMOUNT)
+        f"quota:vif_{way}_{part}": (f"vif_{way}.{part}", _VIF_LIMIT)
         for way in ("inbound", "outbound")
         for part in ("average", "peak", "burst")
     },
@@ -228,6 +233,7 @@ def guest_features(
     _check_maxima(flavor, image, image_properties)
     merged = {**flavor, **image}
     merged.update({name: flavor[name] for name in _FLAVOR_WINS if name in flavor})
+    merged["secure_boot"] = _secure_boot(flavor, image)
     built: dict[str, Any] = {}
     for name in ("topology", "max_topology"):
         built[name] = Topology(**_parts(merged, name))
@@ -321,6 +327,28 @@ def _check_maxima(
                 key = f"{key}{part}"
                 why = f"is more than the flavor's limit of {limit}"
                 raise InvalidProperty(key, properties[key], why)
+
+
+def _secure_boot(flavor: Mapping[str, Any], image: Mapping[str, Any]) -> bool:
+    """Whether it is asked for; an image to which it is optional leaves it to the flavor."""
+    of_flavor, of_image = flavor.get("secure_boot"), image.get("secure_boot", "optional")
+    if of_flavor is not None and of_image not in ("optional", of_flavor):
+        why = f"contradicts the flavor's os:secure_boot = {of_flavor}"
+        raise InvalidProperty("os_secure_boot", of_image, why)
+    if "required" not in (of_flavor, of_image):
+        return False
+    key, source = (
+        ("os_secure_boot", "image property")
+        if of_image == "required"
+        else ("os:secure_boot", EXTRA_SPEC)
+    )
+    if image.get("firmware") != "uefi":
+        raise InvalidProperty(key, "required", "needs hw_firmware_type = uefi", source)
+    machine = image.get("machine_type")
+    if machine is not None and "q35" not in machine and machine.startswith("pc"):
+        why = f"the machine type {machine} has no secure boot, q35 has"
+        raise InvalidProperty(key, "required", why, source)
+    return True
 
 
 def _check_disk_limits(flavor: Mapping[str, Any]) -> None:

@@ -414,6 +414,7 @@ class HostInventory:
     guest_cpu_models: Mapping[str, str]
     machines: Mapping[str, str]
     has_uefi: bool
+    has_secure_boot: bool = False
     sockets: int = 1
     cores: int = 1
     threads: int = 1

@@ -105,7 +105,12 @@ def test_platform_is_the_hosts_with_a_versioned_machine(hypervisor):
 
 
 @pytest.mark.parametrize(
-    "features", [GuestFeatures(machine_type="pc-i440fx-99"), GuestFeatures(firmware="uefi")]
+    "features",
+    [
+        GuestFeatures(machine_type="pc-i440fx-99"),
+        GuestFeatures(firmware="uefi"),
+        GuestFeatures(secure_boot=True),
+    ],
 )
 def test_platform_the_host_does_not_have_is_refused(hypervisor, features):
     hypervisor.capabilities["has_uefi"] = False
