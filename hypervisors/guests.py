@@ -110,6 +110,8 @@ def platform_of(hypervisor: Hypervisor, features: GuestFeatures) -> Platform:
         raise HostCannot("The host has no UEFI firmware.", detail=hypervisor.name)
     if features.secure_boot and not known.get("has_secure_boot"):
         raise HostCannot("The host has no firmware with secure boot.", detail=hypervisor.name)
+    if features.tpm and features.tpm not in known.get("tpms", []):
+        raise HostCannot("The host emulates no such TPM.", detail=hypervisor.name)
     domain_type: DomainType = "kvm" if hypervisor.domain_type == "kvm" else "qemu"
     return Platform(
         arch=hypervisor.arch,

@@ -158,6 +158,7 @@ def record_inventory(hypervisor: Hypervisor, found: HostInventory, now: datetime
             "machines": dict(found.machines),
             "has_uefi": found.has_uefi,
             "has_secure_boot": found.has_secure_boot,
+            "tpms": list(found.tpms),
             "topology": {
                 "sockets": found.sockets,
                 "cores": found.cores,

@@ -44,6 +44,7 @@ from scheduling.filters.resource_classes import RESOURCE_CLASSES
 from scheduling.filters.resources import CPU, DISK, RAM
 from scheduling.filters.secure_boot import SECURE_BOOT
 from scheduling.filters.store import STORE
+from scheduling.filters.tpm import TPM
 from scheduling.filters.traits import TRAITS
 from scheduling.filters.wanted_host import WANTED_HOST
 from scheduling.filters.zone import ZONE
@@ -62,6 +63,7 @@ FILTERS = (
     AGGREGATE_PROJECT,
     ARCHITECTURE,
     SECURE_BOOT,
+    TPM,
     CAPABILITIES,
     TRAITS,
     RESOURCE_CLASSES,

@@ -259,13 +259,13 @@ def _spec(server: Server, flavor: Flavor) -> RequestSpec:
 
 
 def _check_same_firmware(old: RequestSpec, needs: Mapping[str, Any]) -> None:
-    """The keys that secure boot needs are in the firmware's variables, which a resize keeps.
+    """What secure boot and a TPM keep on the host is of the server as it was made.
 
     Raises:
         CannotResize: the flavors differ in it.
     """
-    if needs["secure_boot"] != old.secure_boot:
+    if (needs["secure_boot"], needs["tpm"]) != (old.secure_boot, old.tpm):
         raise CannotResize(
-            "A resize does not change secure boot: the old and the new flavor differ in "
-            "os:secure_boot."
+            "A resize does not change secure boot or the TPM: the flavors differ in "
+            "os:secure_boot, hw:tpm_version or hw:tpm_model."
         )

@@ -230,6 +230,9 @@ def _add_small(devices: ET.Element, spec: GuestSpec) -> None:
     if features.watchdog_action is not None:
         watchdog = {"model": "i6300esb", "action": features.watchdog_action}
         ET.SubElement(devices, "watchdog", watchdog)
+    if features.tpm_version is not None and features.tpm_model is not None:
+        tpm = ET.SubElement(devices, "tpm", {"model": features.tpm_model})
+        ET.SubElement(tpm, "backend", {"type": "emulator", "version": features.tpm_version})
     if features.has_rng:
         _add_rng(devices, spec)
     balloon = ET.SubElement(devices, "memballoon", {"model": "virtio"})

@@ -50,6 +50,8 @@ class GuestFeatures:
 
     firmware: Firmware = "bios"
     secure_boot: bool = False
+    tpm_version: str | None = None
+    tpm_model: str | None = None
     os_type: OsType = "linux"
     machine_type: str | None = None
     disk_bus: str = "virtio"
@@ -83,6 +85,11 @@ class GuestFeatures:
     disk_total_iops: int | None = None
     vif_inbound: Bandwidth | None = None
     vif_outbound: Bandwidth | None = None
+
+    @property
+    def tpm(self) -> str:
+        """The TPM as hosts name theirs, `model:version`; "" is none."""
+        return f"{self.tpm_model}:{self.tpm_version}" if self.tpm_version else ""
 
 
 Parser = Callable[[str], Any]
@@ -131,6 +138,8 @@ def _cpu_quota(text: str) -> int:
 
 _WATCHDOG = _one_of("disabled", "none", "pause", "poweroff", "reset")
 _DISK_BUS = _one_of("virtio", "scsi", "sata", "ide", "usb")
+_TPM_VERSION = _one_of("1.2", "2.0")
+_TPM_MODEL = _one_of("tpm-tis", "tpm-crb")
 _COUNT = _whole(1, 4096)
 _AMOUNT = _whole(0)
 # What libvirt takes, and tc after it; a host would refuse more only when the guest starts.
@@ -164,6 +173,8 @@ _IMAGE: dict[str, tuple[str, Parser]] = {
     "hw_qemu_guest_agent": ("has_guest_agent", _boolean),
     "os_type": ("os_type", _one_of("linux", "windows")),
     "os_secure_boot": ("secure_boot", _one_of("disabled", "optional", "required")),
+    "hw_tpm_version": ("tpm_version", _TPM_VERSION),
+    "hw_tpm_model": ("tpm_model", _TPM_MODEL),
     "hw_input_bus": ("tablet_bus", _one_of("usb", "virtio")),
     "hw_pointer_model": ("pointer_model", _one_of("usbtablet")),
     "hw_boot_menu": ("boot_menu", _boolean),
@@ -185,6 +196,8 @@ _FLAVOR: dict[str, tuple[str, Parser]] = {
     "hw:hide_hypervisor_id": ("hides_hypervisor", _boolean),
     "hw:locked_memory": ("locked_memory", _boolean),
     "os:secure_boot": ("secure_boot", _one_of("disabled", "required")),
+    "hw:tpm_version": ("tpm_version", _TPM_VERSION),
+    "hw:tpm_model": ("tpm_model", _TPM_MODEL),
     "hw_rng:allowed": ("has_rng", _boolean),
     "hw_rng:rate_bytes": ("rng_rate_bytes", _AMOUNT),
     "hw_rng:rate_period": ("rng_rate_period_ms", _whole(1, 2**31 - 1)),
@@ -234,6 +247,9 @@ def guest_features(
     merged = {**flavor, **image}
     merged.update({name: flavor[name] for name in _FLAVOR_WINS if name in flavor})
     merged["secure_boot"] = _secure_boot(flavor, image)
+    _check_tpm(flavor, image, merged)
+    if "tpm_version" in merged:
+        merged.setdefault("tpm_model", "tpm-tis")
     built: dict[str, Any] = {}
     for name in ("topology", "max_topology"):
         built[name] = Topology(**_parts(merged, name))
@@ -349,6 +365,23 @@ def _secure_boot(flavor: Mapping[str, Any], image: Mapping[str, Any]) -> bool:
         why = f"the machine type {machine} has no secure boot, q35 has"
         raise InvalidProperty(key, "required", why, source)
     return True
+
+
+def _check_tpm(
+    flavor: Mapping[str, Any], image: Mapping[str, Any], merged: Mapping[str, Any]
+) -> None:
+    for name in ("tpm_version", "tpm_model"):
+        if name in flavor and image.get(name, flavor[name]) != flavor[name]:
+            why = f"contradicts the flavor's hw:{name} = {flavor[name]}"
+            raise InvalidProperty(f"hw_{name}", image[name], why)
+    model, version = merged.get("tpm_model"), merged.get("tpm_version")
+    if model is None or (version is not None and (model, version) != ("tpm-crb", "1.2")):
+        return
+    key, source = (
+        ("hw_tpm_model", "image property") if "tpm_model" in image else ("hw:tpm_model", EXTRA_SPEC)
+    )
+    why = "needs hw:tpm_version or hw_tpm_version" if version is None else "is of version 2.0 only"
+    raise InvalidProperty(key, model, why, source)
 
 
 def _check_disk_limits(flavor: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ import libvirt
 
 from hypervisors.libvirt.connection import on_host
 from hypervisors.libvirt.errors import DriverError
-from hypervisors.libvirt.firmware import offers_secure_boot, offers_uefi
+from hypervisors.libvirt.firmware import offers_secure_boot, offers_uefi, tpms_offered
 from hypervisors.libvirt.guest import POWER_STATES
 from hypervisors.libvirt.numa import host_cells
 from hypervisors.libvirt.spec import (
@@ -82,6 +82,9 @@ def inventory(raw: Any) -> HostInventory:
         machines=machines,
         has_uefi=any(map(offers_uefi, domain_capabilities.values())),
         has_secure_boot=any(map(offers_secure_boot, secure or domain_capabilities.values())),
+        tpms=tuple(
+            sorted({tpm for found in domain_capabilities.values() for tpm in tpms_offered(found)})
+        ),
         sockets=sockets,
         cores=cores,
         threads=threads,

@@ -54,13 +54,18 @@ class DiskSeen:
 
 @dataclass(frozen=True)
 class MovableGuest:
-    """What another host must offer to take a guest over. `cpu` is XML, "" for QEMU's default."""
+    """What another host must offer to take a guest over. `cpu` is XML, "" for QEMU's default.
+
+    `tpm` is `model:version`, "" is none.
+    """
 
     arch: str
     domain_type: str
     machine: str
     cpu: str
     disks: tuple[DiskSeen, ...]
+    has_secure_boot: bool = False
+    tpm: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,16 @@ def parse_movable(xml: str) -> MovableGuest:
         machine="" if kind is None else kind.get("machine", ""),
         cpu=ET.tostring(cpu, encoding="unicode") if has_model and cpu is not None else "",
         disks=tuple(_disks(root)),
+        has_secure_boot=root.find("os/loader[@secure='yes']") is not None,
+        tpm=_tpm(root),
     )
+
+
+def _tpm(root: ET.Element) -> str:
+    tpm, backend = root.find("devices/tpm"), root.find("devices/tpm/backend")
+    if tpm is None or backend is None:
+        return ""
+    return f"{tpm.get('model', '')}:{backend.get('version', '')}"
 
 
 def _disks(root: ET.Element) -> Iterator[DiskSeen]:

@@ -399,7 +399,10 @@ class HostStats:
 
 @dataclass(frozen=True)
 class HostInventory:
-    """What a host is and has. `machines` maps an alias (q35) to the versioned type behind it."""
+    """What a host is and has. `machines` maps an alias (q35) to the versioned type behind it.
+
+    `tpms` are the emulated TPMs that guests can have, as `model:version`.
+    """
 
     hostname: str
     arch: str
@@ -415,6 +418,7 @@ class HostInventory:
     machines: Mapping[str, str]
     has_uefi: bool
     has_secure_boot: bool = False
+    tpms: tuple[str, ...] = ()
     sockets: int = 1
     cores: int = 1
     threads: int = 1

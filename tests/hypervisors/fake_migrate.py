@@ -43,7 +43,15 @@ class FakeMigrations(FakeGuests):
                     capacity_bytes=volume.capacity if volume else 0,
                 )
             )
-        return MovableGuest(spec.arch, spec.domain_type, spec.machine, "<cpu/>", tuple(disks))
+        return MovableGuest(
+            spec.arch,
+            spec.domain_type,
+            spec.machine,
+            "<cpu/>",
+            tuple(disks),
+            has_secure_boot=spec.features.secure_boot,
+            tpm=spec.features.tpm,
+        )
 
     @counted_call
     def offers_cpu(self, wanted: MovableGuest) -> bool:

@@ -110,6 +110,7 @@ def test_platform_is_the_hosts_with_a_versioned_machine(hypervisor):
         GuestFeatures(machine_type="pc-i440fx-99"),
         GuestFeatures(firmware="uefi"),
         GuestFeatures(secure_boot=True),
+        GuestFeatures(tpm_version="2.0", tpm_model="tpm-crb"),
     ],
 )
 def test_platform_the_host_does_not_have_is_refused(hypervisor, features):

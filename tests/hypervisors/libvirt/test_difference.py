@@ -80,10 +80,12 @@ def test_what_depends_on_the_host_or_is_a_label_is_not_compared(old, new):
         ("windows", "<iotune>", "<iotune><read_bytes_sec>9</read_bytes_sec>", "<read_bytes_sec>9"),
         ("windows", "<bandwidth>", "<bandwidth><inbound average='9'/>", '<inbound average="9" />'),
         ("windows", "<outbound ", "<outbound peak='9' ", 'peak="9"'),
+        ("secure", "</devices>", "<tpm model='tpm-tis'/></devices>", '<tpm model="tpm-tis" />'),
+        ("secure", "<smm state='on'/>", "", '<smm state="on" />'),
         ("floating", "<cputune>", "<cputune><quota>5000</quota>", "<quota>5000</quota>"),
     ],
 )
-def test_a_limit_beside_those_of_the_flavor_is_shown(name, old, new, line):
+def test_what_a_hand_added_or_took_is_shown(name, old, new, line):
     changed = kept(name).replace(old, new)
 
     assert changed != kept(name)

@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hypervisors.libvirt.firmware import offers_secure_boot, offers_uefi
+from hypervisors.libvirt.firmware import offers_secure_boot, offers_uefi, tpms_offered
 
 LOADER = "<loader supported='yes'><enum name='secure'><value>no</value>{}</enum></loader>"
 SECURE = LOADER.format("<value>yes</value>")
@@ -27,3 +27,30 @@ def test_secure_boot_needs_a_firmware_and_a_loader_for_it(firmwares, loader, uef
     )
 
     assert (offers_uefi(found), offers_secure_boot(found)) == (uefi, secure)
+
+
+@pytest.mark.parametrize(
+    ("backends", "versions", "offered"),
+    [
+        ("<value>passthrough</value>", "", ()),
+        ("<value>emulator</value>", "<value>2.0</value>", ("tpm-tis:2.0", "tpm-crb:2.0")),
+        ("<value>emulator</value>", "", ("tpm-tis:1.2", "tpm-tis:2.0", "tpm-crb:2.0")),
+    ],
+)
+def test_only_emulated_tpms_are_offered(backends, versions, offered):
+    found = ET.fromstring(
+        "<domainCapabilities><devices><tpm supported='yes'>"
+        "<enum name='model'><value>tpm-tis</value><value>tpm-crb</value></enum>"
+        f"<enum name='backendModel'>{backends}</enum>"
+        f"<enum name='backendVersion'>{versions}</enum></tpm></devices></domainCapabilities>"
+    )
+
+    assert tpms_offered(found) == offered
+
+
+def test_a_host_that_knows_no_tpm_offers_none():
+    found = ET.fromstring(
+        "<domainCapabilities><devices><tpm supported='no'/></devices></domainCapabilities>"
+    )
+
+    assert tpms_offered(found) == ()

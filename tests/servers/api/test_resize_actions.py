@@ -114,7 +114,7 @@ def test_a_resize_does_not_change_secure_boot(server):
     answer = resize(server)
 
     assert answer.status_code == 400
-    assert message(answer).startswith("A resize does not change secure boot")
+    assert message(answer).startswith("A resize does not change secure boot or the TPM")
 
 
 @pytest.mark.parametrize("grown", ["disk_gib", "ephemeral_gib"])
