@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import libvirt
 
+from hypervisors.libvirt.baseline import usable_models
 from hypervisors.libvirt.connection import on_host
 from hypervisors.libvirt.errors import DriverError
 from hypervisors.libvirt.firmware import offers_secure_boot, offers_uefi, tpms_offered
@@ -78,6 +79,9 @@ def inventory(raw: Any) -> HostInventory:
         cpu_features=features,
         guest_cpu_models={
             kind: _guest_cpu_model(kind, found) for kind, found in domain_capabilities.items()
+        },
+        usable_cpu_models={
+            kind: usable_models(found) for kind, found in domain_capabilities.items()
         },
         machines=machines,
         has_uefi=any(map(offers_uefi, domain_capabilities.values())),

@@ -33,6 +33,8 @@ _IDENTICAL = (
     libvirt.VIR_CPU_COMPARE_IDENTICAL,
     libvirt.VIR_CPU_COMPARE_SUPERSET,
 )
+_LACKING = "required features: "
+_UNNAMED = "libvirt does not say which features"
 CopyMode = Literal["none", "top", "all"]
 
 
@@ -173,14 +175,23 @@ def _target(disk: ET.Element) -> str:
 
 
 @on_host()
-def offers_cpu(raw: Any, wanted: MovableGuest) -> bool:
-    """Whether a guest that sees this CPU can run on with the host's."""
+def cpu_obstacle(raw: Any, wanted: MovableGuest) -> str:
+    """What the host's CPU lacks of the one that the guest sees: features by name; "" is nothing."""
     if not wanted.cpu:
-        return True
-    found = raw.compareHypervisorCPU(
-        None, wanted.arch, wanted.machine, wanted.domain_type, wanted.cpu, 0
-    )
-    return found in _IDENTICAL
+        return ""
+    compare = raw.compareHypervisorCPU
+    about = (None, wanted.arch, wanted.machine, wanted.domain_type, wanted.cpu)
+    if compare(*about, 0) in _IDENTICAL:
+        return ""
+    try:
+        # The names are in the error, and nowhere else.
+        compare(*about, libvirt.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_CPU_INCOMPATIBLE:
+            raise
+        text = str(error.get_error_message() or "")
+        return text.rpartition(_LACKING)[2] or _UNNAMED
+    return _UNNAMED
 
 
 def destination_xml(xml: str, request: MoveRequest, *, is_kept: bool) -> str:

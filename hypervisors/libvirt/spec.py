@@ -401,7 +401,8 @@ class HostStats:
 class HostInventory:
     """What a host is and has. `machines` maps an alias (q35) to the versioned type behind it.
 
-    `tpms` are the emulated TPMs that guests can have, as `model:version`.
+    `tpms` are the emulated TPMs that guests can have, as `model:version`. `usable_cpu_models` are
+    the named CPUs that it can give guests whole, by domain type.
     """
 
     hostname: str
@@ -419,6 +420,7 @@ class HostInventory:
     has_uefi: bool
     has_secure_boot: bool = False
     tpms: tuple[str, ...] = ()
+    usable_cpu_models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sockets: int = 1
     cores: int = 1
     threads: int = 1

@@ -54,8 +54,8 @@ class FakeMigrations(FakeGuests):
         )
 
     @counted_call
-    def offers_cpu(self, wanted: MovableGuest) -> bool:
-        return not self.lacks_cpu
+    def cpu_obstacle(self, wanted: MovableGuest) -> str:
+        return "avx2, erms" if self.lacks_cpu else ""
 
     @counted_call
     def migrate_guest(
