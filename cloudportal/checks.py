@@ -42,7 +42,7 @@ SHORTEST_KEY = 32
 # The kernel's limit for a socket's path is 107 bytes; the longest of ours has 25 behind the folder.
 LONGEST_VAR = 80
 OLDEST_SQLITE = (3, 35, 0)
-ENGINES = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
+ENGINES = ("django.db.backends.sqlite3", "cloudportal.postgresql")
 
 Apps = Sequence[AppConfig] | None
 

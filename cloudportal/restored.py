@@ -13,7 +13,8 @@ what has become of its subject since:
 
 Plans to drain hosts are paused, for nobody knows whether the maintenance is over since.
 
-Every host is told its floating IPs: it may have some that were taken since.
+Every host is told its floating IPs: it may have some that were taken since. So it is told which
+other hosts have the networks that it shares with them.
 
 No host counts as up before it has been looked at, so that nothing is placed by old knowledge. That
 one was fenced proves nothing any more: it stays forced down until an administrator says otherwise.
@@ -30,7 +31,7 @@ from django.db import transaction
 from hypervisors import capacity
 from hypervisors.models import HostState, Hypervisor
 from maintenance import drain
-from networks import floating_places, server_ports
+from networks import floating_places, network_places, server_ports
 from operations import enqueue
 from operations.models import UNFINISHED, Operation, OperationState, StepRecord
 from quotas.consume import release
@@ -74,6 +75,7 @@ def settle(*, now: datetime) -> Settled:
                 enqueue.wake(operation.pk, operation.queue)
                 done.resumed += 1
         floating_places.tell_all(now=now)
+        network_places.again(now)
         drain.pause_all(
             note="The database was restored from a backup: resume or cancel it by hand."
         )

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 import django_stubs_ext
 import environ
 
+from cloudportal.network_numbers import network_type, vlan_numbers, vxlan_numbers
+
 # Django's generic classes (ModelAdmin and others) take their type arguments at run time too.
 django_stubs_ext.monkeypatch()
 
@@ -34,6 +36,11 @@ ENVIRONMENT = {
     "CLOUDPORTAL_IMAGES": "Folder of image data, one for all machines. Default: VAR/images.",
     "CLOUDPORTAL_SHELVED_OFFLOAD_S": "Seconds after which shelved servers leave their hosts, "
     "-1 for never. Default: 0.",
+    "CLOUDPORTAL_NETWORK_TYPE": "What networks are that name no type: nat or vxlan. Default: nat.",
+    "CLOUDPORTAL_VLAN_IDS": "VLANs for networks that name none, by physical network, as "
+    "NAME:FIRST:LAST, comma-separated. Default: none.",
+    "CLOUDPORTAL_VXLAN_IDS": "FIRST:LAST of the VXLAN numbers for networks that name none. "
+    "Default: 1:16777215.",
     "CLOUDPORTAL_HEARTBEAT_S": "Seconds between two looks at each hypervisor. Default: 10.",
     "DATABASE_URL": "sqlite:///PATH or postgres://USER:PASSWORD@HOST/NAME. Default: SQLite in VAR.",
     "SECRET_KEY_FILE": "File with the signing key, made by the set-up. Default: VAR/secret_key.",
@@ -145,7 +152,8 @@ if _database["ENGINE"].endswith("sqlite3"):
             ),
         }
     )
-else:
+elif _database["ENGINE"] == "django.db.backends.postgresql":
+    _database["ENGINE"] = "cloudportal.postgresql"
     # A database server that is gone without a word is noticed in seconds.
     _database.setdefault("OPTIONS", {}).update(
         {
@@ -249,6 +257,9 @@ CONSOLE_LIFETIME_S = env.int("CLOUDPORTAL_CONSOLE_LIFETIME_S", 600)
 MAX_IMAGE_BYTES = env.int("CLOUDPORTAL_MAX_IMAGE_BYTES", 64 * 1024**3)
 SHELVED_OFFLOAD_S = env.int("CLOUDPORTAL_SHELVED_OFFLOAD_S", 0)
 RESIZE_CONFIRM_WINDOW_S = env.int("CLOUDPORTAL_RESIZE_CONFIRM_S", 0)
+NETWORK_TYPE = network_type(env.str("CLOUDPORTAL_NETWORK_TYPE", "nat"))
+VLAN_IDS = vlan_numbers(env.list("CLOUDPORTAL_VLAN_IDS", default=[]))
+VXLAN_IDS = vxlan_numbers(env.str("CLOUDPORTAL_VXLAN_IDS", "1:16777215"))
 HEARTBEAT_S = env.float("CLOUDPORTAL_HEARTBEAT_S", 10.0)
 IMAGE_DIR = Path(env.str("CLOUDPORTAL_IMAGES", str(VAR_DIR / "images"))).resolve()
 SSH_DIR = VAR_DIR / "ssh"

@@ -14,6 +14,8 @@ from cloudportal.checks import refuse_unready  # noqa: E402 - needs the apps loa
 refuse_unready()
 
 # What is loaded by now stays. Were it looked through for garbage with every list of a thousand
-# servers, that would take as long as the list.
+# servers, that would take as long as the list. Nor does it pay to look through the list itself
+# some forty times while it is made: what it is made of goes with the answer, without a search.
 gc.collect()
 gc.freeze()
+gc.set_threshold(50_000)

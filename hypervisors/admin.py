@@ -29,7 +29,7 @@ from hypervisors.errors import (
 from hypervisors.fence_command import check_words, parse_line, seal_words, words_of
 from hypervisors.guests import GuestFeatures, platform_of
 from hypervisors.look import look_at_host
-from hypervisors.models import Aggregate, CachedImage, Hypervisor, StoragePool
+from hypervisors.models import Aggregate, CachedImage, Hypervisor, PhysicalNetwork, StoragePool
 from hypervisors.platforms import check_words as check_group_words
 from hypervisors.platforms import wish_of
 from hypervisors.register import accepted_lines, remove_hypervisor
@@ -76,7 +76,7 @@ class HypervisorForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic a
             *("name", "uri", "virt_type", "cpu_ratio", "ram_ratio", "disk_ratio"),
             *("reserved_vcpus", "reserved_ram_mib", "reserved_disk_gib", "is_enabled"),
             *("disabled_reason", "in_maintenance", "is_forced_down", "max_concurrent_builds"),
-            *("fence_after_s", "fence_timeout_s", "labels"),
+            *("fence_after_s", "fence_timeout_s", "tunnel_address", "labels"),
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -126,6 +126,14 @@ class HypervisorForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic a
         return accepted_lines(uri, fingerprint or None)
 
 
+class PhysicalNetworkInline(admin.TabularInline):  # type: ignore[type-arg]  # as below
+    """The networks outside that the host is on."""
+
+    model = PhysicalNetwork
+    fields = ("name", "interface")
+    extra = 0
+
+
 class StoragePoolInline(admin.TabularInline):  # type: ignore[type-arg]  # no generic at run time
     """The pools found on a host."""
 
@@ -148,7 +156,7 @@ class HypervisorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
     """Hosts: how they are, what they have, and the switches that keep servers away."""
 
     form = HypervisorForm
-    inlines = (StoragePoolInline,)
+    inlines = (StoragePoolInline, PhysicalNetworkInline)
     list_display = (
         *(
             "name",

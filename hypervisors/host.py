@@ -14,6 +14,7 @@ from hypervisors.host_copies import CopyingHost, LibvirtCopyingHost
 from hypervisors.host_floating import HostWithFloating, LibvirtFloating
 from hypervisors.host_interfaces import InterfacesOfHost, LibvirtInterfaces
 from hypervisors.host_migrate import LibvirtMigratingHost, MigratingHost
+from hypervisors.host_segments import HostWithSegments, LibvirtSegments
 from hypervisors.host_volumes import LibvirtVolumes, VolumesOfHost
 from hypervisors.libvirt import (
     checks,
@@ -36,7 +37,7 @@ from hypervisors.libvirt.diagnostics import GuestDiagnosis
 from hypervisors.libvirt.domain_xml import domain_xml
 from hypervisors.libvirt.events import Listener
 from hypervisors.libvirt.filters import FilterSpec
-from hypervisors.libvirt.network import DhcpHost, NatNetworkSpec
+from hypervisors.libvirt.network import DhcpHost, NatNetworkSpec, PlainNetworkSpec
 from hypervisors.libvirt.spec import (
     GuestInfo,
     GuestMetadata,
@@ -60,6 +61,7 @@ class Host(
     HostWithFloating,
     InterfacesOfHost,
     MigratingHost,
+    HostWithSegments,
     VolumesOfHost,
     Protocol,
 ):
@@ -180,7 +182,7 @@ class Host(
     def remove_console_log(self, pool: str, uuid: UUID) -> None:
         """Delete the serial log."""
 
-    def ensure_network(self, spec: NatNetworkSpec) -> None:
+    def ensure_network(self, spec: NatNetworkSpec | PlainNetworkSpec) -> None:
         """Make the network and start it."""
 
     def remove_network(self, name: str) -> None:
@@ -226,6 +228,7 @@ class _LibvirtHost(
     LibvirtConsoles,
     LibvirtCopyingHost,
     LibvirtFloating,
+    LibvirtSegments,
     LibvirtInterfaces,
     LibvirtMigratingHost,
     LibvirtVolumes,
@@ -349,7 +352,7 @@ class _LibvirtHost(
     def remove_console_log(self, pool: str, uuid: UUID) -> None:
         console.remove_console_log(self.connection, pool, uuid)
 
-    def ensure_network(self, spec: NatNetworkSpec) -> None:
+    def ensure_network(self, spec: NatNetworkSpec | PlainNetworkSpec) -> None:
         network.ensure_network(self.connection, spec)
 
     def remove_network(self, name: str) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import uuid
 from typing import ClassVar
 
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F
 from django.db.models.functions import Floor
 from django.utils import timezone
 
 DEFAULT_ZONE = "nova"
+# What the kernel takes for a name, or for another name, of an interface.
+INTERFACE = r"\A[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,63}\Z"
 
 
 class VirtType(models.TextChoices):
@@ -88,6 +90,8 @@ class Hypervisor(models.Model):
         "seconds down before the host is fenced", default=180, validators=[MinValueValidator(10)]
     )
     labels = models.JSONField(default=dict, blank=True)
+    # Where other hosts send the frames of VXLAN networks; none is the address in its URI.
+    tunnel_address = models.GenericIPAddressField(null=True, blank=True)
     # The accepted public host keys, as known_hosts lines; empty until an administrator accepts.
     host_keys = models.TextField(blank=True, default="", editable=False)
 
@@ -151,6 +155,24 @@ class Hypervisor(models.Model):
     def reasons(self) -> str:
         """For administrators: why it is down or disabled, and what becomes of its servers."""
         return " ".join(filter(None, [self.state_reason or self.disabled_reason, self.fence_note]))
+
+
+class PhysicalNetwork(models.Model):
+    """A network outside, under the name that all hosts have for it, and where it is on this one."""
+
+    hypervisor = models.ForeignKey(Hypervisor, models.CASCADE, related_name="physical_networks")
+    name = models.CharField(max_length=64, validators=[RegexValidator(INTERFACE)])
+    interface = models.CharField(
+        "interface or bridge", max_length=64, validators=[RegexValidator(INTERFACE)]
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["hypervisor", "name"], name="physical_network_on_host"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.interface} of {self.hypervisor}"
 
 
 class StoragePool(models.Model):

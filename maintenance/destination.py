@@ -14,6 +14,7 @@ from scheduling.cells import fit_cells
 from scheduling.choose import Choice, choose_hosts
 from scheduling.groups import with_group
 from scheduling.models import Allocation
+from scheduling.network_needs import with_networks
 from scheduling.request_spec import Booking, RequestSpec
 from servers.destination import spec_of_move
 from servers.models import Server
@@ -61,7 +62,7 @@ def destinations(
     booked: Bookings | None = None,
 ) -> tuple[RequestSpec, Choice]:
     """The hosts that can have the server, best first, and the request that they were asked with."""
-    spec = with_group(spec_of_move(server), server.pk, lock=False)
+    spec = with_networks(with_group(spec_of_move(server), server.pk, lock=False), server.pk)
     if booked is not None:
         spec = booked.apply(server, spec)
     # What an earlier stay left there is taken off first.

@@ -137,7 +137,7 @@ def allocate_fixed(port: Port, subnet: Subnet, address: str) -> FixedIP:
 
 
 def check_address(subnet: Subnet, address: str) -> None:
-    """Whether a port may have this address: any of the subnet's but its ends and its gateway.
+    """Whether a port may have this address: any of the subnet's but its ends and the hosts' own.
 
     Raises:
         InvalidIpForNetwork: it may not.
@@ -148,7 +148,8 @@ def check_address(subnet: Subnet, address: str) -> None:
     except ValueError:
         wanted = IPv4Address(0)
     ends = (network.network_address, network.broadcast_address)
-    if wanted not in network or wanted in ends or str(wanted) == subnet.gateway_ip:
+    own = (subnet.gateway_ip, subnet.dhcp_address)
+    if wanted not in network or wanted in ends or str(wanted) in own:
         raise InvalidIpForNetwork(
             f"IP address {address} is not a valid IP for the specified subnet."
         )

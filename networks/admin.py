@@ -10,6 +10,7 @@ from networks.models import (
     FloatingIP,
     FloatingPlace,
     Network,
+    NetworkPlace,
     Port,
     Router,
     SecurityGroup,
@@ -70,8 +71,11 @@ class _RuleInline(admin.TabularInline):  # type: ignore[type-arg]  # as above
 class NetworkAdmin(_ReadMostly):
     """Networks with their subnets."""
 
-    list_display = ("name", "id", "project_id", "is_shared", "is_external", "mtu", "created_at")
-    list_filter = ("is_shared", "is_external")
+    list_display = (
+        *("name", "id", "project_id", "type", "physical_network", "segment", "is_shared"),
+        *("is_external", "mtu", "created_at"),
+    )
+    list_filter = ("type", "is_shared", "is_external")
     search_fields = ("name", "id", "project_id")
     inlines = (_SubnetInline,)
 
@@ -133,3 +137,14 @@ class FloatingPlaceAdmin(_ReadMostly):
     list_display = ("address", "fixed_address", "host", "is_leaving", "wanted", "applied")
     list_filter = ("host", "is_leaving")
     search_fields = ("address", "fixed_address", "host")
+
+
+@admin.register(NetworkPlace)
+class NetworkPlaceAdmin(_ReadMostly):
+    """Which hosts have which of the networks that lie on several."""
+
+    editable = ()
+    list_display = ("network_id", "hypervisor", "is_leaving", "wanted", "applied")
+    list_select_related = ("hypervisor",)
+    list_filter = ("hypervisor", "is_leaving")
+    search_fields = ("network_id", "hypervisor__name")

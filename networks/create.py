@@ -18,6 +18,7 @@ from networks.addresses import (
     default_pools,
     save_with_mac,
 )
+from networks.dhcp import check_dhcp, take_dhcp_address
 from networks.errors import (
     InvalidInput,
     InvalidIpForNetwork,
@@ -26,7 +27,8 @@ from networks.errors import (
 )
 from networks.groups import default_group
 from networks.lookup import get_network, require
-from networks.models import Network, Port, SecurityGroup, Subnet
+from networks.models import Network, NetworkType, Port, SecurityGroup, Subnet
+from networks.provider import Provider, checked_provider, default_mtu, save_network
 from networks.security_groups import checked_groups
 from networks.spread import note_members
 from quotas.consume import consume, lock_ledger
@@ -41,16 +43,17 @@ _SMALLEST, _LARGEST = 30, 8
 class NewNetwork:
     """A network as asked for; without a project it is the caller's.
 
-    `physical_network` is for external ones: the interface or bridge of the hosts that lies on it.
+    `mtu` None is what fits. An external one may name a physical network, which is the interface or
+    bridge of the hosts that lies on it.
     """
 
     name: str = ""
     description: str = ""
     project_id: str | None = None
     is_shared: bool = False
-    mtu: int = 1500
+    mtu: int | None = None
     is_external: bool = False
-    physical_network: str = ""
+    provider: Provider = field(default_factory=Provider)
 
 
 @dataclass(frozen=True)
@@ -98,29 +101,36 @@ def create_network(*, wanted: NewNetwork, actor: Actor, now: datetime) -> Networ
 
     Raises:
         Forbidden: only administrators make networks.
+        InvalidInput: what it is to be made of makes no sense.
+        FlatNetworkInUse, VlanIdInUse, TunnelIdInUse, NoNetworkAvailable: another one has that.
         OverQuota: the project has all it may have.
     """
     require(actor, "create_network", actor.project_id or "")
+    provider = checked_provider(wanted.provider, is_external=wanted.is_external)
     network = Network(
         id=uuid4(),
         name=wanted.name,
         description=wanted.description,
         project_id=owner_of(wanted.project_id, actor),
         is_shared=wanted.is_shared,
-        mtu=wanted.mtu,
+        mtu=wanted.mtu or default_mtu(provider),
         is_external=wanted.is_external,
-        physical_network=wanted.physical_network,
+        type=provider.type,
+        physical_network=provider.physical_network,
+        segment=provider.segment,
         created_at=now,
         updated_at=now,
     )
     with transaction.atomic():
         _consume(network.project_id, network.pk, "networks", now)
-        network.save(force_insert=True)
+        save_network(network)
     return network
 
 
 def create_subnet(*, wanted: NewSubnet, actor: Actor, now: datetime) -> Subnet:
     """Give a network its addresses; each network has one range.
+
+    On VLANs the hosts' DHCP needs an address of its own there, as the gateway is somebody else's.
 
     Raises:
         Forbidden: only administrators make subnets.
@@ -149,6 +159,9 @@ def create_subnet(*, wanted: NewSubnet, actor: Actor, now: datetime) -> Subnet:
         created_at=now,
         updated_at=now,
     )
+    check_dhcp(network, has_dhcp=wanted.has_dhcp)
+    if network.type == NetworkType.VLAN and wanted.has_dhcp:
+        take_dhcp_address(subnet, has_pools=wanted.allocation_pools is not None)
     with transaction.atomic():
         _consume(subnet.project_id, subnet.pk, "subnets", now)
         lock_ledger(_RANGES, now=now)

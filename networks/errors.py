@@ -1,7 +1,7 @@
 """What can go wrong with networks; the class names are the wire's error types."""
 
 from cloudportal import errors as kinds
-from cloudportal.errors import Conflict, Forbidden, Invalid, NotFound
+from cloudportal.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 
 
 class NetworkNotFound(NotFound):
@@ -66,6 +66,22 @@ class BadRequest(Invalid):
 
 class ExternalNetworkAttachForbidden(Forbidden):
     """An external network is outside the hosts: no server is on it."""
+
+
+class FlatNetworkInUse(Conflict):
+    """Another flat network is on the physical network."""
+
+
+class VlanIdInUse(Conflict):
+    """Another network has the VLAN."""
+
+
+class TunnelIdInUse(Conflict):
+    """Another network has the VXLAN number."""
+
+
+class NoNetworkAvailable(Unavailable):
+    """No number is left of those set aside for networks."""
 
 
 class SecurityGroupInUse(Conflict):

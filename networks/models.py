@@ -8,6 +8,21 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
+from hypervisors.models import Hypervisor
+
+
+class NetworkType(models.TextChoices):
+    """What a network is made of on hosts."""
+
+    # Each host has its own, behind its own address.
+    NAT = "nat"
+    # A bridge that each host has already.
+    FLAT = "flat"
+    # One for all hosts, on an interface that carries VLANs.
+    VLAN = "vlan"
+    # One for all hosts, in tunnels from each to each.
+    VXLAN = "vxlan"
+
 
 class NetworkQuerySet(models.QuerySet["Network"]):
     """Queries over networks."""
@@ -29,11 +44,11 @@ class NetworkQuerySet(models.QuerySet["Network"]):
 
 
 class Network(models.Model):
-    """A layer-2 network; here a NAT network that each host makes for itself when first needed.
+    """A layer-2 network, which each host makes for itself when first needed.
 
     An external one is made by nobody: it is what lies beyond the hosts. There `physical_network`
     names the interface or bridge of the hosts that lies on it; "" is the one by which a host
-    reaches the subnet's gateway.
+    reaches the subnet's gateway. `segment` is the number of a VLAN or VXLAN network.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -42,7 +57,9 @@ class Network(models.Model):
     project_id = models.CharField(max_length=64, db_index=True)
     is_shared = models.BooleanField(default=False)
     is_external = models.BooleanField(default=False)
+    type = models.CharField(max_length=8, choices=NetworkType.choices, default=NetworkType.NAT)
     physical_network = models.CharField(max_length=64, blank=True, default="")
+    segment = models.PositiveIntegerField("segmentation id", null=True, blank=True)
     is_up = models.BooleanField("admin state up", default=True)
     mtu = models.PositiveIntegerField(default=1500)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -51,8 +68,48 @@ class Network(models.Model):
 
     objects: ClassVar[models.Manager[Network]] = NetworkQuerySet.as_manager()
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["physical_network"],
+                condition=models.Q(type="flat"),
+                name="flat_network_once",
+            ),
+            models.UniqueConstraint(
+                fields=["physical_network", "segment"],
+                condition=models.Q(type="vlan"),
+                name="vlan_once",
+            ),
+            models.UniqueConstraint(
+                fields=["segment"], condition=models.Q(type="vxlan"), name="vxlan_once"
+            ),
+            models.CheckConstraint(
+                # What is null compares as neither true nor false, which a constraint lets pass.
+                condition=models.Q(type__in=["nat", "flat"], segment__isnull=True)
+                | (
+                    models.Q(segment__isnull=False, segment__gte=1)
+                    & (
+                        models.Q(type="vlan", segment__lte=4094)
+                        | models.Q(type="vxlan", segment__lte=16777215)
+                    )
+                ),
+                name="segment_of_its_type",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(type="nat")
+                | models.Q(type="vxlan", physical_network="")
+                | (models.Q(type__in=["flat", "vlan"]) & ~models.Q(physical_network="")),
+                name="physical_network_of_its_type",
+            ),
+        ]
+
     def __str__(self) -> str:
         return self.name or str(self.id)
+
+    @property
+    def is_routed_by_hosts(self) -> bool:
+        """Whether each host is the gateway for its own servers; else somebody outside is."""
+        return self.type in (NetworkType.NAT, NetworkType.VXLAN)
 
 
 class Subnet(models.Model):
@@ -67,6 +124,8 @@ class Subnet(models.Model):
     cidr = models.CharField(max_length=64)
     gateway_ip = models.GenericIPAddressField(null=True, blank=True)
     has_dhcp = models.BooleanField(default=True)
+    # From where hosts answer DHCP, where the gateway is not theirs; no port has it.
+    dhcp_address = models.GenericIPAddressField(null=True, blank=True)
     # [[first, last], …], inclusive.
     allocation_pools = models.JSONField(default=list)
     dns_nameservers = models.JSONField(default=list, blank=True)
@@ -292,3 +351,43 @@ class FloatingPlace(models.Model):
 
     def __str__(self) -> str:
         return f"{self.address} on {self.host}"
+
+
+class PortPlace(models.Model):
+    """A port that a host has, or is about to have, something of; only on networks of several hosts.
+
+    By id, as the port's row may go before its host has let go of it.
+    """
+
+    port_id = models.UUIDField()
+    network_id = models.UUIDField()
+    hypervisor = models.ForeignKey(Hypervisor, models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["port_id", "hypervisor"], name="port_place_once"),
+        ]
+        indexes = [models.Index(fields=["network_id", "hypervisor"], name="port_place_network")]
+
+    def __str__(self) -> str:
+        return f"{self.port_id} on {self.hypervisor}"
+
+
+class NetworkPlace(models.Model):
+    """A network of several hosts on one of them: from its first port there until after the last."""
+
+    network_id = models.UUIDField()
+    hypervisor = models.ForeignKey(Hypervisor, models.CASCADE, related_name="+")
+    # It has no port there any more, and goes; who wants it meanwhile waits until it has gone.
+    is_leaving = models.BooleanField(default=False)
+    # How often what the host should have of it has changed, and how much of that it was told.
+    wanted = models.PositiveIntegerField(default=1)
+    applied = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["network_id", "hypervisor"], name="network_place_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.network_id} on {self.hypervisor}"

@@ -240,6 +240,11 @@ def _check_can_join(router: Router, subnet: Subnet, actor: Actor) -> None:
             f"Bad router request: Subnet {subnet.pk} is on an external network: it is the "
             "router's gateway that goes there."
         )
+    if not subnet.network.is_routed_by_hosts:
+        raise BadRequest(
+            f"Bad router request: Subnet {subnet.pk} is on a {subnet.network.type} network, whose "
+            "gateway is outside the cloud."
+        )
     if subnet.gateway_ip is None:
         raise BadRequest("Bad router request: Subnet for router interface must have a gateway IP")
     if subnet.project_id != actor.project_id and not actor.is_admin:

@@ -12,6 +12,7 @@ from django.db.models import F, Model
 
 from identity.actors import Actor
 from networks.create import check_port_security, checked_pools
+from networks.dhcp import check_pools_leave
 from networks.errors import InvalidSharedSetting
 from networks.lookup import require
 from networks.models import Network, Port, Subnet
@@ -56,6 +57,7 @@ def update_subnet(
     if pools is not None:
         cidr = IPv4Network(subnet.cidr)
         changed["allocation_pools"] = checked_pools(pools, cidr, subnet.gateway_ip or "0.0.0.0")  # noqa: S104 - an address in no range
+        check_pools_leave(subnet, changed["allocation_pools"])
     _change(subnet, changed, now)
     return subnet
 

@@ -1,8 +1,8 @@
 """Makes a server's ports real on a host, and takes them off again.
 
-Each network is a NAT network that a host makes for itself when first needed; every port has a
-static DHCP entry there, and a filter that keeps its guest from forging addresses. What was made on
-a host is found again from facts that outlive the rows: port, MAC address and network.
+Each network is made by a host when it is first needed there; every port has a static DHCP entry,
+and a filter that keeps its guest from forging addresses. What was made on a host is found again
+from facts that outlive the rows: port, MAC address and network.
 """
 
 from __future__ import annotations
@@ -13,19 +13,22 @@ from ipaddress import IPv4Network
 from typing import Any
 from uuid import UUID
 
-from cloudportal.errors import Conflict
+from django.utils import timezone
+
 from hypervisors import links
 from hypervisors.models import Hypervisor
-from networks.models import FixedIP, Network, Port, Subnet
+from networks.models import FixedIP, Port, Subnet
+from networks.network_places import forget_ports, note_ports
 from networks.packet_rules import port_filter as port_filter
 from networks.packet_rules import port_filters
+from networks.segments import NetworkWithoutSubnet as NetworkWithoutSubnet
+from networks.segments import bridge_name as bridge_name
+from networks.segments import ensure_network as ensure_network
+from networks.segments import libvirt_network_name as libvirt_network_name
+from networks.segments import network_spec as network_spec
 from networks.server_ports import ports_of
 
 _LINK_NAME_LENGTH = 14
-
-
-class NetworkWithoutSubnet(Conflict):
-    """A network that no host can make: it has no addresses."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +51,6 @@ class WiredPort:
         return cls(**fields)
 
 
-def libvirt_network_name(network_id: UUID | str) -> str:
-    """The network's name on every host."""
-    return f"cp-{UUID(str(network_id)).hex[:11]}"
-
-
-def bridge_name(network_id: UUID | str) -> str:
-    """The bridge's name on every host; the kernel allows 15 characters."""
-    return f"cpb{UUID(str(network_id)).hex[:8]}"
-
-
 def wire_ports(*, hypervisor: Hypervisor, server_id: UUID) -> list[WiredPort]:
     """Make network and filter of each port on the host; again changes nothing.
 
@@ -65,7 +58,8 @@ def wire_ports(*, hypervisor: Hypervisor, server_id: UUID) -> list[WiredPort]:
 
     Raises:
         NetworkWithoutSubnet: a port's network lost its subnet.
-        HostUnreachable, TakenOnHost: as the host says.
+        HostBusy: the host is just letting go of one of the networks.
+        HostUnreachable, HostCannot, TakenOnHost: as the host says.
     """
     return _wire_all(hypervisor, ports_with_addresses(server_id))
 
@@ -78,8 +72,9 @@ def wire_port(*, hypervisor: Hypervisor, port: Port) -> WiredPort:
 
 def _wire_all(hypervisor: Hypervisor, ports: Sequence[Port]) -> list[WiredPort]:
     networks = {port.network_id: port.network for port in ports}
+    note_ports(ports, hypervisor, now=timezone.now())
     for network in networks.values():
-        links.ensure_nat_network(hypervisor, network_spec(network))
+        ensure_network(hypervisor, network)
     for spec in port_filters(ports).values():
         links.ensure_port_filter(hypervisor, spec)
     return [wired_port(port) for port in ports]
@@ -142,26 +137,6 @@ def lease_addresses(*, hypervisor: Hypervisor, leases: Iterable[Lease], hostname
         )
 
 
-def network_spec(network: Network) -> links.NatNetworkSpec:
-    """The network as hosts make it.
-
-    Raises:
-        NetworkWithoutSubnet: it has no subnet with a gateway.
-    """
-    subnet = next(iter(network.subnets.all()), None)
-    if subnet is None or subnet.gateway_ip is None:
-        raise NetworkWithoutSubnet(f"The network {network.pk} has no subnet with a gateway.")
-    return links.NatNetworkSpec(
-        name=libvirt_network_name(network.pk),
-        bridge=bridge_name(network.pk),
-        uuid=network.pk,
-        cidr=subnet.cidr,
-        gateway=subnet.gateway_ip,
-        dns=tuple(subnet.dns_nameservers),
-        mtu=network.mtu,
-    )
-
-
 def port_facts(server_id: UUID) -> list[dict[str, str]]:
     """What `unwire_ports` needs of the server's ports, as JSON."""
     return [port_fact(port) for port in ports_of(server_id)]
@@ -179,10 +154,14 @@ def unwire_ports(*, hypervisor: Hypervisor, facts: Iterable[Mapping[str, str]]) 
         HostBusy: a guest that runs uses a filter.
         HostUnreachable: the host does not answer.
     """
+    facts = list(facts)
     for fact in facts:
         name = libvirt_network_name(fact["network"])
         links.remove_dhcp_host(hypervisor, name, mac=fact["mac"])
         links.remove_port_filter(hypervisor, fact["port"])
+    if facts:
+        ports = [UUID(fact["port"]) for fact in facts]
+        forget_ports(ports, hypervisor, now=timezone.now())
 
 
 def network_data(server_id: UUID) -> dict[str, Any]:
@@ -237,10 +216,12 @@ def _static_network(name: str, port: Port, fixed_ip: FixedIP) -> dict[str, Any]:
 
 
 def _name_servers(subnet: Subnet) -> Sequence[str]:
-    """Those of the subnet, else the host's own forwarder on the gateway's address."""
-    gateway = [subnet.gateway_ip] if subnet.gateway_ip else []
-    return list(subnet.dns_nameservers) or gateway
+    """Those of the subnet, else the host's own forwarder where the gateway is the host."""
+    is_here = subnet.gateway_ip and subnet.network.is_routed_by_hosts
+    return list(subnet.dns_nameservers) or ([subnet.gateway_ip] if is_here else [])
 
 
 def _with_addresses(ports: Any) -> Any:
-    return ports.select_related("network").prefetch_related("fixed_ips__subnet", "network__subnets")
+    return ports.select_related("network").prefetch_related(
+        "fixed_ips__subnet__network", "network__subnets"
+    )

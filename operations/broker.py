@@ -153,11 +153,14 @@ def _take(line: BaseDatabaseWrapper, queue: str) -> list[Job]:
     table = line.ops.quote_name(OrmQ._meta.db_table)
     with line.cursor() as cursor:
         cursor.execute(
-            # Only names go in as text, and they are quoted.
-            f"UPDATE {table} SET lock = now() + make_interval(secs => %s) WHERE id IN ("  # noqa: S608
+            # Only names go in as text, and they are quoted. What is due is found once: as a part of
+            # the condition it may be asked for every row, and gives other rows each time.
+            "WITH due AS MATERIALIZED ("  # noqa: S608
             f"SELECT id FROM {table} WHERE key = %s AND lock <= now() "
-            "ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id, payload",
-            [Conf.RETRY, queue, Conf.BULK],
+            "ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
+            f") UPDATE {table} SET lock = now() + make_interval(secs => %s) "
+            f"FROM due WHERE {table}.id = due.id RETURNING {table}.id, {table}.payload",
+            [queue, Conf.BULK, Conf.RETRY],
         )
         return list(cursor.fetchall())
 

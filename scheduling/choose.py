@@ -37,6 +37,7 @@ from scheduling.filters.capabilities import CAPABILITIES
 from scheduling.filters.group import AFFINITY, ANTI_AFFINITY
 from scheduling.filters.json_query import JSON_QUERY
 from scheduling.filters.near import NEAR
+from scheduling.filters.networks import PHYSICAL_NETWORK, TUNNELS
 from scheduling.filters.numa import NUMA
 from scheduling.filters.other_servers import DIFFERENT_HOST, SAME_HOST
 from scheduling.filters.ready import READY
@@ -77,10 +78,12 @@ FILTERS = (
     RAM,
     DISK,
     STORE,
+    PHYSICAL_NETWORK,
+    TUNNELS,
     NUMA,
 )
 # All that is asked of a host which an administrator forces; the claim still has to fit.
-FORCED_FILTERS = (AFFINITY, ANTI_AFFINITY, STORE, NUMA)
+FORCED_FILTERS = (AFFINITY, ANTI_AFFINITY, STORE, PHYSICAL_NETWORK, TUNNELS, NUMA)
 WEIGHERS = (free.RAM, free.CPU, free.DISK, IMAGE_CACHED, BUILD_FAILURES, TOGETHER, APART)
 # Hosts tried for a claim before the request counts as lost in a crowd, and named as removed.
 CANDIDATES = 10

@@ -18,6 +18,7 @@ from scheduling.choose import Candidate, Choice, choose_hosts
 from scheduling.errors import NoValidHost
 from scheduling.groups import with_group
 from scheduling.models import Allocation, Decision
+from scheduling.network_needs import with_networks
 from scheduling.request_spec import RequestSpec
 
 ALTERNATES = 2
@@ -48,7 +49,7 @@ def place_server(
         held = allocations.exclude(hypervisor__name__in=without).first()
         if held is not None:
             return held
-        spec = with_group(spec, server_id, lock=True)
+        spec = with_networks(with_group(spec, server_id, lock=True), server_id)
         choice = choose_hosts(spec, without=without)
         won = next((each for each in choice.candidates if _claim(server_id, each, spec, now)), None)
         decision = Decision.objects.create(

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Case, IntegerField, Value, When
 
-_NOT_KEPT = ("group", "aggregates", "booked")
+_NOT_KEPT = ("group", "aggregates", "physical_networks", "has_tunnels", "booked")
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,9 @@ class RequestSpec:
 
     `numa` is what is asked of the host's cells, as JSON (`hypervisors.numa.NumaRequest`).
 
-    `group` and `aggregates` are looked up at every placement and not kept: they come and go.
-    `booked` is asked by plans: what each host (by its key) is to have by then.
+    `group`, `aggregates`, and what the server's networks ask are looked up at every placement and
+    not kept: they come and go. `booked` is asked by plans: what each host (by its key) is to have
+    by then.
     """
 
     vcpus: int
@@ -89,6 +90,8 @@ class RequestSpec:
     numa: dict[str, Any] = field(default_factory=dict)
     group: GroupNeeds | None = None
     aggregates: tuple[HostAggregate, ...] = ()
+    physical_networks: tuple[str, ...] = ()
+    has_tunnels: bool = False
     booked: dict[int, Booking] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from scheduling.choose import choose_hosts
 from scheduling.errors import NoValidHost
 from scheduling.groups import with_group
 from scheduling.models import Allocation, Decision
+from scheduling.network_needs import with_networks
 from scheduling.place import hold_server
 from scheduling.request_spec import RequestSpec
 
@@ -52,7 +53,8 @@ def stay_on_host(
         numa={} if placement_for(held, spec) else spec.numa,
     )
     more = {"vcpus": asked.vcpus, "ram_mib": asked.ram_mib, "disk_gib": asked.disk_gib}
-    choice = choose_hosts(with_group(asked, server_id, lock=True), without=[])
+    asked = with_networks(with_group(asked, server_id, lock=True), server_id)
+    choice = choose_hosts(asked, without=[])
     if not choice.candidates or not claim(hypervisor.pk, **more):
         raise NoValidHost(f"The server's own host does not have it either: {choice.refusal()}")
     cells = fit_cells(hypervisor.pk, asked)

@@ -35,7 +35,7 @@ from hypervisors.guests import (
 from hypervisors.numa import NumaPlacement
 from identity.models import Project, User
 from images.models import Image
-from networks.models import Network, Port, SecurityGroupRule, Subnet
+from networks.models import Network, NetworkType, Port, SecurityGroupRule, Subnet
 from scheduling.cells import placements_on_hosts
 from servers.errors import RecordUnusable
 from servers.models import Server
@@ -333,6 +333,9 @@ def _network(network: Network, around: _Around) -> NetworkRecord:
         is_external=network.is_external,
         is_up=network.is_up,
         mtu=network.mtu,
+        type=None if network.type == NetworkType.NAT else network.type,
+        physical_network=network.physical_network or None,
+        segment=network.segment,
         created_at=network.created_at,
         subnets=tuple(_subnet(subnet) for subnet in subnets),
     )
@@ -347,6 +350,7 @@ def _subnet(subnet: Subnet) -> SubnetRecord:
         ip_version=subnet.ip_version,
         gateway=subnet.gateway_ip,
         has_dhcp=subnet.has_dhcp,
+        dhcp_address=subnet.dhcp_address,
         allocation_pools=tuple(f"{first}-{last}" for first, last in subnet.allocation_pools),
         dns_nameservers=tuple(subnet.dns_nameservers),
         created_at=subnet.created_at,

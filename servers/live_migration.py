@@ -15,6 +15,7 @@ from identity import policy
 from identity.actors import Actor
 from scheduling.choose import choose_hosts
 from scheduling.groups import with_group
+from scheduling.network_needs import with_networks
 from servers import history
 from servers.action_log import record_action
 from servers.attached_volumes import refuse_if_attached
@@ -135,9 +136,8 @@ def _check(server: Server, move: LiveMove) -> None:
         refusal = obstacle(source, Hypervisor.objects.get(name=move.host))
     if refusal:
         raise InvalidServerRequest(f"Migration pre-check error: {refusal}.")
-    spec = with_group(
-        spec_of_move(server, host=move.host, is_forced=move.is_forced), server.pk, lock=False
-    )
+    spec = spec_of_move(server, host=move.host, is_forced=move.is_forced)
+    spec = with_networks(with_group(spec, server.pk, lock=False), server.pk)
     choice = choose_hosts(spec, without=[source.name, *hosts_unfit(source)])
     if not choice.candidates:
         raise InvalidServerRequest(choice.refusal())

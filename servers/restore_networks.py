@@ -22,17 +22,19 @@ from hypervisors.guests import (
     SecurityGroupRecord,
     SubnetRecord,
 )
-from hypervisors.models import DEFAULT_ZONE
+from hypervisors.models import DEFAULT_ZONE, Hypervisor
 from networks.groups import DEFAULT_GROUP, default_group
 from networks.models import (
     FixedIP,
     Network,
+    NetworkType,
     Port,
     PortStatus,
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
 )
+from networks.network_places import note_ports
 from networks.server_ports import OWNER_PREFIX
 from networks.spread import note_members
 from quotas.consume import record_use
@@ -54,7 +56,7 @@ def _restore_network(record: NetworkRecord, now: datetime) -> list[str]:
     if Network.objects.filter(pk=record.id).exists():
         return []
     _, notes = restore_project(record.project, now=now)
-    network = Network.objects.create(
+    network = Network(
         id=UUID(record.id),
         name=record.name,
         description=record.description,
@@ -63,9 +65,20 @@ def _restore_network(record: NetworkRecord, now: datetime) -> list[str]:
         is_external=record.is_external,
         is_up=record.is_up,
         mtu=record.mtu,
+        type=record.type or NetworkType.NAT,
+        physical_network=record.physical_network or "",
+        segment=record.segment,
         created_at=record.created_at or now,
         updated_at=now,
     )
+    try:
+        with transaction.atomic():
+            network.save(force_insert=True)
+    except IntegrityError:
+        return [
+            f"The network {record.id} is left out: another one has what it lies on "
+            f"({record.type} {record.physical_network or ''} {record.segment or ''})."
+        ]
     _count(record.project.id, network.pk, "networks", now)
     for subnet in record.subnets:
         notes += _overlaps(subnet, network)
@@ -97,6 +110,7 @@ def _restore_subnet(record: SubnetRecord, network: Network, now: datetime) -> No
         cidr=record.cidr,
         gateway_ip=record.gateway,
         has_dhcp=record.has_dhcp,
+        dhcp_address=record.dhcp_address,
         allocation_pools=pools,
         dns_nameservers=list(record.dns_nameservers),
         created_at=record.created_at or now,
@@ -190,6 +204,7 @@ def _restore_port(record: PortRecord, guest: GuestMetadata, host: str, now: date
             port.save(force_insert=True)
     except IntegrityError:
         return [f"The port {port.pk} is left out: another one on its network has {record.mac}."]
+    note_ports([port], Hypervisor.objects.get(name=host), now=now, tell_host=True)
     groups = list(_groups(record, port.project_id, now))
     port.security_groups.set(groups)
     _count(port.project_id, port.pk, "ports", now)
@@ -215,7 +230,10 @@ def _bind(
         revision=F("revision") + 1,
         updated_at=now,
     )
-    return [] if bound else [f"The port {port.pk} is left where it is: at {port.device_id}."]
+    if not bound:
+        return [f"The port {port.pk} is left where it is: at {port.device_id}."]
+    note_ports([port], Hypervisor.objects.get(name=host), now=now, tell_host=True)
+    return []
 
 
 def _groups(record: PortRecord, project_id: str, now: datetime) -> Iterable[SecurityGroup]:

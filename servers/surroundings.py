@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import OuterRef, Subquery
@@ -16,8 +17,7 @@ from servers.models import Server, ServerFault
 from volumes.models import Attachment
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """An address of a server, as shown under its network's name; floating ones after the fixed."""
 
     network: str
@@ -43,20 +43,22 @@ class Surroundings:
 
 def surroundings_of(servers: Sequence[Server]) -> Surroundings:
     """Read what belongs to these servers, with a constant number of queries."""
-    identifiers = [str(server.pk) for server in servers]
-    failed = [server.pk for server in servers if server.status in {"ERROR", "DELETED"}]
+    # Sets: of lists Django looks at every item whether it is an expression.
+    keys = {server.id for server in servers}
+    identifiers = {str(key) for key in keys}
+    failed = [server.id for server in servers if server.status in {"ERROR", "DELETED"}]
     return Surroundings(
         addresses=_addresses(identifiers),
         security_groups=_security_groups(identifiers),
         faults=_faults(failed),
-        volumes=_volumes(identifiers),
+        volumes=_volumes(keys),
         hosts=Hypervisor.objects.only(
             "name", "hostname", "state", "is_enabled", "in_maintenance", "is_forced_down"
         ).in_bulk({server.hypervisor_id for server in servers if server.hypervisor_id}),
     )
 
 
-def _addresses(identifiers: list[str]) -> dict[str, list[Address]]:
+def _addresses(identifiers: Set[str]) -> dict[str, list[Address]]:
     found: dict[str, list[Address]] = defaultdict(list)
     floating: list[tuple[str, Address]] = []
     # In the same query; of several outsides that lead to one address the first is shown.
@@ -69,13 +71,13 @@ def _addresses(identifiers: list[str]) -> dict[str, list[Address]]:
         .values_list(
             "port__device_id",
             "port__network__name",
-            "subnet__ip_version",
             "address",
             "port__mac_address",
             Subquery(leading.values("address")[:1]),
         )
     )
-    for device_id, network, version, address, mac_address, leads_here in rows:
+    for device_id, network, address, mac_address, leads_here in rows:
+        version = 6 if ":" in address else 4
         found[device_id].append(Address(network, version, address, mac_address))
         if leads_here:
             outside = Address(network, 4, leads_here, mac_address, is_floating=True)
@@ -85,7 +87,7 @@ def _addresses(identifiers: list[str]) -> dict[str, list[Address]]:
     return found
 
 
-def _security_groups(identifiers: list[str]) -> dict[str, list[str]]:
+def _security_groups(identifiers: Set[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     rows = (
         Port.security_groups.through.objects.filter(port__device_id__any_of=identifiers)
@@ -99,9 +101,9 @@ def _security_groups(identifiers: list[str]) -> dict[str, list[str]]:
     return found
 
 
-def _volumes(identifiers: list[str]) -> dict[str, list[tuple[str, bool]]]:
+def _volumes(keys: Set[UUID]) -> dict[str, list[tuple[str, bool]]]:
     found: dict[str, list[tuple[str, bool]]] = defaultdict(list)
-    rows = Attachment.objects.filter(server_id__any_of=identifiers, by_compute=True)
+    rows = Attachment.objects.filter(server_id__any_of=keys, by_compute=True)
     columns = ("server_id", "volume_id", "delete_on_termination")
     for server_id, volume_id, goes_too in rows.order_by("created_at", "id").values_list(*columns):
         found[str(server_id)].append((str(volume_id), goes_too))

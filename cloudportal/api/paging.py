@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -47,11 +47,17 @@ def parse_limit(query: QueryDict, maximum: int = MAX_LIMIT) -> int:
     return min(limit, maximum)
 
 
-def after(queryset: QuerySet[M], order: Sequence[SortKey], marker: M | None, limit: int) -> list[M]:
+def after(
+    queryset: QuerySet[M],
+    order: Sequence[SortKey],
+    marker: M | None,
+    limit: int,
+    read: Callable[[QuerySet[M]], list[M]] = list,
+) -> list[M]:
     """The next `limit` rows behind `marker`; the order must end in a unique column.
 
     Null values sort as the database does it; pass only columns without nulls, or annotate them
-    with a Coalesce.
+    with a Coalesce. `read` makes the list of the rows found.
     """
     rows = queryset.order_by(*(key.expression for key in order))
     if marker is not None:
@@ -61,7 +67,7 @@ def after(queryset: QuerySet[M], order: Sequence[SortKey], marker: M | None, lim
             if not hasattr(marker, key.column)
         }
         rows = rows.filter(_behind(order, marker, values))
-    return list(rows[:limit]) if limit else []
+    return read(rows[:limit]) if limit else []
 
 
 def _behind(order: Sequence[SortKey], marker: Model, values: dict[str, Any]) -> Q:

@@ -77,7 +77,13 @@ class WireView(APIView):
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Keep the URL's project from the handlers: they all answer the same with and without."""
         self.url_project_id = kwargs.get("project_id")
-        return super().dispatch(request, *args, **kwargs)
+        answer = super().dispatch(request, *args, **kwargs)
+        # The framework keeps an answer in two circles, at the view and at what it is rendered with:
+        # a long list would stay in memory until somebody looks for garbage.
+        del self.response
+        if isinstance(answer, Response):
+            answer.add_post_render_callback(_let_go)
+        return answer
 
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any
@@ -99,6 +105,10 @@ class WireView(APIView):
     def base_url(self) -> str:
         """The service's public address, without a trailing slash."""
         return f"{settings.PUBLIC_URL}/{self.service}"
+
+
+def _let_go(answer: HttpResponseBase) -> None:
+    answer.renderer_context = {}  # type: ignore[attr-defined]  # the framework's addition
 
 
 def _name_type(answer: HttpResponseBase) -> None:

@@ -91,7 +91,8 @@ class ConnectionCache:
             slot.failure = None
         except HostUnreachable as error:
             slot.failure = error
-            slot.retry_at = time.monotonic() + self._negative_s
+            # From its own end on: nobody may have looked for long, and the host be back since.
+            slot.retry_at = slot.opening.ended_at + self._negative_s
         finally:
             slot.opening = None
         return slot.connection

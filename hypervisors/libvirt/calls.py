@@ -62,6 +62,7 @@ class Outcome(Generic[R]):
         self._value: R | None = None
         self._error: BaseException | None = None
         self.began_at = time.monotonic()
+        self.ended_at = self.began_at
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def _run(self) -> None:
@@ -71,6 +72,7 @@ class Outcome(Generic[R]):
         except BaseException as error:  # noqa: BLE001 - carried over to the thread that waits
             self._error = error
         finally:
+            self.ended_at = time.monotonic()
             self._done.set()
 
     @property

@@ -1,4 +1,4 @@
-"""NAT networks of a host and their static DHCP entries, by libvirt's network API.
+"""Networks of a host and their static DHCP entries, by libvirt's network API.
 
 There is no dynamic range: dnsmasq answers only the cards it was told of. A change of a DHCP entry
 makes libvirt write its firewall rules anew (0.3 to 0.5 s with iptables, against 2 ms where the
@@ -25,6 +25,10 @@ _SECTION = libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST
 _ADD = libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST
 _DELETE = libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE
 _START_S = 60.0
+_DNSMASQ = "http://libvirt.org/schemas/network/dnsmasq/1.0"
+# Options of DHCP, by their numbers.
+_ROUTER, _NAME_SERVER = 3, 6
+ET.register_namespace("dnsmasq", _DNSMASQ)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,25 @@ class NatNetworkSpec:
 
 
 @dataclass(frozen=True)
+class PlainNetworkSpec:
+    """A network whose gateway is somewhere else: the host takes no part in its traffic.
+
+    `is_found`: the bridge is the host's own, and is left as it is; there the host gives no
+    addresses. Else libvirt makes it, and gives addresses from `dhcp_address`; "" is not at all.
+    """
+
+    name: str
+    bridge: str
+    uuid: UUID
+    cidr: str
+    gateway: str = ""
+    dhcp_address: str = ""
+    dns: tuple[str, ...] = ()
+    mtu: int | None = None
+    is_found: bool = False
+
+
+@dataclass(frozen=True)
 class DhcpHost:
     """A static entry: this card gets this address."""
 
@@ -56,37 +79,78 @@ def bridge_mac(uuid: UUID) -> str:
     return "52:54:00:" + ":".join(f"{byte:02x}" for byte in digest[:3])
 
 
-def network_xml(spec: NatNetworkSpec) -> str:
+def network_xml(spec: NatNetworkSpec | PlainNetworkSpec) -> str:
     """The network's definition.
 
     Raises:
         ValueError: the gateway is not an address of the IPv4 network, or a name server is none.
     """
+    network = _nat(spec) if isinstance(spec, NatNetworkSpec) else _plain(spec)
+    return ET.tostring(network, encoding="unicode")
+
+
+def _nat(spec: NatNetworkSpec) -> ET.Element:
     subnet = ipaddress.IPv4Network(spec.cidr)
     if ipaddress.IPv4Address(spec.gateway) not in subnet:
         raise ValueError(f"The gateway {spec.gateway} is not in {spec.cidr}.")
-    network = ET.Element("network")
-    ET.SubElement(network, "name").text = spec.name
-    ET.SubElement(network, "uuid").text = str(spec.uuid)
+    network = _named(spec)
     ET.SubElement(network, "forward", {"mode": "nat"})
-    ET.SubElement(network, "bridge", {"name": spec.bridge, "stp": "off", "delay": "0"})
-    if spec.mtu is not None:
-        ET.SubElement(network, "mtu", {"size": str(spec.mtu)})
-    ET.SubElement(network, "mac", {"address": bridge_mac(spec.uuid)})
+    _add_bridge(network, spec)
     if spec.domain is not None:
         ET.SubElement(network, "domain", {"name": spec.domain, "localOnly": "yes"})
     if spec.dns:
         dns = ET.SubElement(network, "dns")
         for server in spec.dns:
             ET.SubElement(dns, "forwarder", {"addr": str(ipaddress.ip_address(server))})
-    address = {"address": spec.gateway, "prefix": str(subnet.prefixlen)}
+    _add_dhcp(network, spec.uuid, spec.gateway, subnet)
+    return network
+
+
+def _plain(spec: PlainNetworkSpec) -> ET.Element:
+    subnet = ipaddress.IPv4Network(spec.cidr)
+    network = _named(spec)
+    if spec.is_found:
+        ET.SubElement(network, "forward", {"mode": "bridge"})
+        ET.SubElement(network, "bridge", {"name": spec.bridge})
+        return network
+    _add_bridge(network, spec)
+    if not spec.dhcp_address:
+        return network
+    if ipaddress.IPv4Address(spec.dhcp_address) not in subnet:
+        raise ValueError(f"The address {spec.dhcp_address} is not in {spec.cidr}.")
+    _add_dhcp(network, spec.uuid, spec.dhcp_address, subnet)
+    # libvirt's own entry would be that there is no gateway; of two, dnsmasq heeds the last.
+    ways = [str(ipaddress.IPv4Address(spec.gateway))] if spec.gateway else []
+    servers = [str(ipaddress.ip_address(server)) for server in spec.dns]
+    options = ET.SubElement(network, f"{{{_DNSMASQ}}}options")
+    for number, values in ((_ROUTER, ways), (_NAME_SERVER, servers)):
+        text = ",".join([f"dhcp-option={number}", *values])
+        ET.SubElement(options, f"{{{_DNSMASQ}}}option", {"value": text})
+    return network
+
+
+def _named(spec: NatNetworkSpec | PlainNetworkSpec) -> ET.Element:
+    network = ET.Element("network")
+    ET.SubElement(network, "name").text = spec.name
+    ET.SubElement(network, "uuid").text = str(spec.uuid)
+    return network
+
+
+def _add_bridge(network: ET.Element, spec: NatNetworkSpec | PlainNetworkSpec) -> None:
+    ET.SubElement(network, "bridge", {"name": spec.bridge, "stp": "off", "delay": "0"})
+    if spec.mtu is not None:
+        ET.SubElement(network, "mtu", {"size": str(spec.mtu)})
+    ET.SubElement(network, "mac", {"address": bridge_mac(spec.uuid)})
+
+
+def _add_dhcp(network: ET.Element, uuid: UUID, own: str, subnet: ipaddress.IPv4Network) -> None:
+    address = {"address": own, "prefix": str(subnet.prefixlen)}
     dhcp = ET.SubElement(ET.SubElement(network, "ip", address), "dhcp")
-    ET.SubElement(dhcp, "host", {"mac": bridge_mac(spec.uuid), "ip": spec.gateway})
-    return ET.tostring(network, encoding="unicode")
+    ET.SubElement(dhcp, "host", {"mac": bridge_mac(uuid), "ip": own})
 
 
 @on_host(_START_S)
-def ensure_network(raw: Any, spec: NatNetworkSpec) -> None:
+def ensure_network(raw: Any, spec: NatNetworkSpec | PlainNetworkSpec) -> None:
     """Define, start and autostart the network where it is not yet.
 
     Raises:

@@ -126,6 +126,7 @@ class SubnetRecord:
     ip_version: int = 4
     gateway: str | None = None
     has_dhcp: bool = True
+    dhcp_address: str | None = None
     allocation_pools: tuple[str, ...] = ()
     dns_nameservers: tuple[str, ...] = ()
     created_at: datetime | None = None
@@ -144,7 +145,7 @@ class ProjectRecord:
 
 @dataclass(frozen=True)
 class NetworkRecord:
-    """A network that the server uses."""
+    """A network that the server uses; without a type each host has it for itself."""
 
     id: str
     project: ProjectRecord
@@ -154,6 +155,9 @@ class NetworkRecord:
     is_external: bool = False
     is_up: bool = True
     mtu: int = 1500
+    type: str | None = None
+    physical_network: str | None = None
+    segment: int | None = None
     subnets: tuple[SubnetRecord, ...] = ()
     created_at: datetime | None = None
 

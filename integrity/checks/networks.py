@@ -8,7 +8,7 @@ from hypervisors.survey import NetworkSeen
 from integrity.found import Found
 from integrity.states import FindingKind, Policy
 from integrity.view import HostView
-from networks.models import Network
+from networks.models import Network, NetworkType
 from networks.wiring import bridge_name, libvirt_network_name
 
 
@@ -23,15 +23,17 @@ def check(view: HostView) -> Iterator[Found]:
         if name not in view.facts.busy.networks:
             yield from _of_servers(view, name, network, there.get(name))
     used = {name for domain in view.seen.domains for name in domain.networks}
-    for name in there:
+    for name, seen in there.items():
         if name not in view.facts.known_networks | view.facts.busy.networks | used:
-            yield _stray(view, name)
+            yield _stray(view, seen)
 
 
 def _of_servers(
     view: HostView, name: str, network: Network, seen: NetworkSeen | None
 ) -> Iterator[Found]:
-    bridge = bridge_name(network.pk)
+    # That of a flat network is the host's own, under the host's own name.
+    is_found = network.type == NetworkType.FLAT
+    bridge = seen.bridge if seen is not None and is_found else bridge_name(network.pk)
     host = view.hypervisor.name
     how = ""
     if seen is None:
@@ -56,17 +58,18 @@ def _of_servers(
     )
 
 
-def _stray(view: HostView, name: str) -> Found:
+def _stray(view: HostView, seen: NetworkSeen) -> Found:
+    name = seen.name
     return Found(
         kind=FindingKind.NETWORK_STRAY,
         about=name,
         subject=name,
         summary=f"{view.hypervisor.name} has a network {name} that the database does not know; no "
         "domain there is on it.",
-        repair="The network is stopped and removed.",
+        repair="The network is stopped and removed, with what joins it to other hosts.",
         policy=Policy.ON_REQUEST,
         action="network.remove",
-        args={"name": name},
+        args={"name": name, "network_id": str(seen.uuid)},
         hypervisor_id=view.hypervisor.pk,
         is_doubtful=True,
     )

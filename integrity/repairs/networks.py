@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from hypervisors import links
+from contextlib import suppress
+from uuid import UUID
+
+from hypervisors import links, segments
 from hypervisors.connections import connected
+from hypervisors.errors import HostCannot
 from integrity.repairs.work import Work
 from networks import wiring
 from networks.errors import NetworkNotFound
@@ -35,7 +39,7 @@ def restore(work: Work) -> None:
         TakenOnHost: another network there has its name or bridge.
     """
     network = _network(work)
-    links.ensure_nat_network(work.host, wiring.network_spec(network))
+    wiring.ensure_network(work.host, network)
     ports = Port.objects.filter(network=network).exclude(device_id="")
     servers = Server.objects.alive().filter(
         pk__in=[port.device_id for port in ports], hypervisor=work.host
@@ -58,10 +62,17 @@ def remake(work: Work) -> None:
 
 
 def remove(work: Work) -> None:
-    """Stop and remove a network that the database does not know."""
+    """Stop and remove a network that the database does not know, the wire to other hosts first."""
+    name, network_id = work.args["name"], work.args.get("network_id", "")
     known = map(wiring.libvirt_network_name, Network.objects.values_list("pk", flat=True))
-    if work.args["name"] not in set(known):
-        links.remove_nat_network(work.host, work.args["name"])
+    if name in set(known):
+        return
+    # By another name it is none that was made here.
+    if network_id and wiring.libvirt_network_name(network_id) == name:
+        # Where no commands can be run none has made a wire.
+        with suppress(HostCannot):
+            segments.remove_segment(work.host, UUID(network_id))
+    links.remove_nat_network(work.host, name)
 
 
 def _network(work: Work) -> Network:

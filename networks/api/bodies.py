@@ -7,8 +7,11 @@ from typing import Any
 
 from cloudportal.api.validation import BOOLEAN, BodySchema, closed, is_true
 from cloudportal.errors import Invalid
+from hypervisors.models import INTERFACE
 from networks.create import NewNetwork, NewPort, NewSubnet, WantedAddress
 from networks.errors import InvalidInput
+from networks.models import NetworkType
+from networks.provider import Provider
 from networks.security_groups import NewRule
 
 TEXT: dict[str, Any] = {"type": "string", "maxLength": 255}
@@ -29,9 +32,13 @@ _POOLS: dict[str, Any] = {
     "maxItems": 64,
     "items": closed({"start": _ADDRESS, "end": _ADDRESS}, ["start", "end"]),
 }
-
-# What the kernel takes for a name, or for another name, of an interface.
-_INTERFACE = r"\A[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,63}\Z"
+# By the service's words; a network that each host has for itself is a local one.
+_TYPES = {
+    "local": NetworkType.NAT,
+    "flat": NetworkType.FLAT,
+    "vlan": NetworkType.VLAN,
+    "vxlan": NetworkType.VXLAN,
+}
 
 CREATE_NETWORK = closed(
     {
@@ -41,8 +48,14 @@ CREATE_NETWORK = closed(
         "admin_state_up": ON,
         "shared": BOOLEAN,
         "router:external": BOOLEAN,
-        "provider:network_type": {"enum": ["flat", "local"]},
-        "provider:physical_network": {"type": "string", "pattern": _INTERFACE},
+        "provider:network_type": {"enum": ["flat", "local", "vlan", "vxlan"]},
+        "provider:physical_network": {"type": "string", "pattern": INTERFACE},
+        "provider:segmentation_id": {
+            "type": ["integer", "string"],
+            "minimum": 0,
+            "maximum": 2**31 - 1,
+            "pattern": r"\A[0-9]{1,9}\Z",
+        },
         "port_security_enabled": ON,
         "availability_zone_hints": EMPTY,
         "mtu": {"type": "integer", "minimum": 576, "maximum": 9000},
@@ -173,27 +186,24 @@ def _project(fields: Mapping[str, Any]) -> str | None:
 
 
 def new_network(fields: Mapping[str, Any]) -> NewNetwork:
-    """From a checked body.
-
-    Raises:
-        InvalidInput: what the network lies on does not fit its being external or not.
-    """
-    is_external = is_true(fields.get("router:external", False))
-    if fields.get("provider:network_type", "flat" if is_external else "local") != (
-        "flat" if is_external else "local"
-    ) or ("provider:physical_network" in fields and not is_external):
-        raise InvalidInput(
-            "Invalid input for operation: external networks are of the type 'flat' and may name a "
-            "physical network; others are of the type 'local' and lie on none."
-        )
+    """From a checked body."""
     return NewNetwork(
         name=fields.get("name", ""),
         description=fields.get("description", ""),
         project_id=_project(fields),
         is_shared=is_true(fields.get("shared", False)),
-        mtu=fields.get("mtu", 1500),
-        is_external=is_external,
+        mtu=fields.get("mtu"),
+        is_external=is_true(fields.get("router:external", False)),
+        provider=_provider(fields),
+    )
+
+
+def _provider(fields: Mapping[str, Any]) -> Provider:
+    kind = fields.get("provider:network_type")
+    return Provider(
+        type=None if kind is None else _TYPES[kind],
         physical_network=fields.get("provider:physical_network", ""),
+        segment=_number(fields.get("provider:segmentation_id")),
     )
 
 

@@ -23,7 +23,7 @@ _EXTENSIONS = {
     "external-net": ("Neutron external network", "Networks that lie beyond the hosts."),
     "router": ("Neutron L3 Router", "Routers, and floating IPs from external networks."),
     "fip-port-details": ("Floating IP Port Details Extension", "The port a floating IP leads to."),
-    "provider": ("Provider Network", "What external networks lie on."),
+    "provider": ("Provider Network", "What networks lie on."),
     "binding": ("Port Binding", "Where a port's server runs."),
     "quotas": ("Quota management support", "Limits of projects, to be read."),
     "quota_details": ("Quota details management support", "Limits beside what is used."),

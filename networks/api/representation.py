@@ -9,6 +9,7 @@ from identity.actors import Actor
 from networks.models import (
     FloatingIP,
     Network,
+    NetworkType,
     Port,
     Router,
     SecurityGroup,
@@ -61,14 +62,16 @@ def network_body(network: Network, actor: Actor) -> dict[str, Any]:
         body |= {
             "provider:network_type": network_type(network),
             "provider:physical_network": network.physical_network or None,
-            "provider:segmentation_id": None,
+            "provider:segmentation_id": network.segment,
         }
     return body
 
 
 def network_type(network: Network) -> str:
-    """In the service's words: what lies beyond the hosts is flat, what each makes is local."""
-    return "flat" if network.is_external else "local"
+    """In the service's words: what lies beyond the hosts is flat, what each has alone is local."""
+    if network.is_external:
+        return "flat"
+    return "local" if network.type == NetworkType.NAT else network.type
 
 
 def router_body(router: Router, actor: Actor) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from networks.api.representation import (
     rule_body,
     subnet_body,
 )
+from networks.models import NetworkType
 
 _COMMON = {
     "id": ("id", identifier),
@@ -50,7 +51,13 @@ def _by_group(value: str) -> Q:
 
 
 def _by_type(value: str) -> Q:
-    found = {"flat": Q(is_external=True), "local": Q(is_external=False)}
+    inside = Q(is_external=False)
+    found = {
+        "flat": Q(is_external=True) | Q(type=NetworkType.FLAT),
+        "local": inside & Q(type=NetworkType.NAT),
+        "vlan": inside & Q(type=NetworkType.VLAN),
+        "vxlan": inside & Q(type=NetworkType.VXLAN),
+    }
     return found.get(value, Q(pk__in=[]))
 
 

@@ -50,6 +50,18 @@ def describe_floating_ips(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts
     ]
 
 
+def describe_networks(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
+    """Which hosts have networks that are not joined to the others' as they should be; one query."""
+    hosts = Hypervisor.objects.in_bulk([each["hypervisor"] for each in params])
+    return [
+        DebtFacts(
+            what="Join networks of several hosts, or take them off the host",
+            host=hosts[each["hypervisor"]].name if each["hypervisor"] in hosts else "",
+        )
+        for each in params
+    ]
+
+
 def describe_places(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
     """That it is being looked where floating IPs belong; no query."""
     return [DebtFacts(what="Find the hosts that floating IPs belong to")] * len(params)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from hypervisors.errors import HostCannot
 from hypervisors.floating import FloatingAddress, apply_floating
 from hypervisors.links import FilterRule
-from hypervisors.models import Hypervisor
+from hypervisors.models import Hypervisor, PhysicalNetwork
 from networks.floating_places import APPLY, PLACE, compare, due_places, wake_hosts, wake_places
 from networks.models import FloatingPlace, Port
 from networks.packet_rules import port_filters
@@ -69,18 +69,28 @@ def floating_addresses(places: Collection[FloatingPlace]) -> list[FloatingAddres
     ports = Port.objects.filter(pk__in=[each.port_id for each in places])
     filters = port_filters(list(ports.prefetch_related("fixed_ips")))
     rules = {key: None if each.is_open else each.rules for key, each in filters.items()}
-    return [_floating_address(each, rules) for each in places]
+    interfaces = _interfaces(places)
+    return [_floating_address(each, rules, interfaces) for each in places]
+
+
+def _interfaces(places: Collection[FloatingPlace]) -> dict[tuple[str, str], str]:
+    """By host and physical network the interface there, where somebody has said which it is."""
+    rows = PhysicalNetwork.objects.filter(hypervisor__name__in={each.host for each in places})
+    found = rows.values_list("hypervisor__name", "name", "interface")
+    return {(host, name): interface for host, name, interface in found}
 
 
 def _floating_address(
-    place: FloatingPlace, rules: dict[UUID, tuple[FilterRule, ...] | None]
+    place: FloatingPlace,
+    rules: dict[UUID, tuple[FilterRule, ...] | None],
+    interfaces: dict[tuple[str, str], str],
 ) -> FloatingAddress:
     return FloatingAddress(
         address=place.address,
         fixed_address=place.fixed_address,
         cidr=place.cidr,
         gateway=place.gateway_ip,
-        uplink=place.physical_network,
+        uplink=interfaces.get((place.host, place.physical_network), place.physical_network),
         # A port that was just deleted lets nothing in.
         rules=rules.get(place.port_id, ()),
     )

@@ -18,6 +18,7 @@ from cloudportal.api.query import ANY, QuerySchema
 from cloudportal.api.validation import is_true
 from cloudportal.api.views import WireRequest
 from cloudportal.errors import Forbidden, Invalid
+from cloudportal.loading import load
 from identity import policy
 from identity.actors import Actor
 from servers.find import visible_servers
@@ -143,8 +144,8 @@ class Page:
     marker: str
 
 
-def read_page(request: WireRequest, hidden: list[str], *, rule: str) -> Page:
-    """The servers that a list answers with, without the columns `hidden`, for who passes the rule.
+def read_page(request: WireRequest, columns: list[str], *, rule: str) -> Page:
+    """The servers that a list answers with, read with these columns, for who passes the rule.
 
     Raises:
         Invalid: a parameter is wrong.
@@ -156,9 +157,11 @@ def read_page(request: WireRequest, hidden: list[str], *, rule: str) -> Page:
     order = _order(query, version, actor)
     limit = parse_limit(query)
     marker = _marker(query, _sortable(servers, order))
-    rows = _sortable(narrow(servers, wanted), order).defer(*hidden)
+    rows = _sortable(narrow(servers, wanted), order)
     try:
-        found = after(rows, [key for key, _ in order], marker, limit)
+        found = after(
+            rows, [key for key, _ in order], marker, limit, read=lambda page: load(page, columns)
+        )
     except DataError as error:
         # PostgreSQL has its own mind about regular expressions, and says so only now.
         raise Invalid("Invalid filter value.", detail=str(error)) from error

@@ -6,8 +6,12 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
+from uuid import UUID
+
+import orjson
 
 from cloudportal.api.views import ComputeView
 from hypervisors.models import HostState, Hypervisor
@@ -20,6 +24,7 @@ PROGRESS_STATUSES = frozenset(
 )
 FAULT_STATUSES = frozenset({"ERROR", "DELETED"})
 TRACEBACK_CODE = 500
+_WHOLE_SECONDS = orjson.OPT_OMIT_MICROSECONDS | orjson.OPT_UTC_Z
 ABSENT = object()
 
 
@@ -76,19 +81,22 @@ class Constant:
 
 def instant(value: datetime) -> str:
     """A time as most of the API writes it: whole seconds and a Z."""
-    return value.isoformat()[:19] + "Z"
+    # A third of what the same takes in Python's own library.
+    return orjson.dumps(value, option=_WHOLE_SECONDS)[1:-1].decode()
 
 
 def precise_instant(value: datetime | None) -> str | None:
     """A time as usage and actions write it: microseconds and no zone."""
-    return value.replace(tzinfo=None).isoformat(timespec="microseconds") if value else None
+    return value.isoformat(timespec="microseconds")[:26] if value else None
 
 
 def host_id(shown: Shown) -> str:
     """A name for the host that tells a project nothing but whether it is the same."""
-    if shown.host is None:
-        return ""
-    text = shown.server.project_id + shown.host.name
+    return _host_id(shown.server.project_id + shown.host.name) if shown.host else ""
+
+
+@lru_cache(maxsize=4096)
+def _host_id(text: str) -> str:
     return hashlib.sha224(text.encode()).hexdigest()
 
 
@@ -163,10 +171,15 @@ def flavor_embedded(shown: Shown) -> dict[str, Any]:
 
 def image(shown: Shown) -> Any:
     """The image it was made of; an empty text when it starts from a volume."""
-    if shown.server.image_id is None:
-        return ""
-    identifier = str(shown.server.image_id)
-    return {"id": identifier, "links": _bookmark(shown.addresses.image_bookmark + identifier)}
+    identifier = shown.server.image_id
+    return _image(shown.addresses.image_bookmark, identifier) if identifier else ""
+
+
+# Many servers are made of few images.
+@lru_cache(maxsize=256)
+def _image(bookmark: str, image_id: UUID) -> dict[str, Any]:
+    identifier = str(image_id)
+    return {"id": identifier, "links": _bookmark(bookmark + identifier)}
 
 
 def image_with_properties(shown: Shown) -> Any:
@@ -213,11 +226,11 @@ def text_ip(attribute: str) -> Callable[[Shown], str]:
 
 def volumes_attached(shown: Shown) -> list[dict[str, Any]]:
     """The ids of the server's volumes."""
-    found = shown.around.volumes.get(shown.id, [])
+    found = shown.around.volumes.get(shown.id, ())
     return [{"id": volume_id} for volume_id, _ in found]
 
 
 def volumes_and_their_ends(shown: Shown) -> list[dict[str, Any]]:
     """The same, each with whether it goes with its server."""
-    found = shown.around.volumes.get(shown.id, [])
+    found = shown.around.volumes.get(shown.id, ())
     return [{"id": volume_id, "delete_on_termination": goes_too} for volume_id, goes_too in found]

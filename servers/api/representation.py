@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from operator import attrgetter
 from typing import Any, Literal, get_args
 
@@ -228,20 +229,24 @@ FIELDS = [
     Field("scheduler_hints", stored("scheduler_hints"), OBJECT, since="2.100"),
 ]
 
-# Columns that are long or not shown, left in the database for a list.
-_NEVER_SHOWN = ("request_spec", "options", "personality", "sealed_admin_password", "public_key")
+# Columns that no list shows.
+_NEVER_SHOWN = {
+    *("request_spec", "options", "personality", "sealed_admin_password", "public_key"),
+    *("group_id", "generation", "shelved_at", "shelved_image_id", "record_digest", "recorded_at"),
+}
 
 
-def hidden_columns(version: Microversion, *, for_admin: bool) -> list[str]:
-    """The columns that no field of a list needs at this version."""
-    hidden = list(_NEVER_SHOWN)
+def listed_columns(version: Microversion, *, for_admin: bool) -> list[str]:
+    """The columns that the fields of a list read at this version."""
+    hidden = set(_NEVER_SHOWN)
     if not for_admin:
-        hidden.append("user_data")
+        hidden.add("user_data")
     if version < Microversion(2, 98):
-        hidden.append("image_properties")
+        hidden.add("image_properties")
     if version < Microversion(2, 100):
-        hidden.append("scheduler_hints")
-    return hidden
+        hidden.add("scheduler_hints")
+    columns = [field.attname for field in Server._meta.concrete_fields]
+    return [column for column in columns if column not in hidden]
 
 
 def is_shown_to_admin(actor: Actor) -> bool:
@@ -279,18 +284,29 @@ class ServerForm:
         self._addresses = Addresses.of(view)
         self._for_admin = for_admin
         self._is_short_update = kind == "update" and version < WHOLE_UPDATE
-        shown = [
-            (field.key, field.read)
-            for field in FIELDS
-            if field.is_shown(version, kind, for_admin=for_admin)
-        ]
-        self._constants = {key: read.value for key, read in shown if isinstance(read, Constant)}
-        self._fields = [each for each in shown if not isinstance(each[1], Constant)]
+        shown = [field for field in FIELDS if field.is_shown(version, kind, for_admin=for_admin)]
+        # What is the same for every server comes first.
+        self._fields = sorted(shown, key=lambda field: not isinstance(field.read, Constant))
 
     def render(self, server: Server, around: Surroundings) -> dict[str, Any]:
         """One server."""
-        shown = Shown(
-            id=str(server.pk),
+        return self.render_all([server], around)[0]
+
+    def render_all(self, servers: Sequence[Server], around: Surroundings) -> list[dict[str, Any]]:
+        """Several servers: field by field, since that is quicker than server by server."""
+        shown = [self._shown(server, around) for server in servers]
+        keys = [field.key for field in self._fields]
+        columns = [_column(field.read, shown) for field in self._fields]
+        bodies = [dict(zip(keys, values, strict=True)) for values in zip(*columns, strict=True)]
+        for key in [field.key for field in self._fields if field.optional]:
+            for body in bodies:
+                if body[key] is ABSENT:
+                    del body[key]
+        return bodies
+
+    def _shown(self, server: Server, around: Surroundings) -> Shown:
+        return Shown(
+            id=str(server.id),
             server=server,
             status=server.status,
             host=around.hosts.get(server.hypervisor_id) if server.hypervisor_id else None,
@@ -299,9 +315,8 @@ class ServerForm:
             for_admin=self._for_admin,
             is_short=self._is_short_update,
         )
-        body = dict(self._constants)
-        for key, read in self._fields:
-            value = read(shown)
-            if value is not ABSENT:
-                body[key] = value
-        return body
+
+
+def _column(read: Callable[[Shown], Any], shown: Sequence[Shown]) -> Iterable[Any]:
+    """What one field of each server is."""
+    return repeat(read.value, len(shown)) if isinstance(read, Constant) else map(read, shown)

@@ -15,7 +15,7 @@ from cloudportal.api.validation import is_true
 from cloudportal.api.views import ComputeView, WireRequest
 from servers.api.create_body import canonical_ip, read_create
 from servers.api.list_query import LIST, read_page
-from servers.api.representation import SERVER, Kind, ServerForm, hidden_columns, is_shown_to_admin
+from servers.api.representation import SERVER, Kind, ServerForm, is_shown_to_admin, listed_columns
 from servers.api.schemas import CREATE, UPDATE
 from servers.create import create_servers
 from servers.delete import delete_server
@@ -51,12 +51,7 @@ class Servers(ComputeView):
     )
     def get(self, request: WireRequest) -> Response:
         """A page of ids, names and links."""
-        columns = [
-            field.attname
-            for field in Server._meta.concrete_fields
-            if field.name not in {"id", "name"}
-        ]
-        page = read_page(request, columns, rule="os_compute_api:servers:index")
+        page = read_page(request, ["id", "name"], rule="os_compute_api:servers:index")
         servers = [
             {"id": str(each.pk), "name": each.name, "links": self.links("servers", str(each.pk))}
             for each in page.servers
@@ -90,11 +85,11 @@ class ServersDetail(ComputeView):
     def get(self, request: WireRequest) -> Response:
         """A page of servers."""
         for_admin = is_shown_to_admin(request.actor)
-        hidden = hidden_columns(request.microversion, for_admin=for_admin)
-        page = read_page(request, hidden, rule="os_compute_api:servers:detail")
+        columns = listed_columns(request.microversion, for_admin=for_admin)
+        page = read_page(request, columns, rule="os_compute_api:servers:detail")
         form = ServerForm(self, request.microversion, "detail", for_admin=for_admin)
         around = surroundings_of(page.servers)
-        servers = [form.render(server, around) for server in page.servers]
+        servers = form.render_all(page.servers, around)
         return Response(_with_next(self, request, "servers/detail", servers, page.marker))
 
 

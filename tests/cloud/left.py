@@ -6,7 +6,7 @@ from typing import Any
 
 from hypervisors.connections import connected
 from hypervisors.models import BuildSlot, Hypervisor, StoragePool
-from networks.models import FixedIP, Port
+from networks.models import FixedIP, NetworkPlace, Port, PortPlace
 from operations.models import UNFINISHED, Operation
 from quotas.models import Reservation
 from scheduling.models import Allocation
@@ -26,6 +26,8 @@ def leftovers() -> dict[str, Any]:
             Reservation.objects.filter(resource__in=["instances", "cores", "ram", "ports"])
         ),
         "operations": _texts(Operation.objects.filter(state__in=UNFINISHED)),
+        "networks on hosts": _texts(NetworkPlace.objects.all()),
+        "ports on hosts": _texts(PortPlace.objects.all()),
         "slots": _texts(BuildSlot.objects.all()),
         "claims": [
             f"{host}: {host.vcpus_used} {host.ram_mib_used} {host.disk_gib_used}"
@@ -57,4 +59,5 @@ def _on_host(hypervisor: Hypervisor) -> dict[str, list[str]]:
             f"{hypervisor} volumes": volumes,
             f"{hypervisor} DHCP entries": entries,
             f"{hypervisor} filters": list(host.list_filters()),
+            f"{hypervisor} VLANs and tunnels": list(host.list_segments()),
         }

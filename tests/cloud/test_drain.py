@@ -34,6 +34,7 @@ def is_up(cloud: Cloud, server: str) -> bool:
     return UP in console(cloud, server)
 
 
+@pytest.mark.long
 def test_a_host_is_emptied_as_planned_with_a_pause_and_a_blocker(empty_cloud):
     cloud, name = empty_cloud, empty_cloud.hosts[0]["name"]
     *running, off = hosts.create_on(cloud, name, 4, image=NAME)

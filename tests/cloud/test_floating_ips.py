@@ -148,6 +148,7 @@ def server_on(cloud: Cloud, host: str, script: str, group: str, tmp_path) -> Ite
     cloud.portal.openstack("server", "delete", "--wait", name, check=False)
 
 
+@pytest.mark.long
 def test_an_address_of_the_outside_leads_to_a_server(
     empty_cloud, outside, callers, public, group, tmp_path
 ):

@@ -79,6 +79,7 @@ def test_what_is_on_a_disk_is_in_its_images_and_outlives_the_shelf(empty_cloud, 
     empty_cloud.slate.assert_clean()
 
 
+@pytest.mark.long
 def test_a_stopped_server_has_images_and_its_end_ends_what_is_at_work(empty_cloud):
     portal = empty_cloud.portal
     name, picture = f"off-{uuid.uuid4().hex[:8]}", f"off-{uuid.uuid4().hex[:8]}"

@@ -131,6 +131,7 @@ def closed(empty_cloud: Cloud) -> Iterator[str]:
     empty_cloud.portal.openstack("security", "group", "delete", name)
 
 
+@pytest.mark.long
 def test_only_what_a_group_lets_in_comes_in(empty_cloud, closed, tmp_path):
     portal, host = empty_cloud.portal, empty_cloud.hosts[0]["name"]
     gateway = portal.openstack_json("subnet", "list", "--network", "default")[0]

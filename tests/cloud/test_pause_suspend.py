@@ -13,6 +13,7 @@ from tests.portal import eventually
 pytestmark = [pytest.mark.lab, pytest.mark.wire]
 
 
+@pytest.mark.long
 def test_a_paused_and_a_suspended_server_run_on_where_they_were(empty_cloud):
     portal, host = empty_cloud.portal, empty_cloud.hosts[0]["name"]
     [server] = hosts.create_on(empty_cloud, host, image=blink.NAME)

@@ -38,6 +38,7 @@ def flavor(empty_cloud) -> Iterator[str]:
     empty_cloud.portal.openstack("flavor", "delete", name, cloud=ADMIN)
 
 
+@pytest.mark.long
 def test_a_server_is_resized_confirmed_reverted_and_migrated(empty_cloud, flavor, tmp_path):
     cloud, portal = empty_cloud, empty_cloud.portal
     script = tmp_path / "marker.sh"

@@ -97,6 +97,7 @@ def files(cloud: Cloud, host: str) -> str:
     return " ".join(each for each in ours if not each.endswith(".verified"))
 
 
+@pytest.mark.long
 def test_a_volume_goes_from_server_to_server_with_what_is_on_it(empty_cloud, tmp_path):
     portal = empty_cloud.portal
     first, second = (host["name"] for host in empty_cloud.hosts[:2])

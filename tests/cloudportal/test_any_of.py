@@ -12,12 +12,12 @@ pytestmark = pytest.mark.django_db
 def groups():
     return [
         ServerGroup.objects.create(project_id="p", user_id="u", name=name, policy="affinity")
-        for name in ("it's", "größe", '"')
+        for name in ("it's", "größe", '"', "a\\", "{b,NULL}")
     ]
 
 
 def test_texts_are_found(groups):
-    found = ServerGroup.objects.filter(name__any_of=["größe", '"', "it's", "other"])
+    found = ServerGroup.objects.filter(name__any_of=["größe", '"', "it's", "a\\", "{b,NULL}", "b"])
 
     assert set(found) == set(groups)
     assert found.filter(name__any_of=["it's"]).get() == groups[0]

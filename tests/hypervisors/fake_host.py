@@ -24,7 +24,7 @@ from hypervisors.libvirt.errors import (
 )
 from hypervisors.libvirt.events import Listener
 from hypervisors.libvirt.filters import FilterSpec, filter_name
-from hypervisors.libvirt.network import DhcpHost, NatNetworkSpec
+from hypervisors.libvirt.network import DhcpHost, NatNetworkSpec, PlainNetworkSpec
 from hypervisors.libvirt.spec import (
     GuestInfo,
     GuestMetadata,
@@ -50,6 +50,7 @@ from tests.hypervisors.fake_interfaces import FakeInterfaces
 from tests.hypervisors.fake_memory import Memory
 from tests.hypervisors.fake_migrate import FakeMigrations
 from tests.hypervisors.fake_pools import GIB, FakeVolume, counted_call
+from tests.hypervisors.fake_segments import FakeSegments
 from tests.hypervisors.fake_survey import fake_survey
 from tests.hypervisors.fake_volumes import FakeVolumes
 
@@ -65,7 +66,7 @@ __all__ = [
 
 @dataclasses.dataclass
 class FakeNetwork:
-    spec: NatNetworkSpec
+    spec: NatNetworkSpec | PlainNetworkSpec
     entries: list[DhcpHost] = dataclasses.field(default_factory=list)
     is_active: bool = True
 
@@ -79,6 +80,7 @@ class FakeHost(
     FakeFloating,
     FakeInterfaces,
     FakeMigrations,
+    FakeSegments,
     FakeVolumes,
 ):
     """One host. `calls` are the names of what was asked, in order."""
@@ -254,7 +256,7 @@ class FakeHost(
     # Networks
 
     @counted_call
-    def ensure_network(self, spec: NatNetworkSpec) -> None:
+    def ensure_network(self, spec: NatNetworkSpec | PlainNetworkSpec) -> None:
         network = self.networks.setdefault(spec.name, FakeNetwork(spec))
         if network.spec.uuid != spec.uuid:
             raise AlreadyThere(f"A network {spec.name} exists with the id {network.spec.uuid}.")

@@ -30,6 +30,7 @@ FORM = {
     "is_enabled": "on", "max_concurrent_builds": "4", "labels": "{}",
     "fence_after_s": "180", "fence_timeout_s": "60",
     "pools-TOTAL_FORMS": "0", "pools-INITIAL_FORMS": "0",
+    "physical_networks-TOTAL_FORMS": "0", "physical_networks-INITIAL_FORMS": "0",
 }  # fmt: skip
 
 

@@ -157,3 +157,22 @@ def test_the_list_says_what_becomes_of_the_servers_of_a_host(hypervisor):
     Hypervisor.objects.update(state="down", state_reason="Cold.", fence_note="It is not fenced.")
 
     assert "Cold. It is not fenced." in _run("list")
+
+
+def test_an_administrator_says_where_a_host_is_on_networks_outside(hypervisor):
+    name = hypervisor.name
+
+    assert _run("physical-network", name, "rack", "eno1") == f"{name} is on rack at eno1.\n"
+    assert "rack at br0" in _run("physical-network", name, "rack", "br0")
+    assert _run("physical-network", name, "rack") == f"{name} is on no physical network.\n"
+    with pytest.raises(CommandError, match="valid value"):
+        _run("physical-network", name, "rack", "eno1; reboot")
+
+
+def test_an_administrator_says_where_a_host_has_its_tunnels(hypervisor):
+    name = hypervisor.name
+
+    assert f"lead to {name} at 192.0.2.7" in _run("tunnel-address", name, "192.0.2.7")
+    assert "192.0.2.7" not in _run("tunnel-address", name)
+    with pytest.raises(CommandError, match="does not appear"):
+        _run("tunnel-address", name, "nowhere")

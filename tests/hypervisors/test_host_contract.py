@@ -8,9 +8,10 @@ import pytest
 
 from hypervisors.host import libvirt_host
 from hypervisors.libvirt.connection import open_connection
-from hypervisors.libvirt.errors import AlreadyThere, Corrupted, NotThere, TooSmall
+from hypervisors.libvirt.errors import AlreadyThere, Corrupted, NotThere, TooSmall, Unsupported
 from hypervisors.libvirt.filters import FilterSpec, filter_name
-from hypervisors.libvirt.network import DhcpHost, NatNetworkSpec
+from hypervisors.libvirt.network import DhcpHost, NatNetworkSpec, PlainNetworkSpec
+from hypervisors.libvirt.segments import SegmentSpec, wire_name
 from hypervisors.libvirt.storage import DirPoolSpec, remove_pool
 from tests.hypervisors.fake_host import FakeHost
 
@@ -103,12 +104,14 @@ def test_content_is_replaced_and_volumes_go_without_complaint(host, pool):
         host.list_volumes("gone")
 
 
-def test_dhcp_entries_are_of_one_card_and_one_address(host):
+@pytest.mark.parametrize("kind", [NatNetworkSpec, PlainNetworkSpec])
+def test_dhcp_entries_are_of_one_card_and_one_address(host, kind):
     octet = uuid4().int % 250 + 1
     prefix = f"10.216.{octet}"
-    net = NatNetworkSpec(
+    own = {} if kind is NatNetworkSpec else {"dhcp_address": f"{prefix}.254"}
+    net = kind(
         f"cp-test-{uuid4().hex[:8]}", f"cpt{uuid4().hex[:8]}", uuid4(), f"{prefix}.0/24",
-        f"{prefix}.1",
+        f"{prefix}.1", **own,
     )  # fmt: skip
     try:
         for _ in range(2):
@@ -130,6 +133,39 @@ def test_dhcp_entries_are_of_one_card_and_one_address(host):
         host.list_dhcp_hosts(net.name)
     with pytest.raises(NotThere):
         host.ensure_dhcp_host(net.name, MAC, f"{prefix}.5", None)
+
+
+def test_a_tunnel_joins_a_network_until_it_is_taken_away(host):
+    network_id = uuid4()
+    octet = network_id.int % 250 + 1
+    net = NatNetworkSpec(
+        f"cp-test-{network_id.hex[:8]}", f"cpt{network_id.hex[:8]}", network_id,
+        f"10.215.{octet}.0/24", f"10.215.{octet}.1", mtu=1450,
+    )  # fmt: skip
+    wire = SegmentSpec(
+        network_id, net.bridge, "vxlan", network_id.int % 10**6 + 1, 1450, local="127.0.0.1",
+        peers=("192.0.2.9",), own_address=net.gateway,
+    )  # fmt: skip
+    try:
+        host.ensure_network(net)
+        for _ in range(2):
+            host.ensure_segment(wire, is_exact=True)
+        assert wire_name(network_id) in host.list_segments()
+        assert host.list_dhcp_hosts(net.name) == []
+    finally:
+        for _ in range(2):
+            host.remove_segment(network_id)
+            host.remove_network(net.name)
+    assert wire_name(network_id) not in host.list_segments()
+
+
+def test_what_a_host_does_not_have_a_network_does_not_lie_on(host):
+    vlan = SegmentSpec(uuid4(), "cpt0", "vlan", 5, 1500, parent="none0")
+
+    with pytest.raises(Unsupported, match="no interface none0"):
+        host.ensure_segment(vlan, is_exact=True)
+    with pytest.raises(Unsupported, match="no bridge none0"):
+        host.find_bridge("none0")
 
 
 def test_filters_are_named_by_their_ports(host):

@@ -11,14 +11,15 @@ from django.utils import timezone
 
 from hypervisors.libvirt.domain_xml import domain_xml
 from hypervisors.libvirt.network import DhcpHost
-from hypervisors.models import CachedImage
+from hypervisors.models import CachedImage, Hypervisor, PhysicalNetwork
 from hypervisors.pools import POOL
 from identity.models import Domain, Project
 from images.models import Image, ImageStatus
 from integrity.models import Finding
 from integrity.request_repairs import request_repairs
 from integrity.states import FindingKind, Policy
-from networks.models import Port
+from networks.models import Network, Port, Subnet
+from networks.segments import ensure_network
 from operations.models import Operation
 from quotas.models import Reservation
 from servers.models import Server
@@ -386,3 +387,48 @@ def test_a_filter_on_its_way_to_the_host_is_left_alone(world):
     Port.objects.update(filter_wanted=1)
 
     assert world.kinds() == []
+
+
+def test_a_flat_network_is_where_the_host_has_its_bridge(world):
+    Network.objects.update(type="flat", physical_network="office")
+    Subnet.objects.update(has_dhcp=False)
+    hypervisor = world.server.hypervisor
+    PhysicalNetwork.objects.create(hypervisor=hypervisor, name="office", interface="br0")
+    [name] = world.host.networks
+    network = world.host.networks[name]
+    network.entries = []
+    network.spec = dataclasses.replace(network.spec, bridge="br0")
+
+    assert world.kinds() == []
+    del world.host.networks[name]
+    assert world.kinds() == [FindingKind.NETWORK_MISSING]
+    assert world.repair() == []
+    assert world.host.networks[name].spec.bridge == "br0"
+
+
+def test_a_tunnel_is_joined_again_with_its_network(world):
+    Network.objects.update(type="vxlan", segment=42)
+    Hypervisor.objects.update(host_ip="10.0.0.1")
+    world.host.networks.clear()
+
+    assert world.kinds() == [FindingKind.NETWORK_MISSING]
+    assert world.repair() == []
+    assert [spec.number for spec in world.host.segments.values()] == [42]
+
+
+def test_a_network_that_nobody_knows_goes_with_what_joins_it(world):
+    Hypervisor.objects.update(host_ip="10.0.0.1")
+    host = world.server.hypervisor
+    host.refresh_from_db()
+    lost = Network.objects.create(project_id="p", type="vxlan", segment=43)
+    subnet = Subnet.objects.create(
+        network=lost, project_id="p", cidr="10.40.0.0/24", gateway_ip="10.40.0.1"
+    )
+    ensure_network(host, lost)
+    subnet.delete()
+    lost.delete()
+
+    assert world.kinds() == [FindingKind.NETWORK_STRAY]
+    assert world.repair() == []
+    assert world.host.segments == {}
+    assert len(world.host.networks) == 1

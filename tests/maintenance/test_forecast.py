@@ -8,10 +8,11 @@ import pytest
 from django.utils import timezone
 
 from cloudportal.errors import Forbidden, Invalid
-from hypervisors.models import Hypervisor
+from hypervisors.models import Hypervisor, PhysicalNetwork
 from maintenance.drain import DrainWish, plan_drain
 from maintenance.models import Drain, DrainItem
 from maintenance.states import DrainState, ItemState, Way
+from networks.models import Network, NetworkType
 from operations.models import UNFINISHED, Operation
 from scheduling.models import Allocation
 from servers.models import GroupPolicy, Server, ServerGroup
@@ -266,3 +267,23 @@ def attach_volume(server: Server, host: Hypervisor) -> Volume:
         volume=volume, server_id=server.pk, by_compute=True, device="/dev/vdb"
     )
     return volume
+
+
+def test_a_server_on_a_physical_network_goes_where_that_network_is(site):
+    Network.objects.update(type=NetworkType.VLAN, physical_network="rack", segment=7)
+    there = Hypervisor.objects.get(name="host3")
+    PhysicalNetwork.objects.create(hypervisor=there, name="rack", interface="eth1")
+
+    site.plan()
+
+    assert {site.item(server).destination for server in site.servers} == {"host3"}
+
+
+def test_a_server_whose_networks_are_nowhere_else_stays(site):
+    Network.objects.update(type=NetworkType.VXLAN, segment=7)
+
+    site.plan()
+
+    item = site.item(site.servers[0])
+    assert item.state == ItemState.BLOCKED
+    assert "tunnels removed 2" in item.reason

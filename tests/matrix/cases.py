@@ -41,6 +41,7 @@ from tests.matrix import (
     groups,
     interfaces,
     migrate,
+    networks,
     precache,
     reimage,
     rescue,
@@ -495,6 +496,10 @@ CASES = [
     Case(
         "apply floating IPs", "network.apply_floating_ips", floating.begin_apply,
         floating.it_is_there, has_successor=False,
+    ),
+    Case(
+        "apply networks", "network.apply_networks", networks.begin_apply, networks.one_is_there,
+        has_successor=False,
     ),
     Case(
         "precache", "image.precache", precache.begin, precache.image_is_there,

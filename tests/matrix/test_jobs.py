@@ -54,6 +54,7 @@ def fresh(operation: Operation) -> Operation:
     return Operation.objects.get(pk=operation.pk)
 
 
+@pytest.mark.once
 @EVERY_CASE
 def test_five_jobs_in_a_row_do_the_work_of_one(world: World, case: Case):
     operation = case.begin(world)
@@ -95,6 +96,7 @@ def test_five_jobs_in_parallel_do_the_work_of_one(world: World, case: Case):
     case.ended_well(world, fresh(operation))
 
 
+@pytest.mark.once
 @EVERY_CASE
 def test_a_job_that_comes_an_hour_late_changes_nothing(world: World, case: Case):
     operation = world.work(case.begin(world))
@@ -116,6 +118,7 @@ def test_a_job_that_comes_an_hour_late_changes_nothing(world: World, case: Case)
     case.ended_well(world, fresh(operation))
 
 
+@pytest.mark.once
 @EVERY_CASE
 def test_lost_jobs_are_swept_up(world: World, case: Case):
     operation = case.begin(world)

@@ -8,7 +8,8 @@ from identity.models import Domain, User
 from images.models import Image
 from networks.create import NewPort, create_port
 from networks.groups import default_group
-from networks.models import FloatingIP, FloatingPlace, Port, Router
+from networks.models import FloatingIP, FloatingPlace, NetworkPlace, Port, Router
+from tests.hypervisors.factories import make_hypervisor
 
 
 @pytest.fixture
@@ -39,6 +40,9 @@ def rows(network, member):
         "networks_router": router,
         "networks_floatingip": floating,
         "networks_floatingplace": place,
+        "networks_networkplace": NetworkPlace.objects.create(
+            network_id=network.pk, hypervisor=make_hypervisor()
+        ),
         "images_image": Image.objects.create(name="tiny", owner="p1"),
     }
 

@@ -59,6 +59,19 @@ def test_jobs_come_out_in_the_order_of_their_arrival(broker):
     assert found == ["a", "b", "c"]
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such plans")
+def test_one_job_at_a_time_is_taken_however_the_database_looks_for_it(broker):
+    for job in "abc":
+        broker.enqueue(job)
+    broker.dequeue()
+    # By these it would ask for what is due once for each row of the queue.
+    with broker._line.cursor() as cursor:
+        for way in ("hashjoin", "hashagg", "mergejoin", "material", "sort"):
+            cursor.execute(f"SET enable_{way} = off")
+
+    assert len(broker.dequeue()) == 1
+
+
 def test_a_job_that_was_handed_out_is_not_handed_out_again_before_its_time(broker, monkeypatch):
     monkeypatch.setattr(broker_module, "LOOK_EVERY_S", 0.01)
     broker.enqueue("job")

@@ -4,9 +4,11 @@ import uuid
 
 import pytest
 
-from hypervisors.models import Aggregate, CachedImage, HostState, StoragePool
+from hypervisors.models import Aggregate, CachedImage, HostState, PhysicalNetwork, StoragePool
+from networks.models import Network, Port
 from scheduling.choose import choose_hosts
 from scheduling.models import Allocation
+from scheduling.network_needs import with_networks
 from scheduling.request_spec import Booking, RequestSpec
 from tests.scheduling.hosts import make_host
 
@@ -210,6 +212,49 @@ def test_the_number_of_queries_does_not_grow_with_the_hosts(django_assert_num_qu
         choice = choose_hosts(spec(), without=[])
 
     assert len(choice.candidates) == 10
+
+
+def test_a_server_goes_where_its_physical_networks_are():
+    both, one, _ = (make_host() for _ in range(3))
+    for host, network in ((both, "rack"), (both, "office"), (one, "rack")):
+        PhysicalNetwork.objects.create(hypervisor=host, name=network, interface="eno1")
+
+    choice = choose_hosts(spec(physical_networks=("office", "rack")), without=[])
+
+    assert names(choice) == [both.name]
+    assert removed(choice) == {"physical_network": 2}
+    forced = choose_hosts(spec(physical_networks=("office",), host=one.name), without=[])
+    assert removed(forced) == {"physical_network": 1}
+
+
+def test_tunnels_need_a_host_that_others_reach():
+    near = make_host(host_ip="10.0.0.1")
+    told = make_host(host_ip="127.0.0.1", tunnel_address="10.0.0.2")
+    make_host(host_ip="127.0.0.1")
+    make_host()
+
+    choice = choose_hosts(spec(has_tunnels=True), without=[])
+
+    assert set(names(choice)) == {near.name, told.name}
+    assert removed(choice) == {"tunnels": 2}
+
+
+def test_what_a_servers_networks_ask_is_looked_up_anew():
+    server_id = uuid.uuid4()
+    rack = Network.objects.create(project_id="p", type="vlan", physical_network="rack", segment=5)
+    tunnel = Network.objects.create(project_id="p", type="vxlan", segment=5)
+    plain = Network.objects.create(project_id="p")
+    for number, network in enumerate((rack, plain)):
+        Port.objects.create(
+            network=network, project_id="p", mac_address=str(number), device_id=str(server_id)
+        )
+
+    first = with_networks(spec(), server_id)
+    assert (first.physical_networks, first.has_tunnels) == (("rack",), False)
+    Port.objects.filter(network=rack).update(network=tunnel)
+    second = with_networks(first, server_id)
+    assert (second.physical_networks, second.has_tunnels) == ((), True)
+    assert not {"physical_networks", "has_tunnels"} & set(second.to_json())
 
 
 @pytest.mark.parametrize(

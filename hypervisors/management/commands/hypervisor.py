@@ -17,6 +17,7 @@ from hypervisors.check import HostCheck, check_hypervisor, is_fit
 from hypervisors.errors import HypervisorNotReady
 from hypervisors.fence_command import Fencing, set_fencing, words_of
 from hypervisors.models import Hypervisor, VirtType
+from hypervisors.physical_networks import set_physical_network, set_tunnel_address
 from hypervisors.register import (
     accept_host_key,
     add_hypervisor,
@@ -24,6 +25,7 @@ from hypervisors.register import (
     offered_host_keys,
     remove_hypervisor,
 )
+from hypervisors.segments import tunnel_address
 from hypervisors.uris import ssh_address
 
 _MARKS = {True: "ok", False: "MISSING", None: "-"}
@@ -54,6 +56,13 @@ class Command(BaseCommand):
         pool.add_argument("name")
         pool.add_argument("pool", help="its name in libvirt, which servers give as their store_id")
         pool.add_argument("--path", default="", help="make it, as this directory of the host")
+        network = verbs.add_parser("physical-network", help="Where a host is on a network outside.")
+        network.add_argument("name")
+        network.add_argument("network", help="the network's name, the same on all hosts")
+        network.add_argument("interface", nargs="?", default="", help="none: it is not on it")
+        tunnel = verbs.add_parser("tunnel-address", help="Where other hosts reach its tunnels.")
+        tunnel.add_argument("name")
+        tunnel.add_argument("address", nargs="?", default="", help="none: the one in its URI")
         _add_fence_arguments(verbs.add_parser("fence-command", help="What switches a host off."))
         verbs.add_parser("list", help="List the hosts, how they are and what they have free.")
         verbs.add_parser("remove", help="Forget a host without servers.").add_argument("name")
@@ -113,6 +122,20 @@ class Command(BaseCommand):
         pool = add_pool(hypervisor=host, name=options["pool"], path=options["path"])
         free = pool.available // 1024**3
         self.stdout.write(f"Servers may ask for the pool {pool.name} of {host.name}: {free} GiB.")
+
+    def _physical_network(self, options: dict[str, Any]) -> None:
+        host = named(options["name"])
+        set_physical_network(host, options["network"], options["interface"])
+        found = host.physical_networks.order_by("name")
+        there = ", ".join(f"{each.name} at {each.interface}" for each in found)
+        self.stdout.write(f"{host.name} is on {there or 'no physical network'}.")
+
+    def _tunnel_address(self, options: dict[str, Any]) -> None:
+        host = named(options["name"])
+        set_tunnel_address(host, options["address"])
+        host.refresh_from_db()
+        where = tunnel_address(host) or "no address that others reach"
+        self.stdout.write(f"Tunnels of other hosts lead to {host.name} at {where}.")
 
     def _fence_command(self, options: dict[str, Any]) -> None:
         host = named(options["name"])

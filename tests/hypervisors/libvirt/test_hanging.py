@@ -213,6 +213,29 @@ class TestConnecting:
         assert cache.get(URI).is_alive()
         assert len(tries) == 1
 
+    def test_attempt_that_failed_long_ago_keeps_nobody_from_the_next(self, raw, monkeypatch):
+        fails = [HostUnreachable("No answer.")]
+
+        def connect(uri):
+            raw.answers.wait(LONG_S)
+            if fails:
+                raise fails.pop()
+            return Connection(raw, uri)
+
+        monkeypatch.setattr(room, "connect", connect)
+        raw.answers.clear()
+        cache = ConnectionCache(timeout_s=0.1, negative_s=60)
+        with pytest.raises(HostUnreachable):
+            cache.get(URI)
+        opening = next(iter(cache._slots.values())).opening
+        assert opening is not None
+        raw.answers.set()
+        assert opening.wait(LONG_S)
+        # A minute goes by in which nobody wants anything of the host.
+        monkeypatch.setattr(opening, "ended_at", opening.ended_at - 61)
+
+        assert cache.get(URI).is_alive()
+
     def test_crowd_that_comes_together_shares_one_attempt(self, tries, raw, pool, monkeypatch):
         monkeypatch.setattr(cache_room, "JOIN_S", LONG_S)
         cache = ConnectionCache()

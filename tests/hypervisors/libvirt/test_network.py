@@ -8,6 +8,7 @@ import pytest
 
 from hypervisors.libvirt.network import (
     NatNetworkSpec,
+    PlainNetworkSpec,
     bridge_mac,
     ensure_network,
     network_xml,
@@ -48,6 +49,53 @@ def test_network_is_nat_with_static_addresses_only():
 def test_impossible_network_is_refused(cidr, gateway, dns):
     with pytest.raises(ValueError, match=r"not in|host bits|Expected|not appear"):
         network_xml(NatNetworkSpec("n", "b", NETWORK, cidr, gateway, dns))
+
+
+def test_where_the_gateway_is_elsewhere_the_host_only_gives_addresses():
+    spec = PlainNetworkSpec(
+        *("cp-net", "cpbr0", NETWORK, "10.9.0.0/24", "10.9.0.1", "10.9.0.254", ("9.9.9.9",), 1400)
+    )
+
+    root = ET.fromstring(network_xml(spec))
+
+    assert root.find("forward") is None
+    assert root.find("dns") is None
+    assert at(root, "ip").attrib == {"address": "10.9.0.254", "prefix": "24"}
+    assert at(root, "mtu").get("size") == "1400"
+    name = "{http://libvirt.org/schemas/network/dnsmasq/1.0}option"
+    values = [each.get("value") for each in root.iter(name)]
+    assert values == ["dhcp-option=3,10.9.0.1", "dhcp-option=6,9.9.9.9"]
+
+
+def test_without_dhcp_the_host_has_a_bridge_and_no_address():
+    root = ET.fromstring(
+        network_xml(PlainNetworkSpec("n", "b", NETWORK, "10.9.0.0/24", "10.9.0.1"))
+    )
+
+    assert [each.tag for each in root] == ["name", "uuid", "bridge", "mac"]
+
+
+def test_a_bridge_that_is_there_is_used_and_left_as_it_is():
+    spec = PlainNetworkSpec("n", "br0", NETWORK, "10.9.0.0/24", mtu=1400, is_found=True)
+
+    root = ET.fromstring(network_xml(spec))
+
+    assert at(root, "forward").get("mode") == "bridge"
+    assert at(root, "bridge").attrib == {"name": "br0"}
+    assert [each.tag for each in root] == ["name", "uuid", "forward", "bridge"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"dhcp_address": "10.8.0.1"},
+        {"dhcp_address": "10.9.0.2", "gateway": "x"},
+        {"dhcp_address": "10.9.0.2", "dns": ("x",)},
+    ],
+)
+def test_impossible_plain_network_is_refused(fields):
+    with pytest.raises(ValueError, match=r"not in|Expected|not appear"):
+        network_xml(PlainNetworkSpec("n", "b", NETWORK, "10.9.0.0/24", **fields))
 
 
 class _Race:

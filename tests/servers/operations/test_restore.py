@@ -18,7 +18,16 @@ from identity.models import Project, Role, RoleAssignment, User
 from images.inspect import Inspection
 from images.models import Image
 from images.storage import image_path
-from networks.models import FixedIP, GroupChange, Network, Port, SecurityGroup, Subnet
+from networks.models import (
+    FixedIP,
+    GroupChange,
+    Network,
+    NetworkPlace,
+    Port,
+    PortPlace,
+    SecurityGroup,
+    Subnet,
+)
 from quotas.models import QuotaLimit, Reservation
 from scheduling.models import Allocation
 from servers.delete import delete_server
@@ -455,3 +464,46 @@ def test_no_secret_is_in_the_metadata(one_host, owners, create, work):
     assert "s3cret-pass" not in text
     assert "czNjcmV0LWRhdGE=" not in text
     assert "s3cret-data" not in text
+
+
+def test_what_networks_lie_on_comes_back_and_hosts_are_told(server):
+    Network.objects.update(type="vxlan", segment=42, mtu=1450)
+    Subnet.objects.update(dhcp_address="10.20.0.254")
+    sync_records(timezone.now(), Round())
+    guest = found(server)
+    before = rows(Network), rows(Subnet)
+    NetworkPlace.objects.all().delete()
+    PortPlace.objects.all().delete()
+    lose_everything()
+
+    assert bring_back(guest).notes == ()
+
+    assert (rows(Network), rows(Subnet)) == before
+    place = NetworkPlace.objects.get()
+    assert (place.network_id, place.hypervisor.name) == (Network.objects.get().pk, "host1")
+    assert PortPlace.objects.get().port_id == Port.objects.get().pk
+
+
+def test_a_free_port_that_comes_back_to_its_server_is_on_its_host_again(server):
+    Network.objects.update(type="vxlan", segment=42)
+    guest = found(server)
+    Server.objects.all().delete()
+    Port.objects.update(device_id="", device_owner="")
+
+    bring_back(guest)
+
+    assert PortPlace.objects.get().port_id == Port.objects.get().pk
+    assert NetworkPlace.objects.get().hypervisor.name == "host1"
+
+
+def test_a_network_whose_number_was_given_away_is_left_out(server):
+    Network.objects.update(type="vxlan", segment=42)
+    sync_records(timezone.now(), Round())
+    guest = found(server)
+    lose_everything()
+    Network.objects.create(project_id=OWN_PROJECT, type="vxlan", segment=42)
+
+    notes = bring_back(guest).notes
+
+    assert "another one has what it lies on (vxlan  42)" in notes[0]
+    assert Network.objects.count() == 1

@@ -1,0 +1,1 @@
+"""Django's database backend for PostgreSQL, with instants and many rows read quickly."""
