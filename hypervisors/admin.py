@@ -230,7 +230,7 @@ class HypervisorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
     @admin.display(description="new guests are made as")
     def guests_are_made_as(self, host: Hypervisor) -> str:
         """The CPU model and machine type, or why none can be made."""
-        if host.pk is None:
+        if not host.arch:
             return ""
         try:
             made = platform_of(host, GuestFeatures(), wish_of(host))

@@ -15,7 +15,8 @@ from hypervisors.libvirt import features as features_room
 from hypervisors.libvirt.baseline import family_of
 from hypervisors.libvirt.diagnostics import GuestDiagnosis
 from hypervisors.libvirt.errors import DriverError, HostUnreachable
-from hypervisors.libvirt.features import GuestFeatures, InvalidProperty
+from hypervisors.libvirt.features import GuestFeatures
+from hypervisors.libvirt.properties import EXTRA_SPEC, InvalidProperty
 from hypervisors.libvirt.spec import (
     DiskRecord,
     DiskSpec,
@@ -78,7 +79,7 @@ def guest_features(
     try:
         return features_room.guest_features(extra_specs, image_properties)
     except InvalidProperty as error:
-        is_of_flavor = error.source == features_room.EXTRA_SPEC
+        is_of_flavor = error.source == EXTRA_SPEC
         raise GuestPropertyRefused(str(error), is_of_flavor=is_of_flavor) from error
 
 

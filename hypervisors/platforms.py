@@ -7,7 +7,8 @@ a CPU model and a machine type in its metadata, and then its hosts' guests have 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +17,6 @@ from django.db.models import QuerySet
 from cloudportal.errors import Invalid
 from hypervisors.libvirt.baseline import family_of, shared_machine, shared_model
 from hypervisors.models import DEFAULT_ZONE, Aggregate, Hypervisor
-from hypervisors.zones import zones_of
 
 SCOPE = "cloudportal:"
 CPU_MODEL = f"{SCOPE}cpu_model"
@@ -25,6 +25,12 @@ _FORMS = {
     CPU_MODEL: (r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "the name of a CPU model"),
     MACHINE_TYPE: (r"[a-z][a-z0-9-]{0,40}-[a-z]*[0-9]+(\.[0-9]+)+", "a machine type of a version"),
 }
+# A host's machine types, by their names, and the CPU models that it can give guests.
+Offer = tuple[Mapping[str, str], Sequence[str]]
+# So long what a zone's hosts have is taken to be as it was.
+KEPT_S = 60.0
+# By zone, architecture, domain type and maker of the CPU: until when it holds, and what it is.
+_seen: dict[tuple[str, str, str, str | None], tuple[float, Sequence[Offer]]] = {}
 
 
 @dataclass(frozen=True)
@@ -58,11 +64,15 @@ def check_words(metadata: Mapping[str, str | None]) -> None:
 
 
 def wish_of(hypervisor: Hypervisor) -> PlatformWish:
-    """What guests made on the host now are to be; asks the database alone."""
-    said = _group_says(hypervisor)
-    neighbours = list(_neighbours(hypervisor))
-    usable = [models for _, models in neighbours if models]
-    machines = [types for types, _ in neighbours if types]
+    """What guests made on the host now are to be; asks the database alone, as a rule once."""
+    groups = Aggregate.objects.filter(hypervisors=hypervisor.pk).order_by("name")
+    rows = list(groups.values_list("metadata", "availability_zone", "pk"))
+    # Of several zones (which the aggregates' rules refuse) the oldest holds.
+    zone = min(((key, zone) for _, zone, key in rows if zone), default=(0, DEFAULT_ZONE))[1]
+    said = _first_said(metadata for metadata, _, _ in rows)
+    alike = [_own(hypervisor), *_neighbours(hypervisor, zone)]
+    usable = [models for _, models in alike if models]
+    machines = [types for types, _ in alike if types]
     own = hypervisor.capabilities.get("machines", {})
     families = {family_of(machine) for machine in own.values()} - {""}
     return PlatformWish(
@@ -85,41 +95,52 @@ def wish_within_reach(hypervisor: Hypervisor) -> PlatformWish:
     )
 
 
-def _group_says(hypervisor: Hypervisor) -> dict[str, str]:
-    """Of several groups that say something the first by name is heard."""
+def forget_neighbours() -> None:
+    """Look at all hosts anew, whatever was known of them."""
+    _seen.clear()
+
+
+def _first_said(metadata: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Of several groups that say something the first is heard."""
     said: dict[str, str] = {}
-    groups = Aggregate.objects.filter(hypervisors=hypervisor.pk).order_by("name")
-    for metadata in groups.values_list("metadata", flat=True):
+    for each in metadata:
         for key in (CPU_MODEL, MACHINE_TYPE):
-            if metadata.get(key):
-                said.setdefault(key, str(metadata[key]))
+            if each.get(key):
+                said.setdefault(key, str(each[key]))
     return said
 
 
-def _neighbours(hypervisor: Hypervisor) -> Iterator[tuple[dict[str, str], list[str]]]:
-    """The machine types and the usable CPU models of the host and those like it in its zone.
+def _own(hypervisor: Hypervisor) -> Offer:
+    known: dict[str, Any] = hypervisor.capabilities
+    return (
+        known.get("machines", {}),
+        known.get("usable_cpu_models", {}).get(hypervisor.domain_type, []),
+    )
 
-    Most are equal, so that few rows come back however many hosts there are. Of one that was not
-    looked at yet both are empty.
+
+def _neighbours(hypervisor: Hypervisor, zone: str) -> Sequence[Offer]:
+    """What each host of the zone has that runs guests as this one does; of one unseen nothing.
+
+    Most are equal, so that few rows come back however many hosts there are. But all are read for
+    it, and what hosts have changes rarely: so the answer is kept for a while.
     """
-    alike = _of_its_zone(hypervisor).filter(
+    key = (zone, hypervisor.arch, hypervisor.domain_type, hypervisor.capabilities.get("cpu_vendor"))
+    kept = _seen.get(key)
+    if kept is not None and time.monotonic() < kept[0]:
+        return kept[1]
+    alike = _of_zone(zone).filter(
         arch=hypervisor.arch,
         domain_type=hypervisor.domain_type,
         capabilities__cpu_vendor=hypervisor.capabilities.get("cpu_vendor", ""),
     )
     models = f"capabilities__usable_cpu_models__{hypervisor.domain_type or 'qemu'}"
     rows = alike.order_by().values_list("capabilities__machines", models).distinct()
-    known: dict[str, Any] = hypervisor.capabilities
-    yield (
-        known.get("machines", {}),
-        known.get("usable_cpu_models", {}).get(hypervisor.domain_type, []),
-    )
-    for machines, usable in rows:
-        yield machines or {}, usable or []
+    found = [(machines or {}, usable or []) for machines, usable in rows]
+    _seen[key] = (time.monotonic() + KEPT_S, found)
+    return found
 
 
-def _of_its_zone(hypervisor: Hypervisor) -> QuerySet[Hypervisor]:
-    zone = zones_of([hypervisor.pk])[hypervisor.pk]
+def _of_zone(zone: str) -> QuerySet[Hypervisor]:
     zones = Aggregate.objects.exclude(availability_zone="")
     if zone == DEFAULT_ZONE:
         inside = zones.exclude(availability_zone=DEFAULT_ZONE).values("hypervisors")

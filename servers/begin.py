@@ -22,9 +22,9 @@ from servers.models import Server
 
 # What takes a server off its host, where its volumes lie.
 _PARTS = frozenset({"os-migrateLive", "evacuate", "shelve", "shelveOffload"})
-# What is done with the disk of an image, which a server that runs from a volume does not have.
 # What parts a server from its TPM, which keeps what it knows on the server's host.
 _PARTS_FROM_TPM = frozenset({"rebuild", "rescue", "evacuate", "shelve", "shelveOffload", "migrate"})
+# What is done with the disk of an image, which a server that runs from a volume does not have.
 _NEEDS_OWN_ROOT = frozenset({"createImage", "createBackup"})
 
 

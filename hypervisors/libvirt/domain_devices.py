@@ -5,7 +5,8 @@ from dataclasses import replace
 from itertools import count
 from xml.etree import ElementTree as ET
 
-from hypervisors.libvirt.features import Bandwidth, InvalidProperty
+from hypervisors.libvirt.features import Bandwidth
+from hypervisors.libvirt.properties import InvalidProperty
 from hypervisors.libvirt.spec import DiskSpec, GuestSpec, InterfaceSpec, IoLimits
 
 BALLOON_PERIOD_S = 10

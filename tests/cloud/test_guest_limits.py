@@ -1,13 +1,14 @@
-"""Limits of a flavor's disks, as users ask for them and as their host's libvirt has them."""
+"""Limits of a flavor's disks, as their host's libvirt has them and as the guest feels them."""
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
-from tests.cloud import blink, hosts
+from tests.cloud import hosts
 from tests.cloud.conftest import Cloud
 from tests.portal import eventually
 
@@ -16,11 +17,26 @@ pytestmark = [pytest.mark.lab, pytest.mark.wire]
 ADMIN = "cloudportal-admin"
 NARROW = {
     "quota:disk_read_bytes_sec": "52428800",
-    "quota:disk_write_bytes_sec": "20971520",
+    "quota:disk_write_bytes_sec": str(1024**2),
     "quota:disk_total_iops_sec": "900",
 }
 # A simulated host has no cgroup for processors, and its kernel not what tc needs for cards.
 WIDE = {"quota:disk_read_iops_sec": "5000"}
+WRITTEN_MIB = 8
+# Tells at each boot how long it takes to have so much on the disk.
+TELL = rf"""#!/bin/sh
+cat >/usr/lib/tiny/tell <<'END'
+#!/bin/sh
+sync
+since=$(cut -d. -f1 /proc/uptime)
+dd if=/dev/zero of=/written bs=1M count={WRITTEN_MIB}
+sync
+echo "wrote in $(($(cut -d. -f1 /proc/uptime) - since)) s" >/dev/console
+END
+chmod 700 /usr/lib/tiny/tell
+echo '::once:/usr/lib/tiny/tell' >>/etc/inittab
+/usr/lib/tiny/tell
+"""
 
 
 @pytest.fixture
@@ -39,18 +55,22 @@ def flavors(empty_cloud) -> Iterator[tuple[str, str]]:
         empty_cloud.portal.openstack("flavor", "delete", name, cloud=ADMIN)
 
 
-def test_limits_are_those_of_the_flavor_before_and_after_a_resize(empty_cloud, flavors):
+def test_limits_are_those_of_the_flavor_before_and_after_a_resize(empty_cloud, flavors, tmp_path):
     cloud, portal = empty_cloud, empty_cloud.portal
     narrow, wide = flavors
     name = f"limited-{uuid.uuid4().hex[:6]}"
-    asked = ("server", "create", "--image", blink.NAME, "--flavor", narrow, "--wait", name)
-    server = str(portal.openstack_json(*asked)["id"])
+    script = tmp_path / "tell.sh"
+    script.write_text(TELL)
+    asked = ("server", "create", "--image", "tiny", "--flavor", narrow, "--wait")
+    server = str(portal.openstack_json(*asked, "--user-data", str(script), name)["id"])
     host = hosts.show(cloud, server).compute_host
 
     disk = in_force(cloud, host, server)
-    assert (disk["read_bytes_sec"], disk["write_bytes_sec"]) == ("52428800", "20971520")
+    assert (disk["read_bytes_sec"], disk["write_bytes_sec"]) == ("52428800", str(1024**2))
     assert (disk["total_iops_sec"], disk["read_iops_sec"]) == ("900", "0")
-    eventually(lambda: blink.UP in log(cloud, server), within_s=240, what="its guest is up")
+    eventually(lambda: seconds(cloud, server), within_s=240, what="it has written")
+    # QEMU lets the tenth of a second's worth through at once.
+    assert seconds(cloud, server)[-1] >= WRITTEN_MIB - 2
 
     portal.openstack("server", "resize", "--flavor", wide, "--wait", server)
     portal.openstack("server", "resize", "confirm", server)
@@ -60,6 +80,11 @@ def test_limits_are_those_of_the_flavor_before_and_after_a_resize(empty_cloud, f
     disk = in_force(cloud, host, server)
     assert (disk["read_bytes_sec"], disk["write_bytes_sec"]) == ("0", "0")
     assert (disk["total_iops_sec"], disk["read_iops_sec"]) == ("0", "5000")
+    eventually(
+        lambda: any(each < WRITTEN_MIB // 2 for each in seconds(cloud, server)),
+        within_s=240,
+        what="it has written quickly",
+    )
 
     virsh(cloud, host, "blkdeviotune", server, "vda", "--write-bytes-sec", "9", "--config")
     eventually(lambda: findings(cloud) != 0, within_s=60, what="the hand's limit is found")
@@ -88,5 +113,7 @@ def in_force(cloud: Cloud, host: str, server: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in lines}
 
 
-def log(cloud: Cloud, server: str) -> str:
-    return str(cloud.portal.openstack("console", "log", "show", server))
+def seconds(cloud: Cloud, server: str) -> list[int]:
+    """How long its guest says to have written; of a moved server as its new host's log has it."""
+    log = str(cloud.portal.openstack("console", "log", "show", server))
+    return [int(each) for each in re.findall(r"wrote in (\d+) s", log)]

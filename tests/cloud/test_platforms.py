@@ -50,21 +50,20 @@ def test_a_guest_is_what_its_group_says_and_stays_so(empty_cloud, group, tmp_pat
     with hosts.only(cloud, first):
         asked = ("server", "create", "--image", "tiny", "--flavor", "m1.tiny", "--wait")
         name = f"typed-{uuid.uuid4().hex[:6]}"
-        words = ("--user-data", str(script), name)
-        server = str(portal.openstack_json(*asked, *words)["id"])
+        server = str(portal.openstack_json(*asked, "--user-data", str(script), name)["id"])
 
     assert platform(cloud, first, server) == ("Nehalem", "pc-q35-7.1")
     eventually(lambda: told(cloud, server) == 1, within_s=120, what="it has told its CPU")
 
-    words = ("aggregate", "unset", "--property", "cloudportal:cpu_model", group)
-    portal.openstack(*words, cloud=ADMIN)
+    takes_back = ("aggregate", "unset", "--property", "cloudportal:cpu_model", group)
+    portal.openstack(*takes_back, cloud=ADMIN)
     portal.openstack("server", "reboot", "--hard", "--wait", server)
     assert platform(cloud, first, server) == ("Nehalem", "pc-q35-7.1")
     eventually(lambda: told(cloud, server) == 2, within_s=120, what="its CPU is as it was")
 
     version = ("--os-compute-api-version", "2.30")
-    words = ("server", "migrate", "--live-migration", "--host", second, "--wait", server)
-    portal.openstack(*version, *words, cloud=ADMIN)
+    move = ("server", "migrate", "--live-migration", "--host", second, "--wait", server)
+    portal.openstack(*version, *move, cloud=ADMIN)
     assert hosts.show(cloud, server).compute_host == second
     assert platform(cloud, second, server) == ("Nehalem", "pc-q35-7.1")
 

@@ -8,6 +8,7 @@ from hypervisors.platforms import (
     CPU_MODEL,
     MACHINE_TYPE,
     check_words,
+    forget_neighbours,
     wish_of,
     wish_within_reach,
 )
@@ -60,6 +61,19 @@ def test_hosts_of_a_zone_agree():
     assert wish_of(new).shared_cpu_model == "Cascadelake-Server"
     make_zone("south", old)
     assert wish_of(new).shared_machines == {"pc-q35": "pc-q35-7.2"}
+
+
+def test_what_neighbours_have_is_known_for_a_while_and_what_the_host_has_at_once():
+    host = make_host("new", **NEW)
+    assert wish_of(host).shared_cpu_model == "Cascadelake-Server"
+
+    make_host("old", **OLD)
+    assert wish_of(host).shared_cpu_model == "Cascadelake-Server"
+    forget_neighbours()
+    assert wish_of(host).shared_cpu_model == "Haswell"
+
+    host.capabilities["usable_cpu_models"]["kvm"] = ["kvm64"]
+    assert wish_of(host).shared_cpu_model == "kvm64"
 
 
 def test_hosts_that_a_guest_could_not_come_to_do_not_count():
@@ -133,5 +147,7 @@ def test_what_a_group_would_say_in_vain_is_refused(words):
 def test_however_many_hosts_there_are_the_questions_are_as_many(hosts, django_assert_num_queries):
     made = [make_host(f"host{number}", **NEW) for number in range(hosts)]
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         wish_of(made[0])
+    with django_assert_num_queries(1):
+        wish_of(made[1])

@@ -6,7 +6,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from hypervisors.libvirt.domain_xml import domain_xml
-from hypervisors.libvirt.features import InvalidProperty, guest_features
+from hypervisors.libvirt.features import guest_features
+from hypervisors.libvirt.properties import InvalidProperty
 from hypervisors.libvirt.spec import DiskSpec
 from tests.hypervisors.libvirt import specs
 from tests.hypervisors.libvirt.specs import at

@@ -7,11 +7,11 @@ from hypervisors.libvirt import features
 from hypervisors.libvirt.features import (
     Bandwidth,
     GuestFeatures,
-    InvalidProperty,
     Topology,
     choose_topology,
     guest_features,
 )
+from hypervisors.libvirt.properties import InvalidProperty
 
 
 def test_nothing_asked_gives_the_defaults():
