@@ -28,8 +28,11 @@ from hypervisors.errors import (
     HypervisorInUse,
 )
 from hypervisors.fence_command import check_words, parse_line, seal_words, words_of
+from hypervisors.guests import GuestFeatures, platform_of
 from hypervisors.look import look_at_host
 from hypervisors.models import Aggregate, CachedImage, Hypervisor, PhysicalNetwork, StoragePool
+from hypervisors.platforms import check_words as check_group_words
+from hypervisors.platforms import wish_of
 from hypervisors.register import accepted_lines, remove_hypervisor
 from identity.actors import system_actor
 
@@ -180,7 +183,7 @@ class HypervisorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
         *("last_seen_at", "watcher", "fenced_at", "fence_note", "boot_id", "booted_at", "hostname"),
         *("host_ip", "arch", "domain_type", "libvirt_version", "qemu_version", "vcpus", "ram_mib"),
         *("disk_gib", "vcpus_used", "ram_mib_used", "disk_gib_used", "running_servers"),
-        *("build_failures", "foreign_domains", "capabilities"),
+        *("build_failures", "guests_are_made_as", "foreign_domains", "capabilities"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Hypervisor]:
@@ -232,6 +235,17 @@ class HypervisorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
             return ""
         address = reverse("admin:servers_adoption_domains", args=[host.pk])
         return format_html('<a href="{}">Show and adopt</a>', address)
+
+    @admin.display(description="new guests are made as")
+    def guests_are_made_as(self, host: Hypervisor) -> str:
+        """The CPU model and machine type, or why none can be made."""
+        if not host.arch:
+            return ""
+        try:
+            made = platform_of(host, GuestFeatures(), wish_of(host))
+        except CloudError as error:
+            return f"{error} {error.detail}"
+        return f"{made.cpu_model}, {made.machine}"
 
     @admin.display(description="accepted host keys")
     def known_keys(self, host: Hypervisor) -> str:
@@ -333,7 +347,12 @@ class AggregateForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at
         metadata = self.cleaned_data["metadata"] or {}
         if not isinstance(metadata, dict) or ZONE_KEY in metadata:
             raise ValidationError("Metadata are a JSON object of names and texts, not the zone.")
-        return {str(name): str(value) for name, value in metadata.items()}
+        words = {str(name): str(value) for name, value in metadata.items()}
+        try:
+            check_group_words(words)
+        except Invalid as error:
+            raise ValidationError(error.message) from error
+        return words
 
     def clean(self) -> dict[str, Any]:
         """No host gets into two zones, and no server into another."""

@@ -157,6 +157,11 @@ def record_inventory(hypervisor: Hypervisor, found: HostInventory, now: datetime
             "guest_cpu_models": dict(found.guest_cpu_models),
             "machines": dict(found.machines),
             "has_uefi": found.has_uefi,
+            "has_secure_boot": found.has_secure_boot,
+            "tpms": list(found.tpms),
+            "usable_cpu_models": {
+                kind: list(models) for kind, models in found.usable_cpu_models.items()
+            },
             "topology": {
                 "sockets": found.sockets,
                 "cores": found.cores,

@@ -107,10 +107,15 @@ def check_move(move: Move, *, may_overcommit: bool = True) -> None:
     known = move.destination.capabilities.get("machines", {})
     if guest.machine not in known and guest.machine not in known.values():
         raise _refused(move, f"has no machine type {guest.machine}")
+    if guest.has_secure_boot and not move.destination.capabilities.get("has_secure_boot"):
+        raise _refused(move, "has no firmware with secure boot")
+    if guest.tpm and guest.tpm not in move.destination.capabilities.get("tpms", []):
+        raise _refused(move, f"emulates no TPM {guest.tpm}")
     volumes = _volumes_of(move, guest)
     with connected(move.destination) as there:
-        if not there.offers_cpu(guest):
-            raise _refused(move, "has a CPU that lacks what the guest's CPU model has")
+        lacking = there.cpu_obstacle(guest)
+        if lacking:
+            raise _refused(move, f"has a CPU that lacks what the guest's CPU has: {lacking}")
         pool = there.pool_info(move.pool)
     taken = sum(volume.allocation_bytes for volume in volumes.values())
     most = sum(disk.capacity_bytes for disk in guest.disks)

@@ -32,6 +32,10 @@ _HAS_NODES = (
     "It has NUMA nodes, and would keep this host's processors and memory while it runs: stop it, "
     "and it is moved while it is off."
 )
+_HAS_TPM = (
+    "It has a TPM, whose content is on this host and goes along with a live migration only: start "
+    "it, and it is moved while it runs."
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ def outlook_of(
         )
     if way == Way.LIVE and server.request_spec.get("numa"):
         return Outlook(Way.NONE, ItemState.BLOCKED, _HAS_NODES)
+    if way == Way.COLD and server.request_spec.get("tpm"):
+        return Outlook(Way.NONE, ItemState.BLOCKED, _HAS_TPM)
     if way == Way.NONE:
         return Outlook(
             way, ItemState.BLOCKED, "It is off, and the plan leaves servers that are off."

@@ -43,7 +43,9 @@ from scheduling.filters.other_servers import DIFFERENT_HOST, SAME_HOST
 from scheduling.filters.ready import READY
 from scheduling.filters.resource_classes import RESOURCE_CLASSES
 from scheduling.filters.resources import CPU, DISK, RAM
+from scheduling.filters.secure_boot import SECURE_BOOT
 from scheduling.filters.store import STORE
+from scheduling.filters.tpm import TPM
 from scheduling.filters.traits import TRAITS
 from scheduling.filters.wanted_host import WANTED_HOST
 from scheduling.filters.zone import ZONE
@@ -61,6 +63,8 @@ FILTERS = (
     AGGREGATE_IMAGE,
     AGGREGATE_PROJECT,
     ARCHITECTURE,
+    SECURE_BOOT,
+    TPM,
     CAPABILITIES,
     TRAITS,
     RESOURCE_CLASSES,

@@ -47,7 +47,9 @@ class RequestSpec:
     `disk_gib` is root + ephemeral + swap, rounded up to whole GiB. `zone` "" means any. `host`
     is a host forced by an administrator: the filters are not asked (but the claim is).
     `wanted_host` names a host that must pass the filters. `arch` and `virt_type` come from the
-    image, "" means any; `firmware` is bios or uefi. `same_host` and `different_host` are servers.
+    image, "" means any; `firmware` is bios or uefi, with `secure_boot` or without.
+    `tpm` is a model and version of the host's emulated ones, "" none.
+    `same_host` and `different_host` are servers.
 
     `query` is the JSON query among the hints, `near` the network that the host's address is in;
     empty ones ask nothing.
@@ -73,6 +75,8 @@ class RequestSpec:
     arch: str = ""
     virt_type: str = ""
     firmware: str = "bios"
+    secure_boot: bool = False
+    tpm: str = ""
     same_host: list[str] = field(default_factory=list)
     different_host: list[str] = field(default_factory=list)
 

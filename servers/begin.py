@@ -16,12 +16,14 @@ from operations.enqueue import enqueue, supersede
 from operations.models import UNFINISHED, Operation
 from servers.action_log import record_action
 from servers.attached_volumes import refuse_if_attached, refuse_volume_backed
-from servers.errors import InvalidState, ServerAdopted, ServerLocked
+from servers.errors import InvalidState, ServerAdopted, ServerLocked, TpmStays
 from servers.legal import LEGAL, Rule
 from servers.models import Server
 
 # What takes a server off its host, where its volumes lie.
 _PARTS = frozenset({"os-migrateLive", "evacuate", "shelve", "shelveOffload"})
+# What parts a server from its TPM, which keeps what it knows on the server's host.
+_PARTS_FROM_TPM = frozenset({"rebuild", "rescue", "evacuate", "shelve", "shelveOffload", "migrate"})
 # What is done with the disk of an image, which a server that runs from a volume does not have.
 _NEEDS_OWN_ROOT = frozenset({"createImage", "createBackup"})
 
@@ -44,6 +46,7 @@ def begin_action(
         ServerAdopted: it was not made here, and the action is for those that were.
         VolumesAttached: its volumes cannot go with it.
         VolumeBacked: it runs from a volume.
+        TpmStays: it has a TPM, which cannot go with it.
         ServerLocked: it is locked, and the actor is no administrator.
         Forbidden: the actor may not.
     """
@@ -59,6 +62,8 @@ def begin_action(
         Server.objects.begin_task(server, rule, passes_lock=actor.is_admin)
         if name in _PARTS:
             refuse_if_attached(server)
+        if name in _PARTS_FROM_TPM and server.request_spec.get("tpm"):
+            raise TpmStays.of(name, server.pk)
         if name in _NEEDS_OWN_ROOT:
             refuse_volume_backed(server)
         at_work = Operation.objects.filter(subject=server.pk, state__in=UNFINISHED)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from cloudportal.errors import CloudError, Conflict, Forbidden, Invalid, NotFound, OverQuota
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from servers.legal import Rule
     from servers.models import Server
 
@@ -81,7 +83,7 @@ class CannotAdopt(Conflict):
 
 
 class CannotResize(Invalid):
-    """The server's disks would have to shrink."""
+    """The server cannot become what the flavor says: its disks would shrink, say."""
 
 
 class ServerLocked(Conflict):
@@ -143,6 +145,17 @@ class HostInUse(Invalid):
 
 class VolumesAttached(Conflict):
     """The server has volumes, which lie on its host and cannot go with it."""
+
+
+class TpmStays(Conflict):
+    """The server has a TPM, whose content is on its host and would be lost."""
+
+    @classmethod
+    def of(cls, operation: str, server_id: UUID) -> TpmStays:
+        """In the words of the compute API."""
+        return cls(
+            f"Operation '{operation}' not supported for vTPM-enabled instance ({server_id})."
+        )
 
 
 class DeviceTaken(Conflict):

@@ -21,6 +21,7 @@ from hypervisors.guests import (
 )
 from hypervisors.models import Hypervisor
 from hypervisors.numa import NumaPlacement
+from hypervisors.platforms import PlatformWish
 from hypervisors.rescue import ROLES as RESCUE_ROLES
 from hypervisors.volumes import volume_name
 from networks import wiring
@@ -89,13 +90,17 @@ def guest_spec(
     disks: Sequence[DiskSpec],
     wired: Sequence[WiredPort],
     record: GuestMetadata | None = None,
+    wish: PlatformWish | None = None,
 ) -> GuestSpec:
     """The guest of a server on a host; with its record given, no query is made.
+
+    `wish` is what a guest that is made anew is to be made as.
 
     Raises:
         GuestPropertyRefused: a property of flavor or image that cannot be honoured.
         ServerAdopted: its guest is not the portal's to define.
-        HostCannot: the host lacks the machine type or firmware, or the cells are not claimed.
+        HostCannot: the host lacks the machine type, CPU model, firmware or TPM, or the cells are
+            not claimed.
     """
     if server.adopted_name:
         raise ServerAdopted(f"The guest of server {server.pk} was adopted: it stays as it is.")
@@ -104,7 +109,7 @@ def guest_spec(
         raise HostCannot("The server holds no NUMA cells of the host.", detail=f"{server.pk}")
     record = record or guest_records([server])[server.pk]
     features = guest_features(server.flavor["extra_specs"], server.image_properties)
-    platform = platform_of(host, features)
+    platform = platform_of(host, features, wish)
     return GuestSpec(
         uuid=server.pk,
         name=server.domain_name,

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -252,4 +254,18 @@ def _spec(server: Server, flavor: Flavor) -> RequestSpec:
     root = flavor.disk_gib or max(0, old.disk_gib - current["ephemeral_gib"] - swap_gib)
     disk_gib = root + flavor.ephemeral_gib + math.ceil(flavor.swap_mib / MIB_PER_GIB)
     needs = host_needs(flavor, server.image_properties, disk_gib=disk_gib)
+    _check_same_firmware(old, needs)
     return replace(old, **needs, host="", wanted_host="")
+
+
+def _check_same_firmware(old: RequestSpec, needs: Mapping[str, Any]) -> None:
+    """What secure boot and a TPM keep on the host is of the server as it was made.
+
+    Raises:
+        CannotResize: the flavors differ in it.
+    """
+    if (needs["secure_boot"], needs["tpm"]) != (old.secure_boot, old.tpm):
+        raise CannotResize(
+            "A resize does not change secure boot or the TPM: the flavors differ in "
+            "os:secure_boot, hw:tpm_version or hw:tpm_model."
+        )

@@ -5,7 +5,8 @@ from dataclasses import replace
 from itertools import count
 from xml.etree import ElementTree as ET
 
-from hypervisors.libvirt.features import Bandwidth, InvalidProperty
+from hypervisors.libvirt.features import Bandwidth
+from hypervisors.libvirt.properties import InvalidProperty
 from hypervisors.libvirt.spec import DiskSpec, GuestSpec, InterfaceSpec, IoLimits
 
 BALLOON_PERIOD_S = 10
@@ -230,6 +231,9 @@ def _add_small(devices: ET.Element, spec: GuestSpec) -> None:
     if features.watchdog_action is not None:
         watchdog = {"model": "i6300esb", "action": features.watchdog_action}
         ET.SubElement(devices, "watchdog", watchdog)
+    if features.tpm_version is not None and features.tpm_model is not None:
+        tpm = ET.SubElement(devices, "tpm", {"model": features.tpm_model})
+        ET.SubElement(tpm, "backend", {"type": "emulator", "version": features.tpm_version})
     if features.has_rng:
         _add_rng(devices, spec)
     balloon = ET.SubElement(devices, "memballoon", {"model": "virtio"})

@@ -405,7 +405,11 @@ class HostStats:
 
 @dataclass(frozen=True)
 class HostInventory:
-    """What a host is and has. `machines` maps an alias (q35) to the versioned type behind it."""
+    """What a host is and has. `machines` maps an alias (q35) to the versioned type behind it.
+
+    `tpms` are the emulated TPMs that guests can have, as `model:version`. `usable_cpu_models` are
+    the named CPUs that it can give guests whole, by domain type.
+    """
 
     hostname: str
     arch: str
@@ -420,6 +424,9 @@ class HostInventory:
     guest_cpu_models: Mapping[str, str]
     machines: Mapping[str, str]
     has_uefi: bool
+    has_secure_boot: bool = False
+    tpms: tuple[str, ...] = ()
+    usable_cpu_models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sockets: int = 1
     cores: int = 1
     threads: int = 1

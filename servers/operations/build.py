@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from hypervisors import capacity, disks, guests
 from hypervisors.models import Hypervisor
+from hypervisors.platforms import wish_of
 from networks import server_ports, wiring
 from operations.errors import Wait
 from operations.kinds import Context, Kind, Step
@@ -163,6 +164,7 @@ def define_guest(context: Context) -> None:
         host,
         disks=[guests.DiskSpec(**each) for each in prepared["disks"]],
         wired=[wiring.WiredPort.from_json(each) for each in prepared["ports"]],
+        wish=wish_of(host),
     )
     guests.define_guest(host, spec)
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from hypervisors import guests
 from hypervisors.guests import DiskSpec
 from hypervisors.models import Hypervisor
+from hypervisors.platforms import wish_within_reach
 from networks import wiring
 from operations.kinds import Context
 from scheduling.errors import NoValidHost
@@ -88,7 +89,8 @@ def drive(server: Server) -> bytes | None:
 def define_at(server: Server, host: Hypervisor, made: Sequence[DiskSpec]) -> None:
     """Have the guest of a server, as it is in memory, defined on a host, off."""
     wired = wiring.wire_ports(hypervisor=host, server_id=server.pk)
-    guests.define_guest(host, guest_spec(server, host, disks=made, wired=wired))
+    wish = wish_within_reach(host)
+    guests.define_guest(host, guest_spec(server, host, disks=made, wired=wired, wish=wish))
 
 
 def start_with_leases(server: Server, host: Hypervisor, *, is_to_run: bool) -> None:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from hypervisors import disks, guests
 from hypervisors.errors import WrongGuestState
 from hypervisors.guests import DiskSpec
+from hypervisors.platforms import wish_within_reach
 from networks import wiring
 from operations.kinds import Context, Kind, Step
 from scheduling.request_spec import RequestSpec
@@ -126,7 +127,9 @@ def define_guest(context: Context) -> None:
     names = {disk.volume for disk in made}
     kept = [disk for disk in server_disks(server, host) if disk.volume not in names]
     wired = wiring.wire_ports(hypervisor=host, server_id=server.pk)
-    guests.redefine_guest(host, guest_spec(server, host, disks=[*made, *kept], wired=wired))
+    wish = wish_within_reach(host)
+    spec = guest_spec(server, host, disks=[*made, *kept], wired=wired, wish=wish)
+    guests.redefine_guest(host, spec)
 
 
 def start_guest(context: Context) -> None:

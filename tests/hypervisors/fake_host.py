@@ -117,6 +117,7 @@ class FakeHost(
             guest_cpu_models={"qemu": "qemu64"},
             machines={"q35": "pc-q35-7.2", "pc-q35-7.2": "pc-q35-7.2"},
             has_uefi=True,
+            usable_cpu_models={"qemu": ("Nehalem", "qemu64")},
         )
 
     @counted_call
@@ -404,6 +405,8 @@ def make_hypervisor(hosts: FakeHosts, name: str = "host1", **fields: Any) -> Hyp
             "guest_cpu_models": {"qemu": "qemu64"},
             "domain_types": ["qemu"],
             "has_uefi": True,
+            "usable_cpu_models": {"qemu": ["Nehalem", "qemu64"]},
+            "cpu_vendor": "AMD",
         },
     }
     hypervisor = Hypervisor.objects.create(name=name, **{**known, **fields})

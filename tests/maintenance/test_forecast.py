@@ -110,6 +110,18 @@ def test_a_server_with_nodes_is_in_the_way_while_it_runs(site):
     assert "It has NUMA nodes" in item.reason
 
 
+def test_a_server_with_a_tpm_is_in_the_way_while_it_is_off(site, switched_off):
+    asked = {**site.servers[0].request_spec, "tpm": "tpm-crb:2.0"}
+    Server.objects.filter(pk=site.servers[0].pk).update(request_spec=asked)
+    switched_off(site.servers[0])
+
+    site.plan()
+
+    item = site.item(site.servers[0])
+    assert (item.way, item.state, item.destination) == (Way.NONE, ItemState.BLOCKED, "")
+    assert "It has a TPM" in item.reason
+
+
 def test_cells_are_counted_over_the_whole_plan(site, switched_off):
     for name in ("host2", "host3"):
         give_a_cell(name)

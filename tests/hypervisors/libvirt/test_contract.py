@@ -55,6 +55,8 @@ def test_inventory_says_what_the_host_is(connection):
     assert found.ram_mib > 256
     assert found.machines["q35"].startswith("pc-q35-")
     assert "qemu" in found.domain_types
+    assert {"qemu64", "Nehalem"} <= set(found.usable_cpu_models["qemu"])
+    assert "EPYC-Milan" not in found.usable_cpu_models["qemu"]
     if not {"vmx", "svm"} & set(found.cpu_features):
         assert "kvm" not in found.domain_types
 
@@ -283,10 +285,13 @@ def test_a_running_guest_says_what_its_next_host_must_offer(connection, server):
     assert found.machine == server.machine
     [disk] = found.disks
     assert (disk.target, disk.capacity_bytes) == ("vda", 10 * MIB)
-    assert migrate.offers_cpu(connection, found)
+    assert migrate.cpu_obstacle(connection, found) == ""
+    newer = "<cpu mode='custom' match='exact'><model>EPYC-Milan</model></cpu>"
+    lacking = migrate.cpu_obstacle(connection, dataclasses.replace(found, cpu=newer))
+    assert "ibpb" in lacking.split(", ")
     unknown = "<cpu mode='custom' match='exact'><model>none-such</model></cpu>"
     with pytest.raises(DriverError):
-        migrate.offers_cpu(connection, dataclasses.replace(found, cpu=unknown))
+        migrate.cpu_obstacle(connection, dataclasses.replace(found, cpu=unknown))
 
 
 def test_without_a_migration_there_is_none_to_end_or_hasten(connection, server):
