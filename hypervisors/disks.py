@@ -24,6 +24,7 @@ from hypervisors.host import Host
 from hypervisors.libvirt.spec import DiskSpec
 from hypervisors.libvirt.storage import VolumeFormat
 from hypervisors.models import CachedImage, Hypervisor, StoragePool
+from hypervisors.pools import look_anew, main_pool, shared_pools
 from hypervisors.swap import swap_disk
 from operations.models import Operation
 
@@ -67,7 +68,8 @@ class DiskPlan:
 
 def is_cached(pool: StoragePool, image_id: UUID) -> bool:
     """Whether the pool has the image, as far as the database knows."""
-    return CachedImage.objects.filter(pool=pool, image_id=image_id, is_ready=True).exists()
+    rows = CachedImage.objects.filter(pool=main_pool(pool), image_id=image_id, is_ready=True)
+    return rows.exists()
 
 
 def ensure_base_image(
@@ -80,7 +82,8 @@ def ensure_base_image(
 ) -> str:
     """Let the pool have the image, whole and verified; the name of its volume.
 
-    Of several builds that need it one uploads. One that died is taken over from.
+    Of several builds that need it one uploads, also of those of other hosts that have the same
+    files. One that died is taken over from.
 
     Raises:
         ImageBeingUploaded: another operation is at it; ask again a little later.
@@ -89,8 +92,11 @@ def ensure_base_image(
     """
     kind = _kind(image)
     row, _ = CachedImage.objects.get_or_create(
-        pool=pool, volume=image.volume, defaults={"image_id": image.image_id, "created_at": now}
+        pool=main_pool(pool),
+        volume=image.volume,
+        defaults={"image_id": image.image_id, "created_at": now},
     )
+    look_anew(pool)
     if row.is_ready:
         with connected(hypervisor) as host:
             if host.is_verified(pool.name, image.volume):
@@ -182,11 +188,19 @@ def disk_specs(pool: str, server_id: UUID, plan: DiskPlan) -> tuple[DiskSpec, ..
     return tuple(disks)
 
 
-def delete_disks(hypervisor: Hypervisor, server_id: UUID) -> None:
-    """Delete all of a server's disks in all pools of the host, and half uploads. Absent is fine."""
+def delete_disks(hypervisor: Hypervisor, server_id: UUID, *, keeps_shared: bool = False) -> None:
+    """Delete a server's disks in all pools of the host, and half uploads. Absent is fine.
+
+    With `keeps_shared` those stay that other hosts have, too: one of them may use them.
+    """
     drop_half_uploads(hypervisor, server_id)
+    kept = set(shared_pools(hypervisor)) if keeps_shared else set()
     with connected(hypervisor) as host:
         for pool in StoragePool.objects.filter(hypervisor=hypervisor):
+            if pool in kept:
+                continue
+            with suppress(NotOnHost):
+                look_anew(pool)
             for volume in volumes_of(hypervisor, pool.name, server_id):
                 host.delete_volume(pool.name, volume)
 
@@ -197,8 +211,11 @@ def drop_half_uploads(hypervisor: Hypervisor, subject: UUID) -> None:
     What another operation has gone on with meanwhile is that one's.
     """
     operations = Operation.objects.filter(subject=subject).values("id")
+    stores = StoragePool.objects.filter(hypervisor=hypervisor).exclude(store="").values("store")
     rows = CachedImage.objects.filter(
-        pool__hypervisor=hypervisor, is_ready=False, uploader__in=operations
+        Q(pool__hypervisor=hypervisor) | Q(pool__store__in=stores),
+        is_ready=False,
+        uploader__in=operations,
     )
     for row in rows.select_related("pool"):
         mine = CachedImage.objects.filter(pk=row.pk, is_ready=False, uploader=row.uploader)

@@ -101,7 +101,7 @@ def _difference(server: Server, domain: DomainSeen, pool: str, view: HostView) -
         return ""  # the host cannot run such a guest any more, so there is nothing to compare with
     if domain.machine:
         spec = dataclasses.replace(spec, machine=domain.machine)
-    return difference_of_guest(spec, domain, view.facts.pools[pool].target_path)
+    return difference_of_guest(spec, domain, view.facts.log_path(pool))
 
 
 def _state(server: Server, domain: DomainSeen, ports: Sequence[Port], host: Hypervisor) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypervisors import disks
 from hypervisors.connections import connected
 from hypervisors.models import Hypervisor
+from hypervisors.pools import shared_pools
 from hypervisors.volumes import named_volume
 from integrity.errors import CopyNeeded
 from integrity.facts import disks_of
@@ -28,6 +29,9 @@ def delete(work: Work) -> None:
     server = here.filter(pk=work.server_id).first() if work.server_id else None
     if server is not None and name in {disk.volume for disk in disks_of(server, pool)}:
         raise CopyNeeded("The server has this disk.")
+    lives = bool(work.server_id) and Server.objects.alive().filter(pk=work.server_id).exists()
+    if server is None and lives and shared_pools(work.host).filter(name=pool).exists():
+        raise CopyNeeded("The server has this disk at another host, which has the same files.")
     kept = named_volume(name)
     if kept is not None and any(
         rows.filter(pk=kept, hypervisor=work.host).exists()

@@ -17,9 +17,12 @@ from hypervisors.models import Hypervisor
 from networks import wiring
 from operations.enqueue import AlreadyAtWork, enqueue
 from operations.kinds import Context, Kind, Step
+from operations.models import UNFINISHED, Operation
 from scheduling.place import release_server
+from servers.models import Server
 
 CLEANUP_NAME = "server.cleanup"
+_DELETE = "server.delete"
 _SPACE = uuid.UUID("6f0e4a6e-6b0c-4f5b-9a53-3c1d35a54a07")
 
 
@@ -55,10 +58,22 @@ def remove_guest(context: Context) -> None:
 
 
 def delete_disks(context: Context) -> None:
-    """Delete its volumes."""
+    """Delete its volumes; not those that the host it is at now has, too."""
     host = _host(context)
     if host is not None:
-        disks.delete_disks(host, UUID(context.params["server"]))
+        server_id = UUID(context.params["server"])
+        disks.delete_disks(host, server_id, keeps_shared=_lives_elsewhere(server_id, host))
+
+
+def _lives_elsewhere(server_id: UUID, host: Hypervisor) -> bool:
+    """Whether it is at another host, or somebody is just bringing it to one."""
+    server = Server.objects.alive().filter(pk=server_id).first()
+    if server is None or server.hypervisor_id == host.pk:
+        return False
+    if server.hypervisor_id is not None:
+        return True
+    at_work = Operation.objects.filter(subject=server_id, state__in=UNFINISHED)
+    return at_work.exclude(kind=_DELETE).exists()
 
 
 def unplug_ports(context: Context) -> None:

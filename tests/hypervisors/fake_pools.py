@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from hypervisors.libvirt.errors import (
     AlreadyThere,
@@ -16,8 +17,15 @@ from hypervisors.libvirt.errors import (
     NotThere,
     TooSmall,
 )
+from hypervisors.libvirt.pools import (
+    STORE_PREFIX,
+    LogicalPoolSpec,
+    NetworkPoolSpec,
+    PoolSpec,
+    source_of,
+)
 from hypervisors.libvirt.spec import PoolInfo, VolumeInfo
-from hypervisors.libvirt.storage import DirPoolSpec, VolumeFormat
+from hypervisors.libvirt.storage import VolumeFormat
 from tests.hypervisors.fake_memory import Memory
 
 GIB = 1024**3
@@ -39,8 +47,16 @@ class FakeVolume:
 
 @dataclasses.dataclass
 class FakePool:
+    """A pool; one of `type` logical has no thin volumes and no overlays.
+
+    With a `room` what does not fit is refused.
+    """
+
     path: str
     is_active: bool = True
+    type: str = "dir"
+    source: str = ""
+    room: int | None = None
     volumes: dict[str, FakeVolume] = dataclasses.field(default_factory=dict)
 
 
@@ -50,6 +66,13 @@ class Failure:
 
     error: DriverError
     is_after: bool = False
+
+
+def _fake_pool(spec: PoolSpec) -> FakePool:
+    if isinstance(spec, LogicalPoolSpec):
+        return FakePool(f"/dev/{spec.group}", type="logical", source=spec.group)
+    kind = "netfs" if isinstance(spec, NetworkPoolSpec) else "dir"
+    return FakePool(spec.path, type=kind, source=source_of(spec))
 
 
 def counted_call(method: F) -> F:
@@ -144,11 +167,31 @@ class FakePools:
         return self._by_number.pop(len(self.calls), None)
 
     @counted_call
-    def ensure_pool(self, spec: DirPoolSpec) -> PoolInfo:
-        pool = self.pools.setdefault(spec.name, FakePool(spec.path))
-        if pool.path != spec.path:
+    def ensure_pool(self, spec: PoolSpec) -> PoolInfo:
+        pool = self.pools.setdefault(spec.name, _fake_pool(spec))
+        wanted = _fake_pool(spec)
+        if (pool.type, pool.source, pool.path) != (wanted.type, wanted.source, wanted.path):
             raise AlreadyThere(f"A storage pool {spec.name} exists at {pool.path}.")
+        pool.is_active = True
         return self._pool_info(spec.name)
+
+    @counted_call
+    def start_pool(self, name: str) -> PoolInfo:
+        self._pool(name).is_active = True
+        return self._pool_info(name)
+
+    @counted_call
+    def look_anew(self, name: str) -> None:
+        self._pool(name)
+
+    @counted_call
+    def store_of(self, name: str) -> str:
+        volumes = self._pool(name).volumes
+        marks = [each for each in volumes if each.startswith(STORE_PREFIX)]
+        if not marks:
+            marks = [f"{STORE_PREFIX}{uuid4()}"]
+            volumes[marks[0]] = FakeVolume(marks[0], "raw", 0)
+        return marks[0].removeprefix(STORE_PREFIX)
 
     @counted_call
     def pool_info(self, name: str) -> PoolInfo:
@@ -240,7 +283,10 @@ class FakePools:
         pool = self._pool(name)
         used = sum(len(volume.content) for volume in pool.volumes.values())
         size = 200 * GIB
-        return PoolInfo(name, "dir", pool.is_active, True, pool.path, size, used, size - used)
+        return PoolInfo(
+            *(name, pool.type, pool.is_active, True, pool.path, size, used, size - used),
+            source=pool.source,
+        )
 
     def _volume_info(self, pool: str, name: str) -> VolumeInfo:
         volume = self._volume(pool, name)

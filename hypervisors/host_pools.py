@@ -1,0 +1,46 @@
+"""What the portal does with the storage pools of hosts: a part of `host.Host`."""
+
+# ruff: noqa: D102 - the protocol says what each method is for
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from hypervisors.libvirt import pools
+from hypervisors.libvirt.connection import Connection
+from hypervisors.libvirt.pools import PoolSpec
+from hypervisors.libvirt.spec import PoolInfo
+
+
+class PoolsOfHost(Protocol):
+    """A host whose pools are made, started and looked into."""
+
+    def ensure_pool(self, spec: PoolSpec) -> PoolInfo:
+        """Make the pool, start it, let it start by itself."""
+
+    def start_pool(self, name: str) -> PoolInfo:
+        """Start a pool that is there, and let it start by itself."""
+
+    def look_anew(self, name: str) -> None:
+        """See what other hosts have put into the pool."""
+
+    def store_of(self, name: str) -> str:
+        """The id by which all hosts that have these files know them."""
+
+
+class LibvirtPools:
+    """Each method is the driver's function of that name."""
+
+    connection: Connection
+
+    def ensure_pool(self, spec: PoolSpec) -> PoolInfo:
+        return pools.ensure_pool(self.connection, spec)
+
+    def start_pool(self, name: str) -> PoolInfo:
+        return pools.start_pool(self.connection, name)
+
+    def look_anew(self, name: str) -> None:
+        pools.look_anew(self.connection, name)
+
+    def store_of(self, name: str) -> str:
+        return pools.store_of(self.connection, name)
