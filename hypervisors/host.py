@@ -113,9 +113,6 @@ class Host(
     def get_content(self, pool: str, name: str) -> bytes:
         """A volume's bytes."""
 
-    def delete_volume(self, pool: str, name: str) -> None:
-        """Delete a volume; absent is fine."""
-
     def define_guest(self, spec: GuestSpec) -> GuestInfo:
         """Make the guest known, or give it this definition."""
 
@@ -278,9 +275,6 @@ class _LibvirtHost(
 
     def get_content(self, pool: str, name: str) -> bytes:
         return transfer.get_content(self.connection, pool, name)
-
-    def delete_volume(self, pool: str, name: str) -> None:
-        storage.delete_volume(self.connection, pool, name)
 
     def define_guest(self, spec: GuestSpec) -> GuestInfo:
         return guest.define_guest(self.connection, domain_xml(spec))

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from hypervisors.libvirt import pools
+from hypervisors.libvirt import blocks, pools
 from hypervisors.libvirt.connection import Connection
 from hypervisors.libvirt.pools import PoolSpec
-from hypervisors.libvirt.spec import PoolInfo
+from hypervisors.libvirt.spec import PoolInfo, VolumeInfo
 
 
 class PoolsOfHost(Protocol):
@@ -26,6 +26,17 @@ class PoolsOfHost(Protocol):
 
     def store_of(self, name: str) -> str:
         """The id by which all hosts that have these files know them."""
+
+    def create_block(self, pool: str, name: str, size_bytes: int) -> VolumeInfo:
+        """A block device of that size, whose content counts for nothing."""
+
+    def fill_block(
+        self, pool: str, name: str, size_bytes: int, source: tuple[str, str]
+    ) -> VolumeInfo:
+        """A block device that begins with all that another volume shows."""
+
+    def delete_volume(self, pool: str, name: str) -> None:
+        """Delete a volume; absent is fine. Nobody reads from a new one what was on it."""
 
 
 class LibvirtPools:
@@ -44,3 +55,14 @@ class LibvirtPools:
 
     def store_of(self, name: str) -> str:
         return pools.store_of(self.connection, name)
+
+    def create_block(self, pool: str, name: str, size_bytes: int) -> VolumeInfo:
+        return blocks.create_block(self.connection, pool, name, size_bytes)
+
+    def fill_block(
+        self, pool: str, name: str, size_bytes: int, source: tuple[str, str]
+    ) -> VolumeInfo:
+        return blocks.fill_block(self.connection, pool, name, size_bytes, source)
+
+    def delete_volume(self, pool: str, name: str) -> None:
+        blocks.delete_volume(self.connection, pool, name)

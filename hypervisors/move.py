@@ -119,6 +119,8 @@ def check_move(move: Move, *, may_overcommit: bool = True) -> None:
         if not there.offers_cpu(guest):
             raise _refused(move, "has a CPU that lacks what the guest's CPU model has")
         pool = there.pool_info(move.pool)
+        if pool.type == "logical":
+            raise _refused(move, f"has block devices in its pool {move.pool}, which take no files")
         if shared:
             there.look_anew(move.pool)
         seen = {volume.name for volume in there.list_volumes(move.pool, f"{move.server_id}-")}

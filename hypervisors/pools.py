@@ -6,6 +6,8 @@ for all of them. So nobody who takes a server off one host may delete what anoth
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.db.models import Exists, OuterRef, QuerySet
 
 from hypervisors.connections import connected
@@ -15,9 +17,10 @@ from hypervisors.libvirt.spec import PoolInfo
 from hypervisors.models import CachedImage, Hypervisor, StoragePool
 
 __all__ = [
-    "DIRECTORIES", "POOL", "STORE_PREFIX", "default_pool", "hand_on_images", "is_one_store",
-    "log_pool", "log_pool_of", "look_anew", "main_pool", "pool_figures", "pool_for", "pool_like",
-    "record_pool", "shared_pools",
+    "DIRECTORIES", "POOL", "STORE_PREFIX", "Places", "block_pools", "default_pool",
+    "hand_on_images", "is_one_store", "keeps_logs", "log_pool", "log_pool_of", "look_anew",
+    "main_pool", "places_of", "pool_figures", "pool_for", "pool_like", "record_pool",
+    "shared_pools",
 ]  # fmt: skip
 
 POOL = DirPoolSpec(name="cloudportal", path="/var/lib/libvirt/images/cloudportal")
@@ -81,13 +84,47 @@ def main_pool(pool: StoragePool) -> StoragePool:
     return StoragePool.objects.filter(store=pool.store).order_by("pk").first() or pool
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where a server's disks go, by pools' names: root and ephemeral disks, and what is a file.
+
+    `is_block`: the first are block devices, without a format of their own.
+    """
+
+    disks: str
+    files: str
+    is_block: bool = False
+
+
+def places_of(pool: StoragePool) -> Places:
+    """Where the disks go of servers that are to have them in this pool.
+
+    Raises:
+        NotOnHost: its volumes are no files, and the host has no default pool for those.
+    """
+    if pool.type != "logical":
+        return Places(pool.name, pool.name)
+    return Places(pool.name, default_pool(pool.hypervisor).name, is_block=True)
+
+
+def block_pools(hypervisor: Hypervisor) -> frozenset[str]:
+    """The names of the host's pools whose volumes are block devices, which stay on it."""
+    rows = StoragePool.objects.filter(hypervisor=hypervisor, type="logical")
+    return frozenset(rows.values_list("name", flat=True))
+
+
+def keeps_logs(pool: StoragePool) -> bool:
+    """Whether serial logs lie beside the disks: they are files of the host's own."""
+    return pool.type in DIRECTORIES and not pool.store
+
+
 def log_pool(pool: StoragePool) -> str:
     """The name of the pool for the serial logs of servers that have their disks in this one.
 
     virtlogd writes a file of the host's own; and who takes a server off one host must not take the
     log that another one writes.
     """
-    if pool.type in DIRECTORIES and not pool.store:
+    if keeps_logs(pool):
         return str(pool.name)
     return str(default_pool(pool.hypervisor).name)
 

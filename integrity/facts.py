@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from hypervisors.disks import BASE_PREFIX, disk_specs
 from hypervisors.guests import DiskSpec, GuestMetadata
 from hypervisors.models import CachedImage, Hypervisor, StoragePool
-from hypervisors.pools import log_pool, shared_pools
+from hypervisors.pools import Places, keeps_logs, places_of, shared_pools
 from hypervisors.survey import HostSurvey
 from hypervisors.volumes import named_volume
 from identity.models import Project
@@ -103,7 +103,14 @@ class HostFacts:
 
     def log_path(self, pool: str) -> str:
         """Where the serial logs are of servers that have their disks in this pool."""
-        return str(self.pools[log_pool(self.pools[pool])].target_path)
+        name = pool if keeps_logs(self.pools[pool]) else self.default_pool
+        return str(self.pools[name].target_path)
+
+    def places(self, pool: str) -> Places:
+        """Where the disks are of servers that have them in this pool."""
+        if self.pools[pool].type == "logical":
+            return Places(pool, self.default_pool, is_block=True)
+        return Places(pool, pool)
 
     def is_shared(self, pool: str) -> bool:
         """Whether other hosts have its files, too."""
@@ -239,10 +246,16 @@ def base_image_of(name: str) -> UUID | None:
     return _uuid(rest[:_ID_LENGTH]) if rest != name and len(rest) > _ID_LENGTH else None
 
 
-def disks_of(server: Server, pool: str) -> tuple[DiskSpec, ...]:
-    """The disks that the server has, were they in that pool."""
+def places_on(hypervisor: Hypervisor, pool: str) -> Places:
+    """Where the disks are of servers that have them in this pool of a host."""
+    rows = StoragePool.objects.select_related("hypervisor")
+    return places_of(rows.get(hypervisor=hypervisor, name=pool))
+
+
+def disks_of(server: Server, places: Places) -> tuple[DiskSpec, ...]:
+    """The disks that the server has, were they there."""
     drive = b"" if server.has_config_drive else None
-    return disk_specs(pool, server.pk, disk_plan(server, base_volume=None, config_drive=drive))
+    return disk_specs(places, server.pk, disk_plan(server, base_volume=None, config_drive=drive))
 
 
 def settled_bases() -> list[str]:

@@ -12,6 +12,7 @@ from uuid import UUID
 from hypervisors.models import Hypervisor
 from maintenance.states import ItemState, Way
 from servers.models import Server
+from servers.options import has_bound_disks
 from servers.states import VmState
 from volumes.models import Attachment
 
@@ -29,6 +30,7 @@ _HAS_NODES = (
     "It has NUMA nodes, and would keep this host's processors and memory while it runs: stop it, "
     "and it is moved while it is off."
 )
+_IS_BOUND = "Its disks are logical volumes of this host, and stay: shelve it."
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,17 @@ class Outlook:
 
 
 def outlook_of(
-    server: Server, host: Hypervisor, *, moves_stopped: bool, volumes: Collection[UUID] = ()
+    server: Server,
+    host: Hypervisor,
+    *,
+    moves_stopped: bool,
+    volumes: Collection[UUID] = (),
+    blocks: Collection[str] = (),
 ) -> Outlook:
-    """How the server can leave the host, by its state and its volumes."""
+    """How the server can leave the host, by its state, its volumes and its disks.
+
+    `blocks` are the host's pools whose volumes are block devices.
+    """
     way = _way(server, moves_stopped=moves_stopped)
     if server.task_state is not None:
         return Outlook(way, obstacle=f"Another task is under way ({server.task_state}).")
@@ -58,6 +68,8 @@ def outlook_of(
             ItemState.BLOCKED,
             f"It has volumes, which lie on this host: detach them first ({names}).",
         )
+    if has_bound_disks(server, blocks):
+        return Outlook(Way.NONE, ItemState.BLOCKED, _IS_BOUND)
     if way == Way.LIVE and server.request_spec.get("numa"):
         return Outlook(Way.NONE, ItemState.BLOCKED, _HAS_NODES)
     if way == Way.NONE:

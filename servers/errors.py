@@ -128,6 +128,10 @@ class VolumesAttached(Conflict):
     """The server has volumes, which lie on its host and cannot go with it."""
 
 
+class DisksBound(Conflict):
+    """The server's disks are block devices of its host, which neither grow nor go elsewhere."""
+
+
 class DeviceTaken(Conflict):
     """Another disk of the server has that name."""
 

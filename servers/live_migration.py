@@ -30,6 +30,7 @@ from servers.errors import (
 from servers.legal import LEGAL
 from servers.models import Migration, Server
 from servers.moves import new_departure
+from servers.options import refuse_bound_disks
 from servers.states import MigrationStatus, MigrationType, TaskState
 
 ACTION = "os-migrateLive"
@@ -75,6 +76,7 @@ def live_migrate_server(*, server: Server, move: LiveMove, actor: Actor, now: da
             server has NUMA nodes.
         InvalidState: the server does not run, or a task is under way.
         VolumesAttached: it has volumes, which are on its host alone.
+        DisksBound: its disks are block devices of its host.
         ServerLocked: it is locked, and the actor is no administrator.
         Forbidden: the actor may not, or may not choose the host.
     """
@@ -86,6 +88,7 @@ def live_migrate_server(*, server: Server, move: LiveMove, actor: Actor, now: da
     if move.host and not Hypervisor.objects.filter(name=move.host).exists():
         raise InvalidServerRequest(f"Compute host {move.host} could not be found.")
     _refuse_nodes(server)
+    refuse_bound_disks(server, server.hypervisor)
     if move.checks_first:
         _check(server, move)
     with transaction.atomic():

@@ -31,13 +31,22 @@ _LONG_S = 300.0  # the first look at a big pool, or the removal of a big file
 
 
 def volume_xml(
-    name: str, capacity_bytes: int, kind: VolumeFormat, backing: tuple[str, str] | None = None
+    name: str,
+    capacity_bytes: int,
+    kind: VolumeFormat,
+    backing: tuple[str, str] | None = None,
+    *,
+    is_thick: bool = False,
 ) -> str:
-    """A volume's definition; `backing` is path and format of the volume it lies over."""
+    """A volume's definition; `backing` is path and format of the volume it lies over.
+
+    A thick one has all its room from the beginning.
+    """
+    taken = capacity_bytes if is_thick else 0
     volume = ET.Element("volume")
     ET.SubElement(volume, "name").text = name
     ET.SubElement(volume, "capacity", {"unit": "bytes"}).text = str(capacity_bytes)
-    ET.SubElement(volume, "allocation", {"unit": "bytes"}).text = "0"
+    ET.SubElement(volume, "allocation", {"unit": "bytes"}).text = str(taken)
     target = ET.SubElement(volume, "target")
     ET.SubElement(target, "format", {"type": kind})
     if kind == "qcow2":
@@ -177,7 +186,7 @@ def resize_volume(raw: Any, pool: str, name: str, size_bytes: int) -> VolumeInfo
 
 @on_host(_LONG_S)
 def delete_volume(raw: Any, pool: str, name: str) -> None:
-    """Delete the volume and the mark that it was verified. Absent is fine, also the pool."""
+    """Delete a volume that is a file, and its mark. Absent is fine, also the pool."""
     for each in (name + VERIFIED_SUFFIX, name):
         volume = find_volume(raw, pool, each)
         if volume is not None:

@@ -42,7 +42,7 @@ def check(view: HostView) -> Iterator[Found]:
 def _metadata(server: Server, domain: DomainSeen, pool: str, view: HostView) -> Found:
     wanted = view.facts.records[server.pk]
     disks = domain.metadata.disks if domain.metadata else ()
-    kept = disks or disk_records(server, disks_of(server, pool))
+    kept = disks or disk_records(server, disks_of(server, view.facts.places(pool)))
     cells = domain.metadata.numa if domain.metadata else wanted.numa
     difference = difference_of_metadata(dataclasses.replace(wanted, disks=kept, numa=cells), domain)
     return Found(
@@ -92,7 +92,7 @@ def _difference(server: Server, domain: DomainSeen, pool: str, view: HostView) -
         spec = guest_spec(
             server,
             view.hypervisor,
-            disks=disks_of(server, pool),
+            disks=disks_of(server, view.facts.places(pool)),
             wired=wired,
             # It is not compared here.
             record=domain.metadata,

@@ -10,6 +10,7 @@ from uuid import UUID
 from hypervisors.disks import BASE_PREFIX
 from hypervisors.guests import DiskSpec
 from hypervisors.pools import STORE_PREFIX
+from hypervisors.survey import VERIFIED_SUFFIX
 from hypervisors.volumes import named_volume
 from integrity.facts import base_image_of, disks_of, server_of_volume
 from integrity.found import Found
@@ -60,8 +61,8 @@ def _missing_disks(view: HostView) -> Iterator[tuple[Server, DiskSpec]]:
     for server in view.settled:
         pool = view.pool_of(server)
         if pool is not None:
-            for disk in disks_of(server, pool):
-                if disk.volume not in view.volumes[pool]:
+            for disk in disks_of(server, view.facts.places(pool)):
+                if disk.volume not in view.volumes.get(disk.pool, {disk.volume}):
                     yield server, disk
 
 
@@ -147,8 +148,8 @@ def _of_kept(view: HostView, pool: str, name: str, key: UUID) -> Iterator[Found]
 def _of_server(view: HostView, pool: str, name: str, server_id: UUID) -> Iterator[Found]:
     server = view.facts.servers.get(server_id)
     if server is not None:
-        kept = {disk.volume for disk in disks_of(server, pool)}
-        if name in kept or _LOG in name or server not in view.settled:
+        kept = {disk.volume for disk in disks_of(server, view.facts.places(pool))}
+        if name.removesuffix(VERIFIED_SUFFIX) in kept or _LOG in name or server not in view.settled:
             return
         reason = f"server {server.name} has no such disk"
         yield _stray(view, pool, name, server_id, reason, Policy.ON_REQUEST)

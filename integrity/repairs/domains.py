@@ -11,7 +11,7 @@ from hypervisors.look import look_at_host
 from hypervisors.models import Hypervisor
 from hypervisors.survey import write_metadata
 from integrity.errors import CopyNeeded
-from integrity.facts import disks_of
+from integrity.facts import disks_of, places_on
 from integrity.repairs.volumes import remake_missing
 from integrity.repairs.work import Work
 from networks import wiring
@@ -29,7 +29,9 @@ def restore(work: Work) -> None:
     pool = work.args["pool"]
     remake_missing(work.host, server, pool)
     wired = wiring.wire_ports(hypervisor=work.host, server_id=server.pk)
-    spec = guest_spec(server, work.host, disks=disks_of(server, pool), wired=wired)
+    spec = guest_spec(
+        server, work.host, disks=disks_of(server, places_on(work.host, pool)), wired=wired
+    )
     guests.define_guest(work.host, spec)
     wiring.lease_addresses(
         hypervisor=work.host, leases=wiring.leases_of(server.pk), hostname=server.hostname
@@ -52,21 +54,24 @@ def define(work: Work) -> None:
 
 def _spec(host: Hypervisor, server: Server) -> GuestSpec:
     wired = [wiring.wired_port(port) for port in wiring.ports_with_addresses(server.pk)]
-    return guest_spec(server, host, disks=disks_of(server, _pool(host, server)), wired=wired)
+    places = places_on(host, _pool(host, server))
+    return guest_spec(server, host, disks=disks_of(server, places), wired=wired)
 
 
 def _pool(host: Hypervisor, server: Server) -> str:
-    for pool in host.pools.order_by("-is_default", "name"):
-        if disks.volumes_of(host, pool.name, server.pk):
-            return str(pool.name)
-    return str(host.pools.get(is_default=True).name)
+    pools = list(host.pools.order_by("-is_default", "name"))
+    found = {pool.name: disks.volumes_of(host, pool.name, server.pk) for pool in pools}
+    root = f"{server.pk}-root"
+    with_root = next((name for name, volumes in found.items() if root in volumes), None)
+    with_any = next((name for name, volumes in found.items() if volumes), None)
+    return str(with_root or with_any or host.pools.get(is_default=True).name)
 
 
 def keep_record(work: Work) -> None:
     """Write what a guest keeps of its server anew."""
     server = work.server()
     record = guest_records([server])[server.pk]
-    kept = disk_records(server, disks_of(server, work.args["pool"]))
+    kept = disk_records(server, disks_of(server, places_on(work.host, work.args["pool"])))
     write_metadata(work.host, server.pk, dataclasses.replace(record, disks=kept))
 
 

@@ -246,7 +246,7 @@ EVACUATE = Kind(
         Step("give_up", give_up),
         Step(PLACE, place, unplace),
         Step("bring_image", bring_image, leave_destination, queue=_to_transfer),
-        Step("prepare_host", prepare_host, leave_destination),
+        Step("prepare_host", prepare_host, leave_destination, queue=build.disk_queue),
         Step("define_guest", build.define_guest, leave_destination),
         # From here on there is no way back: what is on the old host goes.
         Step("leave_source", leave_source),

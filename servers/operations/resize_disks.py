@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from hypervisors import cold_copy, disks, guests
 from hypervisors.cold_copy import Disk
-from hypervisors.errors import ImageBeingUploaded
+from hypervisors.errors import HostCannot, ImageBeingUploaded
 from hypervisors.pools import look_anew
 from images.models import Image, ImageStatus
 from operations.errors import Wait
@@ -30,7 +30,7 @@ from servers.operations.moving import (
     note,
     task,
 )
-from servers.options import pool_of
+from servers.options import places_for, pool_of
 from servers.states import MigrationStatus, TaskState
 
 # Made anew with the new flavor; the others are the guest's own.
@@ -55,6 +55,8 @@ def bring_bases(context: Context) -> None:
     move = move_of(context)
     if move.keeps_beside:
         return
+    if places_for(move.server, move.destination).is_block:
+        raise HostCannot("The disks are files, and the other host's pool has block devices.")
     for disk in _disks(context):
         if disk.base:
             _bring_base(context, move, disk)
@@ -127,11 +129,11 @@ def restore_in_place(move: Move) -> None:
     look_anew(pool_of(server, move.source))
     cold_copy.put_back(move.source, server.pk)
     plan = disk_plan(server, base_volume=None, config_drive=drive(server))
-    pool = pool_of(server, move.source).name
-    wanted = [disk.volume for disk in disks.disk_specs(pool, server.pk, plan)]
+    places = places_for(server, move.source)
+    wanted = [disk.volume for disk in disks.disk_specs(places, server.pk, plan)]
     kept = [f"{server.pk}_console.log"]
     cold_copy.drop_others(move.source, server.pk, [*wanted, *kept])
-    made = disks.renew_disks(move.source, pool, server.pk, plan, RENEWED)
+    made = disks.renew_disks(move.source, places, server.pk, plan, RENEWED)
     define_at(server, move.source, made)
 
 
@@ -147,8 +149,8 @@ def prepare_disks(context: Context) -> dict[str, Any]:
     server = move.moved()
     plan = disk_plan(server, base_volume=None, config_drive=drive(server))
     look_anew(pool_of(server, move.destination))
-    pool = pool_of(server, move.destination).name
-    made = disks.renew_disks(move.destination, pool, server.pk, plan, RENEWED)
+    places = places_for(server, move.destination)
+    made = disks.renew_disks(move.destination, places, server.pk, plan, RENEWED)
     return {"disks": [dataclasses.asdict(disk) for disk in made]}
 
 

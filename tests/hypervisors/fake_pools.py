@@ -15,7 +15,9 @@ from hypervisors.libvirt.errors import (
     DriverError,
     HostUnreachable,
     NotThere,
+    PoolFull,
     TooSmall,
+    Unsupported,
 )
 from hypervisors.libvirt.pools import (
     STORE_PREFIX,
@@ -28,7 +30,7 @@ from hypervisors.libvirt.spec import PoolInfo, VolumeInfo
 from hypervisors.libvirt.storage import VolumeFormat
 from tests.hypervisors.fake_memory import Memory
 
-GIB = 1024**3
+GIB, MIB = 1024**3, 1024**2
 F = TypeVar("F", bound=Callable[..., Any])
 # What belongs to this process only.
 _NOT_KEPT = ("memory", "on_point", "on_upload", "on_migrate")
@@ -234,8 +236,39 @@ class FakePools:
         return self._volume_info(pool, name)
 
     @counted_call
+    def create_block(self, pool: str, name: str, size_bytes: int) -> VolumeInfo:
+        if name not in self._pool(pool).volumes:
+            self._take_room(pool, size_bytes)
+        volumes = self._pool(pool).volumes
+        volume = volumes.setdefault(name, FakeVolume(name, "raw", size_bytes))
+        if volume.capacity < size_bytes:
+            raise Unsupported(f"The volume {name} cannot grow.")
+        return self._volume_info(pool, name)
+
+    @counted_call
+    def fill_block(
+        self, pool: str, name: str, size_bytes: int, source: tuple[str, str]
+    ) -> VolumeInfo:
+        original, volumes = self._volume(*source), self._pool(pool).volumes
+        size = size_bytes or original.capacity
+        if size < original.capacity:
+            raise TooSmall(f"{size} bytes are too small.")
+        if f"{name}.verified" not in volumes:
+            volumes.pop(name, None)
+            self._take_room(pool, size)
+            # Half of it is there before anybody notices that something is wrong.
+            volumes[name] = FakeVolume(name, "raw", size)
+            if self.memory is not None:
+                self.memory.write()
+            self._pass("inside fill_block")
+            volumes[name].content = original.content
+            volumes[f"{name}.verified"] = FakeVolume(f"{name}.verified", "raw", 4 * MIB)
+        return self._volume_info(pool, name)
+
+    @counted_call
     def create_overlay(self, pool: str, name: str, backing: str, size_gib: int) -> VolumeInfo:
         volumes = self._pool(pool).volumes
+        self._check_files(pool)
         if backing not in volumes:
             raise NotThere(f"no storage vol with matching name '{backing}'")
         size = size_gib * GIB or volumes[backing].capacity
@@ -249,12 +282,14 @@ class FakePools:
     @counted_call
     def create_blank(self, pool: str, name: str, size_bytes: int, kind: VolumeFormat) -> VolumeInfo:
         volumes = self._pool(pool).volumes
+        self._check_files(pool)
         volume = volumes.setdefault(name, FakeVolume(name, kind, size_bytes))
         volume.capacity = max(volume.capacity, size_bytes)
         return self._volume_info(pool, name)
 
     @counted_call
     def put_content(self, pool: str, name: str, content: bytes) -> VolumeInfo:
+        self._check_files(pool)
         self._pool(pool).volumes[name] = FakeVolume(name, "raw", len(content), content)
         return self._volume_info(pool, name)
 
@@ -267,6 +302,17 @@ class FakePools:
         if pool in self.pools:
             self.pools[pool].volumes.pop(f"{name}.verified", None)
             self.pools[pool].volumes.pop(name, None)
+
+    def _check_files(self, name: str) -> None:
+        if self._pool(name).type == "logical":
+            raise Unsupported(f"The volumes of the pool {name} are no files.")
+
+    def _take_room(self, name: str, size_bytes: int) -> None:
+        """What is thick takes all its room at once."""
+        pool = self._pool(name)
+        used = sum(volume.capacity for volume in pool.volumes.values())
+        if pool.room is not None and used + size_bytes > pool.room:
+            raise PoolFull("insufficient free space")
 
     def _pool(self, name: str) -> FakePool:
         if name not in self.pools:
