@@ -25,7 +25,7 @@ from hypervisors.host import Host
 from hypervisors.libvirt.spec import DiskSpec
 from hypervisors.libvirt.storage import VolumeFormat
 from hypervisors.models import CachedImage, Hypervisor, StoragePool
-from hypervisors.pools import Places, look_anew, main_pool, shared_pools
+from hypervisors.pools import Places, look_anew, main_pool
 from hypervisors.swap import swap_disk
 from operations.models import Operation
 
@@ -220,16 +220,15 @@ def disk_specs(pool: str | Places, server_id: UUID, plan: DiskPlan) -> tuple[Dis
     return tuple(disks)
 
 
-def delete_disks(hypervisor: Hypervisor, server_id: UUID, *, keeps_shared: bool = False) -> None:
+def delete_disks(hypervisor: Hypervisor, server_id: UUID, *, but_in: Collection[str] = ()) -> None:
     """Delete a server's disks in all pools of the host, and half uploads. Absent is fine.
 
-    With `keeps_shared` those stay that other hosts have, too: one of them may use them.
+    Those stay that are in the stores `but_in`: another host may use them.
     """
     drop_half_uploads(hypervisor, server_id)
-    kept = set(shared_pools(hypervisor)) if keeps_shared else set()
     with connected(hypervisor) as host:
         for pool in StoragePool.objects.filter(hypervisor=hypervisor):
-            if pool in kept:
+            if pool.store and pool.store in but_in:
                 continue
             with suppress(NotOnHost):
                 look_anew(pool)

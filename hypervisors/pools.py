@@ -20,7 +20,7 @@ __all__ = [
     "DIRECTORIES", "POOL", "STORE_PREFIX", "Places", "block_pools", "default_pool",
     "hand_on_images", "is_one_store", "keeps_logs", "log_pool", "log_pool_of", "look_anew",
     "main_pool", "places_of", "pool_figures", "pool_for", "pool_like", "record_pool",
-    "shared_pools",
+    "shared_pools", "shared_stores",
 ]  # fmt: skip
 
 POOL = DirPoolSpec(name="cloudportal", path="/var/lib/libvirt/images/cloudportal")
@@ -68,6 +68,15 @@ def shared_pools(hypervisor: Hypervisor) -> QuerySet[StoragePool]:
     """The host's pools whose files other hosts have, too."""
     others = StoragePool.objects.filter(store=OuterRef("store")).exclude(pk=OuterRef("pk"))
     return StoragePool.objects.filter(Exists(others), hypervisor=hypervisor).exclude(store="")
+
+
+def shared_stores(hypervisor: Hypervisor, other: Hypervisor | None = None) -> frozenset[str]:
+    """The host's stores that others have, too, or that this one has."""
+    rows = StoragePool.objects.exclude(hypervisor=hypervisor).exclude(store="")
+    if other is not None:
+        rows = rows.filter(hypervisor=other)
+    own = StoragePool.objects.filter(hypervisor=hypervisor, store__in=rows.values("store"))
+    return frozenset(own.values_list("store", flat=True))
 
 
 def is_one_store(source: Hypervisor, destination: Hypervisor, name: str) -> bool:

@@ -11,6 +11,7 @@ from django.db import transaction
 from cloudportal.errors import Invalid
 from hypervisors.models import Hypervisor
 from hypervisors.move import hosts_unfit, obstacle
+from hypervisors.pools import is_one_store
 from identity import policy
 from identity.actors import Actor
 from scheduling.choose import choose_hosts
@@ -30,7 +31,7 @@ from servers.errors import (
 from servers.legal import LEGAL
 from servers.models import Migration, Server
 from servers.moves import new_departure
-from servers.options import refuse_bound_disks
+from servers.options import is_on_shared_store, pool_of, refuse_bound_disks
 from servers.states import MigrationStatus, MigrationType, TaskState
 
 ACTION = "os-migrateLive"
@@ -134,7 +135,7 @@ def _check(server: Server, move: LiveMove) -> None:
     source = server.hypervisor
     if source is None:
         raise InvalidState(f"Instance {server.pk} is not ready")
-    refusal = disks_stay(move.copies_disks)
+    refusal = disks_stay(server, source, move.copies_disks)
     if move.host and not refusal:
         refusal = obstacle(source, Hypervisor.objects.get(name=move.host))
     if refusal:
@@ -146,10 +147,23 @@ def _check(server: Server, move: LiveMove) -> None:
         raise InvalidServerRequest(choice.refusal())
 
 
-def disks_stay(copies_disks: bool | None) -> str:
-    """Why a migration that copies no disks is refused; "" when it is not asked for."""
-    if copies_disks is not False:
+def disks_stay(
+    server: Server, source: Hypervisor, copies_disks: bool | None, to: Hypervisor | None = None
+) -> str:
+    """Why a migration that copies no disks, or does, is refused; "": it is not.
+
+    Without a destination it is asked whether any has the disks.
+    """
+    if copies_disks is None or (copies_disks and to is None):
         return ""
+    if to is None:
+        is_shared = is_on_shared_store(server, source)
+    else:
+        is_shared = is_one_store(source, to, pool_of(server, source).name)
+    if copies_disks == (not is_shared):
+        return ""
+    if copies_disks:
+        return "the server's disks are on shared storage, and block migration was asked for"
     return "the server's disks are on its host alone, and block migration was not asked for"
 
 

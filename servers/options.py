@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hypervisors.models import Hypervisor, StoragePool
-from hypervisors.pools import Places, block_pools, places_of, pool_for
+from hypervisors.pools import Places, block_pools, places_of, pool_for, shared_pools
 from images.models import Image
 from servers.errors import DisksBound, InvalidServerRequest
 from servers.models import Server
@@ -68,6 +68,13 @@ def pool_of(server: Server, hypervisor: Hypervisor) -> StoragePool:
         NotOnHost: the host does not have it.
     """
     return pool_for(hypervisor, server.options.get("store_id", ""))
+
+
+def is_on_shared_store(server: Server, hypervisor: Hypervisor) -> bool:
+    """Whether other hosts have the server's disks, too."""
+    store = server.options.get("store_id", "")
+    has_disks = bool(store) and server.image_id is not None
+    return has_disks and shared_pools(hypervisor).filter(name=store).exists()
 
 
 def places_for(server: Server, hypervisor: Hypervisor) -> Places:

@@ -31,7 +31,8 @@ def delete(work: Work) -> None:
     own = () if server is None else disks_of(server, places_on(work.host, pool))
     if name.removesuffix(VERIFIED_SUFFIX) in {disk.volume for disk in own}:
         raise CopyNeeded("The server has this disk.")
-    lives = bool(work.server_id) and Server.objects.alive().filter(pk=work.server_id).exists()
+    key = work.server_id
+    lives = key is not None and Server.objects.alive().filter(pk=key).exists()
     if server is None and lives and shared_pools(work.host).filter(name=pool).exists():
         raise CopyNeeded("The server has this disk at another host, which has the same files.")
     kept = named_volume(name)

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from hypervisors import disks, guests
 from hypervisors.models import Hypervisor
+from hypervisors.pools import shared_stores
 from networks import wiring
 from operations.enqueue import AlreadyAtWork, enqueue
 from operations.kinds import Context, Kind, Step
@@ -62,18 +63,18 @@ def delete_disks(context: Context) -> None:
     host = _host(context)
     if host is not None:
         server_id = UUID(context.params["server"])
-        disks.delete_disks(host, server_id, keeps_shared=_lives_elsewhere(server_id, host))
+        disks.delete_disks(host, server_id, but_in=_used_elsewhere(server_id, host))
 
 
-def _lives_elsewhere(server_id: UUID, host: Hypervisor) -> bool:
-    """Whether it is at another host, or somebody is just bringing it to one."""
-    server = Server.objects.alive().filter(pk=server_id).first()
+def _used_elsewhere(server_id: UUID, host: Hypervisor) -> frozenset[str]:
+    """The host's stores that another one has, which has the server or is just being given it."""
+    server = Server.objects.alive().select_related("hypervisor").filter(pk=server_id).first()
     if server is None or server.hypervisor_id == host.pk:
-        return False
-    if server.hypervisor_id is not None:
-        return True
+        return frozenset()
+    if server.hypervisor is not None:
+        return shared_stores(host, server.hypervisor)
     at_work = Operation.objects.filter(subject=server_id, state__in=UNFINISHED)
-    return at_work.exclude(kind=_DELETE).exists()
+    return shared_stores(host) if at_work.exclude(kind=_DELETE).exists() else frozenset()
 
 
 def unplug_ports(context: Context) -> None:

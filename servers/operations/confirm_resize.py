@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from hypervisors import cold_copy, disks, guests
 from hypervisors.models import Hypervisor
-from hypervisors.pools import is_one_store
+from hypervisors.pools import is_one_store, shared_stores
 from networks import wiring
 from operations.kinds import Context, Kind, Step
 from quotas.consume import hold_exactly
@@ -73,7 +73,8 @@ def delete_disks(context: Context) -> None:
     """Delete the disks that it had there."""
     host = _source(context)
     if host is not None:
-        disks.delete_disks(host, context.subject, keeps_shared=True)
+        stores = shared_stores(host, server_of(context).hypervisor)
+        disks.delete_disks(host, context.subject, but_in=stores)
 
 
 def unplug_ports(context: Context) -> None:

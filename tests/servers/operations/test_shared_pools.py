@@ -139,6 +139,35 @@ def test_a_live_migration_copies_nothing_and_leaves_the_disks(hosts, store, serv
     assert_is_whole_at(hosts, store, server, there)
 
 
+@pytest.mark.parametrize(("copies", "refusal"), [(False, ""), (True, "on shared storage")])
+def test_a_copy_of_the_disks_is_neither_needed_nor_made(
+    hosts, store, server, settle, copies, refusal
+):
+    here = server.hypervisor.name
+    wanted = LiveMove(host=other_than(here), copies_disks=copies)
+
+    live_migrate_server(server=server, move=wanted, actor=ADMIN, now=timezone.now())
+    settle(server)
+
+    assert refusal in (server.faults.first().message if refusal else "")
+    assert_is_whole_at(hosts, store, server, here if refusal else other_than(here))
+
+
+def test_what_moves_to_a_host_with_another_store_leaves_nothing_in_this_one(
+    hosts, store, server, settle
+):
+    third = make_hypervisor(hosts, "host3")
+    add_pool(hypervisor=third, wanted=NewPool("fast", path="/fast"))
+    wanted = LiveMove(host="host3")
+
+    live_migrate_server(server=server, move=wanted, actor=ADMIN, now=timezone.now())
+    ended = settle(server)
+
+    assert ended.state == OperationState.DONE, ended.error
+    assert of(server, store) == set()
+    assert of(server, hosts["host3"].pools["fast"]) == {"-root", "-config"}
+
+
 def test_a_live_migration_that_fails_leaves_the_disks(hosts, store, server, settle):
     here = server.hypervisor.name
     hosts[here].fail_on("migrate_guest", DriverError("no"), times=9)
@@ -290,7 +319,7 @@ def test_a_build_that_goes_on_elsewhere_keeps_its_disks_when_the_first_host_is_b
     work(made.pk)
     hosts.watch(None)
     built = Server.objects.select_related("hypervisor").get(pk=made.pk)
-    assert built.hypervisor.name == other_than(first["name"])
+    assert built.hypervisor == Hypervisor.objects.get(name=other_than(first["name"]))
     store.volumes[f"{made.pk}-root"].content = b"written"
 
     hosts[first["name"]].be_down(False)
