@@ -153,6 +153,17 @@ def test_a_copy_of_the_disks_is_neither_needed_nor_made(
     assert_is_whole_at(hosts, store, server, here if refusal else other_than(here))
 
 
+def test_a_full_store_takes_what_is_in_it_already(hosts, store, server, settle):
+    there = other_than(server.hypervisor.name)
+    StoragePool.objects.filter(name="fast").update(available=0)
+
+    live_migrate_server(server=server, move=LiveMove(), actor=ADMIN, now=timezone.now())
+    ended = settle(server)
+
+    assert ended.state == OperationState.DONE, ended.error
+    assert_is_whole_at(hosts, store, server, there)
+
+
 def test_what_moves_to_a_host_with_another_store_leaves_nothing_in_this_one(
     hosts, store, server, settle
 ):
