@@ -33,6 +33,7 @@ from hypervisors.look import look_at_host
 from hypervisors.models import Aggregate, CachedImage, Hypervisor, PhysicalNetwork, StoragePool
 from hypervisors.platforms import check_words as check_group_words
 from hypervisors.platforms import wish_of
+from hypervisors.pools import DIRECTORIES, shared_pools
 from hypervisors.register import accepted_lines, remove_hypervisor
 from identity.actors import system_actor
 
@@ -135,13 +136,37 @@ class PhysicalNetworkInline(admin.TabularInline):  # type: ignore[type-arg]  # a
     extra = 0
 
 
+class StoragePoolForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run time
+    """A pool of a host; which one is the default is the administrator's to say."""
+
+    class Meta:
+        model = StoragePool
+        fields = ("is_default",)
+
+    def clean_is_default(self) -> bool:
+        """Volumes and serial logs lie there, which are one host's."""
+        is_default = bool(self.cleaned_data["is_default"])
+        pool = self.instance
+        is_own = pool.type in DIRECTORIES and pool not in shared_pools(pool.hypervisor)
+        if is_default and not is_own:
+            raise ValidationError("The default pool must be a directory of the host's own.")
+        return is_default
+
+
 class StoragePoolInline(admin.TabularInline):  # type: ignore[type-arg]  # no generic at run time
     """The pools found on a host."""
 
     model = StoragePool
+    form = StoragePoolForm
     extra = 0
-    fields = ("name", "type", "target_path", "is_default", "capacity", "allocation", "available")
-    readonly_fields = ("name", "type", "target_path", "capacity", "allocation", "available")
+    fields = (
+        *("name", "type", "source", "target_path", "is_default"),
+        *("capacity", "allocation", "available"),
+    )
+    readonly_fields = (
+        *("name", "type", "source", "target_path"),
+        *("capacity", "allocation", "available"),
+    )
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Pools are found on the host."""

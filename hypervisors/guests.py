@@ -39,6 +39,7 @@ from hypervisors.libvirt.spec import (
 )
 from hypervisors.models import Hypervisor, StoragePool
 from hypervisors.platforms import PlatformWish
+from hypervisors.pools import log_pool_of
 
 __all__ = [
     "DiskRecord", "DiskSpec", "FixedIpRecord", "FlavorRecord",
@@ -176,14 +177,15 @@ def as_made(spec: GuestSpec, hypervisor: Hypervisor, *, machine: str, cpu_model:
 
 
 def define_guest(hypervisor: Hypervisor, spec: GuestSpec) -> GuestInfo:
-    """Make the guest known to its host, with its serial log in the pool of its first disk.
+    """Make the guest known to its host, with its serial log beside its first disk if it can be.
 
     Raises:
         GuestPropertyRefused: the features contradict the rest of the specification.
     """
     with connected(hypervisor) as host:
         if spec.disks and spec.console_log_path is None:
-            path = host.prepare_console_log(spec.disks[0].pool, spec.uuid)
+            pool = log_pool_of(hypervisor, spec.disks[0].pool)
+            path = host.prepare_console_log(pool, spec.uuid)
             spec = dataclasses.replace(spec, console_log_path=path)
         return host.define_guest(spec)
 

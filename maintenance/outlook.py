@@ -12,6 +12,7 @@ from uuid import UUID
 from hypervisors.models import Hypervisor
 from maintenance.states import ItemState, Way
 from servers.models import Server
+from servers.options import has_bound_disks
 from servers.states import VmState
 from volumes.models import Attachment
 
@@ -36,6 +37,8 @@ _HAS_TPM = (
     "It has a TPM, whose content is on this host and goes along with a live migration only: start "
     "it, and it is moved while it runs."
 )
+_STAYS_OFF = "It is off, and the plan leaves servers that are off."
+_IS_BOUND = "Its disks are logical volumes of this host, and stay: shelve it."
 
 
 @dataclass(frozen=True)
@@ -48,34 +51,47 @@ class Outlook:
 
 
 def outlook_of(
-    server: Server, host: Hypervisor, *, moves_stopped: bool, volumes: Collection[UUID] = ()
+    server: Server,
+    host: Hypervisor,
+    *,
+    moves_stopped: bool,
+    volumes: Collection[UUID] = (),
+    blocks: Collection[str] = (),
 ) -> Outlook:
-    """How the server can leave the host, by its state and its volumes."""
+    """How the server can leave the host, by its state, its volumes and its disks.
+
+    `blocks` are the host's pools whose volumes are block devices.
+    """
     way = _way(server, moves_stopped=moves_stopped)
     if server.task_state is not None:
         return Outlook(way, obstacle=f"Another task is under way ({server.task_state}).")
     if server.hypervisor_id != host.pk:
         return Outlook(Way.NONE, obstacle=_left_something(server))
+    obstacle = _obstacle(server, way, volumes, blocks)
+    return Outlook(Way.NONE, ItemState.BLOCKED, obstacle) if obstacle else Outlook(way)
+
+
+def _obstacle(server: Server, way: Way, volumes: Collection[UUID], blocks: Collection[str]) -> str:
+    """Why it stays until somebody does something about it; "": it can go."""
     if server.adopted_name:
-        return Outlook(Way.NONE, ItemState.BLOCKED, _ADOPTED)
+        return _ADOPTED
     if server.vm_state in _STAYS:
-        return Outlook(Way.NONE, ItemState.BLOCKED, _STAYS[VmState(server.vm_state)])
+        return _STAYS[VmState(server.vm_state)]
     if volumes:
         names = ", ".join(sorted(str(each) for each in volumes))
-        return Outlook(
-            Way.NONE,
-            ItemState.BLOCKED,
-            f"It has volumes, which lie on this host: detach them first ({names}).",
-        )
-    if way == Way.LIVE and server.request_spec.get("numa"):
-        return Outlook(Way.NONE, ItemState.BLOCKED, _HAS_NODES)
-    if way == Way.COLD and server.request_spec.get("tpm"):
-        return Outlook(Way.NONE, ItemState.BLOCKED, _HAS_TPM)
-    if way == Way.NONE:
-        return Outlook(
-            way, ItemState.BLOCKED, "It is off, and the plan leaves servers that are off."
-        )
-    return Outlook(way)
+        return f"It has volumes, which lie on this host: detach them first ({names})."
+    if has_bound_disks(server, blocks):
+        return _IS_BOUND
+    reasons = {
+        (Way.LIVE, "numa"): _HAS_NODES,
+        (Way.COLD, "tpm"): _HAS_TPM,
+    }
+    found = [
+        why for (by, key), why in reasons.items() if by == way and server.request_spec.get(key)
+    ]
+    if found:
+        return found[0]
+    return _STAYS_OFF if way == Way.NONE else ""
 
 
 def volumes_of(servers: Collection[UUID]) -> dict[UUID, list[UUID]]:

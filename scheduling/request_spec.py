@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Case, IntegerField, Value, When
 
-_NOT_KEPT = ("group", "aggregates", "physical_networks", "has_tunnels", "booked")
+_NOT_KEPT = ("group", "aggregates", "physical_networks", "has_tunnels", "booked", "kept_in")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class RequestSpec:
 
     `extra_specs` are those of the flavor that ask something of hosts; `image_properties` is what
     hosts may be kept for, as `project_id` is. `machine_type` "" is the host's own. `store` is
-    the name of the storage pool for the disks; "" is the host's default one.
+    the name of the storage pool for the disks; "" is the host's default one. `kept_in` is the store
+    that they are in already, which takes no more room of who has it, too.
 
     `numa` is what is asked of the host's cells, as JSON (`hypervisors.numa.NumaRequest`).
 
@@ -93,6 +94,7 @@ class RequestSpec:
     physical_networks: tuple[str, ...] = ()
     has_tunnels: bool = False
     booked: dict[int, Booking] = field(default_factory=dict)
+    kept_in: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """For the server's row."""

@@ -158,6 +158,10 @@ class TpmStays(Conflict):
         )
 
 
+class DisksBound(Conflict):
+    """The server's disks are block devices of its host, which neither grow nor go elsewhere."""
+
+
 class DeviceTaken(Conflict):
     """Another disk of the server has that name."""
 

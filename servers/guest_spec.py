@@ -31,7 +31,7 @@ from servers.config_drive import GuestFacts
 from servers.errors import ServerAdopted
 from servers.guest_record import disk_records, guest_records, numa_text, placement_in
 from servers.models import Server
-from servers.options import pool_of
+from servers.options import places_for
 from servers.secrets import unseal
 
 SEED_BYTES = 512
@@ -57,7 +57,7 @@ def server_disks(server: Server, host: Hypervisor) -> tuple[DiskSpec, ...]:
     """The disks that a server has on its host."""
     drive = b"" if server.has_config_drive else None
     plan = disk_plan(server, base_volume=None, config_drive=drive)
-    return disk_specs(pool_of(server, host).name, server.pk, plan)
+    return disk_specs(places_for(server, host), server.pk, plan)
 
 
 def volume_disk(volume: VolumeRecord) -> DiskSpec:

@@ -77,7 +77,8 @@ class MoveRequest:
     `address` is where the destination is reached by the source. `paths`: the files on the
     destination, by the disks' targets; `pool` the pool there that they are volumes of. `copied`
     are the targets whose content is sent: of each file only what it has itself ("top", over the
-    same base image) or all that it shows ("all").
+    same base image) or all that it shows ("all"). `is_shared`: the others are at the destination
+    by certain knowledge, which libvirt itself has of well-known network file systems only.
     """
 
     address: str
@@ -86,6 +87,7 @@ class MoveRequest:
     console_log_path: str | None = None
     copied: tuple[str, ...] = ()
     copy_mode: CopyMode = "none"
+    is_shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -273,6 +275,9 @@ def _migrate(raw: Any, target: Any, uuid: UUID, request: MoveRequest) -> None:
             else libvirt.VIR_MIGRATE_NON_SHARED_DISK
         )
         parameters[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] = list(request.copied)
+    if request.is_shared:
+        # All disks are opened past the host's cache (`DiskSpec.cache`), so both see the same.
+        flags |= libvirt.VIR_MIGRATE_UNSAFE
     domain.migrate3(target, parameters, flags)
 
 

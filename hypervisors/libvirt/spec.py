@@ -435,7 +435,10 @@ class HostInventory:
 
 @dataclass(frozen=True)
 class PoolInfo:
-    """A storage pool of a host; sizes are 0 while it is not active."""
+    """A storage pool of a host; sizes are 0 while it is not active.
+
+    `source` is where its content comes from: SERVER:/EXPORT, or a volume group; "" is a directory.
+    """
 
     name: str
     type: str
@@ -445,6 +448,7 @@ class PoolInfo:
     capacity_bytes: int
     allocation_bytes: int
     available_bytes: int
+    source: str = ""
 
 
 @dataclass(frozen=True)

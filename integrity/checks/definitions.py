@@ -47,7 +47,7 @@ def check(view: HostView) -> Iterator[Found]:
 def _metadata(server: Server, domain: DomainSeen, pool: str, view: HostView) -> Found:
     wanted = view.facts.records[server.pk]
     disks = domain.metadata.disks if domain.metadata else ()
-    kept = disks or disk_records(server, disks_of(server, pool))
+    kept = disks or disk_records(server, disks_of(server, view.facts.places(pool)))
     cells = domain.metadata.numa if domain.metadata else wanted.numa
     difference = difference_of_metadata(dataclasses.replace(wanted, disks=kept, numa=cells), domain)
     return Found(
@@ -97,7 +97,7 @@ def _difference(server: Server, domain: DomainSeen, pool: str, view: HostView) -
         spec = guest_spec(
             server,
             view.hypervisor,
-            disks=disks_of(server, pool),
+            disks=disks_of(server, view.facts.places(pool)),
             wired=wired,
             # It is not compared here.
             record=domain.metadata,
@@ -106,7 +106,7 @@ def _difference(server: Server, domain: DomainSeen, pool: str, view: HostView) -
         return ""  # the host cannot run such a guest any more, so there is nothing to compare with
     if domain.machine:
         spec = dataclasses.replace(spec, machine=domain.machine)
-    return difference_of_guest(spec, domain, view.facts.pools[pool].target_path)
+    return difference_of_guest(spec, domain, view.facts.log_path(pool))
 
 
 def _state(server: Server, domain: DomainSeen, ports: Sequence[Port], host: Hypervisor) -> str:

@@ -38,7 +38,8 @@ def _missing(server: Server, view: HostView) -> Iterator[Found]:
     pool = view.pool_of(server)
     if pool is None:
         return  # its pool is not active: nothing can be said, and nothing be done
-    roots = [disk.volume for disk in disks_of(server, pool) if disk.role == "root"]
+    disks = disks_of(server, view.facts.places(pool))
+    roots = [disk.volume for disk in disks if disk.role == "root"]
     if not view.volumes[pool].issuperset(roots):
         return  # with its disk it lost everything: that is the finding
     started = " and started" if server.vm_state == VmState.ACTIVE else ""

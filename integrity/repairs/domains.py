@@ -12,7 +12,7 @@ from hypervisors.models import Hypervisor
 from hypervisors.platforms import wish_within_reach
 from hypervisors.survey import write_metadata
 from integrity.errors import CopyNeeded
-from integrity.facts import disks_of
+from integrity.facts import disks_of, places_on
 from integrity.repairs.volumes import remake_missing
 from integrity.repairs.work import Work
 from networks import wiring
@@ -33,7 +33,7 @@ def restore(work: Work) -> None:
     spec = guest_spec(
         server,
         work.host,
-        disks=disks_of(server, pool),
+        disks=disks_of(server, places_on(work.host, pool)),
         wired=wired,
         wish=wish_within_reach(work.host),
     )
@@ -61,24 +61,26 @@ def _spec(host: Hypervisor, server: Server) -> GuestSpec:
     return guest_spec(
         server,
         host,
-        disks=disks_of(server, _pool(host, server)),
+        disks=disks_of(server, places_on(host, _pool(host, server))),
         wired=wired,
         wish=wish_within_reach(host),
     )
 
 
 def _pool(host: Hypervisor, server: Server) -> str:
-    for pool in host.pools.order_by("-is_default", "name"):
-        if disks.volumes_of(host, pool.name, server.pk):
-            return str(pool.name)
-    return str(host.pools.get(is_default=True).name)
+    pools = list(host.pools.order_by("-is_default", "name"))
+    found = {pool.name: disks.volumes_of(host, pool.name, server.pk) for pool in pools}
+    root = f"{server.pk}-root"
+    with_root = next((name for name, volumes in found.items() if root in volumes), None)
+    with_any = next((name for name, volumes in found.items() if volumes), None)
+    return str(with_root or with_any or host.pools.get(is_default=True).name)
 
 
 def keep_record(work: Work) -> None:
     """Write what a guest keeps of its server anew."""
     server = work.server()
     record = guest_records([server])[server.pk]
-    kept = disk_records(server, disks_of(server, work.args["pool"]))
+    kept = disk_records(server, disks_of(server, places_on(work.host, work.args["pool"])))
     write_metadata(work.host, server.pk, dataclasses.replace(record, disks=kept))
 
 

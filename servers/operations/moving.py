@@ -12,6 +12,7 @@ from hypervisors import guests
 from hypervisors.guests import DiskSpec
 from hypervisors.models import Hypervisor
 from hypervisors.platforms import wish_within_reach
+from hypervisors.pools import is_one_store
 from networks import wiring
 from operations.kinds import Context
 from scheduling.errors import NoValidHost
@@ -21,6 +22,7 @@ from servers.models import Migration, Server
 from servers.moves import as_moved, own
 from servers.operations.build import zone_of
 from servers.operations.facts import server_of
+from servers.options import pool_of
 from servers.states import MigrationStatus, TaskState, VmState
 
 SCHEDULE, MIGRATE = "conductor_migrate_server", "cold_migrate"
@@ -40,6 +42,13 @@ class Move:
     def stays(self) -> bool:
         """Whether the server stays on its host."""
         return self.source.pk == self.destination.pk
+
+    @property
+    def keeps_beside(self) -> bool:
+        """Whether its disks are where they are to be, and are kept as they were beside."""
+        return self.stays or is_one_store(
+            self.source, self.destination, pool_of(self.server, self.destination).name
+        )
 
     @property
     def is_to_run(self) -> bool:

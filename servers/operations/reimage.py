@@ -31,7 +31,7 @@ from servers.operations import base_image
 from servers.operations.events import begin_event, end_event
 from servers.operations.facts import host_of, server_of
 from servers.operations.power import CLEAN_STOP_S, RUNS
-from servers.options import pool_of
+from servers.options import places_for
 from servers.reimage import KIND, fields_before
 from servers.states import PowerState, TaskState, VmState
 
@@ -114,7 +114,7 @@ def renew_disks(context: Context) -> dict[str, Any]:
         base_volume=context.outputs["bring_image"]["volume"],
         config_drive=config_drive(guest_facts(server)) if server.has_config_drive else None,
     )
-    made = disks.renew_disks(host, pool_of(server, host).name, server.pk, plan, _renewed(context))
+    made = disks.renew_disks(host, places_for(server, host), server.pk, plan, _renewed(context))
     return {"disks": [dataclasses.asdict(disk) for disk in made]}
 
 

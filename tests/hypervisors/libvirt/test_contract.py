@@ -17,6 +17,7 @@ from hypervisors.libvirt import (
     host,
     migrate,
     network,
+    pools,
     storage,
     transfer,
 )
@@ -75,7 +76,7 @@ def test_checks_name_what_is_missing(pool, net):
 
 def test_pool_of_the_same_name_elsewhere_is_not_taken_over(connection, pool):
     with pytest.raises(AlreadyThere):
-        storage.ensure_pool(connection, storage.DirPoolSpec(pool, "/var/lib/libvirt/other"))
+        pools.ensure_pool(connection, pools.DirPoolSpec(pool, "/var/lib/libvirt/other"))
 
 
 def test_image_is_uploaded_once_and_is_what_was_sent(connection, pool, image):
