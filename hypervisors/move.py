@@ -110,25 +110,19 @@ def check_move(move: Move, *, may_overcommit: bool = True) -> None:
     if reason:
         raise MoveRefused(f"Migration pre-check error: {reason}.")
     guest = _movable(move)
-    known = move.destination.capabilities.get("machines", {})
-    if guest.machine not in known and guest.machine not in known.values():
-        raise _refused(move, f"has no machine type {guest.machine}")
-    if guest.has_secure_boot and not move.destination.capabilities.get("has_secure_boot"):
-        raise _refused(move, "has no firmware with secure boot")
-    if guest.tpm and guest.tpm not in move.destination.capabilities.get("tpms", []):
-        raise _refused(move, f"emulates no TPM {guest.tpm}")
+    _check_hardware(move, guest)
     volumes = _volumes_of(move, guest)
     shared = _shared_disks(move, guest)
     with connected(move.destination) as there:
         lacking = there.cpu_obstacle(guest)
         if lacking:
             raise _refused(move, f"has a CPU that lacks what the guest's CPU has: {lacking}")
-        pool = there.pool_info(move.pool)
-        if pool.type == "logical":
-            raise _refused(move, f"has block devices in its pool {move.pool}, which take no files")
         if shared:
             there.look_anew(move.pool)
+        pool = there.pool_info(move.pool)
         seen = {volume.name for volume in there.list_volumes(move.pool, f"{move.server_id}-")}
+    if pool.type == "logical":
+        raise _refused(move, f"has block devices in its pool {move.pool}, which take no files")
     missing = sorted(disk.volume for disk in shared if disk.volume not in seen)
     if missing:
         raise _refused(move, f"does not see the volume {missing[0]} of the pool {move.pool}")
@@ -139,6 +133,18 @@ def check_move(move: Move, *, may_overcommit: bool = True) -> None:
         raise _refused(
             move, f"has {pool.available_bytes} bytes free in its pool; the disks take {needed}"
         )
+
+
+def _check_hardware(move: Move, guest: MovableGuest) -> None:
+    """What the destination is known to have, without asking it."""
+    known = move.destination.capabilities
+    machines = known.get("machines", {})
+    if guest.machine not in machines and guest.machine not in machines.values():
+        raise _refused(move, f"has no machine type {guest.machine}")
+    if guest.has_secure_boot and not known.get("has_secure_boot"):
+        raise _refused(move, "has no firmware with secure boot")
+    if guest.tpm and guest.tpm not in known.get("tpms", []):
+        raise _refused(move, f"emulates no TPM {guest.tpm}")
 
 
 def _refused(move: Move, reason: str) -> MoveRefused:

@@ -5,7 +5,7 @@ from uuid import uuid4
 import libvirt
 import pytest
 
-from hypervisors.libvirt import adopt, guest, storage, suspend
+from hypervisors.libvirt import adopt, guest, pools, storage, suspend
 from hypervisors.libvirt.connection import open_connection
 from hypervisors.libvirt.errors import NotThere
 from tests.hypervisors.libvirt import specs
@@ -198,7 +198,7 @@ def test_one_that_runs_is_neither_started_anew_nor_changed(real_domain):
 def test_a_disk_that_is_named_by_its_pool_has_a_size_when_its_guest_is_off(real_domain):
     pool = f"cp-test-{uuid4().hex[:8]}"
     connection, uuid = real_domain("", POOL_DISK.format(pool=pool))
-    storage.ensure_pool(connection, storage.DirPoolSpec(pool, f"/var/lib/libvirt/{pool}"))
+    pools.ensure_pool(connection, pools.DirPoolSpec(pool, f"/var/lib/libvirt/{pool}"))
     try:
         storage.create_blank(connection, pool, "legacy", 20 * MIB)
 
