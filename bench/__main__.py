@@ -5,6 +5,7 @@ from bench.cloud import bench_cloud
 from bench.figures import emit_machine
 from bench.first_line import measure_first_line
 from bench.lists import measure_lists
+from bench.migration import measure_migration
 from bench.queue import measure_queue
 from bench.rest import measure_rest
 
@@ -17,6 +18,8 @@ def main() -> None:
         measure_first_line(bench)
         measure_rest(bench)
         measure_creates(bench)
+    with bench_cloud(2) as bench:
+        measure_migration(bench)
     measure_lists()
 
 

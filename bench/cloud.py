@@ -72,16 +72,21 @@ class Compute:
 
 @dataclass
 class Bench:
-    """The portal and its one host."""
+    """The portal and its hosts."""
 
     portal: Portal
     compute: Compute
-    host: dict[str, Any]
+    hosts: list[dict[str, Any]]
+
+    @property
+    def host(self) -> dict[str, Any]:
+        """The first host, mostly the only one."""
+        return self.hosts[0]
 
     @property
     def root(self) -> Path:
-        """The host's file system, seen from here."""
-        return Path(f"/proc/{self.host['pid']}/root")
+        """The first host's file system, seen from here."""
+        return root_of(self.host)
 
     def ask(self, program: str) -> Any:
         """Run Python inside the portal's environment; what it prints last, as JSON."""
@@ -105,18 +110,23 @@ class Bench:
         return {name: tree(popen.pid) for name, popen in self.portal.processes.items()}
 
 
+def root_of(host: dict[str, Any]) -> Path:
+    """A host's file system, seen from here."""
+    return Path(f"/proc/{host['pid']}/root")
+
+
 @contextlib.contextmanager
-def bench_cloud() -> Iterator[Bench]:
-    """Set everything up; take it away afterwards."""
+def bench_cloud(count: int = 1) -> Iterator[Bench]:
+    """Set everything up, with so many hosts; take it away afterwards."""
     # Short, since Unix sockets lie below it.
     with tempfile.TemporaryDirectory(prefix="cpb-", ignore_cleanup_errors=True) as folder:
         portal = Portal(Path(folder))
         # What an installation has, where the tests are more eager.
         del portal.environment["CLOUDPORTAL_HEARTBEAT_S"]
         set_up(portal)
-        with simulated_hosts(portal, 1) as (_, [host]), running(portal):
+        with simulated_hosts(portal, count) as (_, hosts), running(portal):
             admin: Any = portal.connection("cloudportal-admin")
             admin.compute.create_flavor(name="too-large", ram=128, vcpus=1, disk=500_000)
             project = admin.identity.find_project("demo")
             admin.compute.update_quota_set(project.id, instances=2000, cores=-1, ram=-1)
-            yield Bench(portal, Compute(portal), host)
+            yield Bench(portal, Compute(portal), hosts)

@@ -2,6 +2,8 @@
 
 from django.apps import AppConfig
 
+TOKENS_EVERY_S = 3600.0
+
 
 class ServersConfig(AppConfig):
     """The servers app."""
@@ -13,6 +15,7 @@ class ServersConfig(AppConfig):
         from hypervisors.occupants import register_occupants, register_releaser
         from hypervisors.watch import on_look
         from identity.delete import keep_project_while
+        from identity.models import RevokedToken
         from operations.debts import register_debt
         from operations.kinds import register
         from operations.timers import register_timer
@@ -114,6 +117,8 @@ class ServersConfig(AppConfig):
         keep_project_while(servers_held_by)
         register_groups(group_of_server)
         on_look(note_power_states)
+        # Identity knows no timers; this is the lowest room that knows both.
+        register_timer("identity.revoked_tokens", TOKENS_EVERY_S, RevokedToken.forget_expired)
         register_timer("servers.confirm", CONFIRM_EVERY_S, confirm_old_resizes)
         register_timer("servers.high_availability", EVERY_S, see_to_hosts)
         register_timer("servers.offload", OFFLOAD_EVERY_S, offload_those_due)
