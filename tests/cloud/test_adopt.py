@@ -134,7 +134,8 @@ def define_by_hand(cloud: Cloud, host: str, domain: str) -> None:
     xml = f"""<domain type='qemu'><name>legacy</name><uuid>{domain}</uuid>
 <memory unit='MiB'>128</memory><vcpu>1</vcpu><os><type arch='x86_64'>hvm</type></os>
 <features><acpi/></features><devices>
-<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{DISK}'/><target dev='vda' bus='virtio'/></disk>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>
+<source file='{DISK}'/><target dev='vda' bus='virtio'/></disk>
 <disk type='file' device='disk'><driver name='qemu' type='raw'/>
 <source file='{DRIVE}'/><target dev='vdb' bus='virtio'/><readonly/></disk>
 <serial type='pty'><log file='{SERIAL}' append='on'/></serial><console type='pty'/>
