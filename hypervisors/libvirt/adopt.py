@@ -113,7 +113,8 @@ def _unmark_saved(domain: Any) -> None:
     """With what is saved lies the definition that it goes on with, passwords and all."""
     flags = libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE
     # What others wrote beside ours keeps its prefixes: not so with ElementTree.
-    document = minidom.parseString(domain.managedSaveGetXMLDesc(flags))  # noqa: S318 - as above
+    xml = domain.managedSaveGetXMLDesc(flags)
+    document: Any = minidom.parseString(xml)  # noqa: S318 - libvirt's own output
     for ours in document.getElementsByTagNameNS(NAMESPACE, "server"):
         around = ours.parentNode
         around.removeChild(ours)
