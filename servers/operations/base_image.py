@@ -6,13 +6,13 @@ from uuid import UUID
 
 from hypervisors import disks
 from hypervisors.models import Hypervisor
-from hypervisors.pools import pool_for
+from hypervisors.pools import block_pools, pool_for
 from images.bring import bring_to_host
 from images.models import Image
 from operations.kinds import DEFAULT_QUEUE, TRANSFER_QUEUE, Context
 from scheduling.errors import NoValidHost
 from servers.models import Server
-from servers.options import places_for
+from servers.options import has_bound_disks, places_for
 
 
 def bring(context: Context, server: Server, host: Hypervisor, image: Image) -> str:
@@ -54,7 +54,8 @@ def queue_to_bring(server: Server, host: Hypervisor | None, image_id: UUID | Non
     return TRANSFER_QUEUE
 
 
-def queue_to_make(server: Server, host: Hypervisor | None) -> str:
-    """Where an image is copied into a block device that takes as long as an upload."""
-    is_copied = host is not None and server.image_id and places_for(server, host).is_block
-    return TRANSFER_QUEUE if is_copied else DEFAULT_QUEUE
+def queue_of_disks(server: Server, host: Hypervisor | None) -> str:
+    """Block devices are written whole, to be filled and before they are deleted: a transfer."""
+    if host is None or not server.options.get("store_id"):
+        return DEFAULT_QUEUE
+    return TRANSFER_QUEUE if has_bound_disks(server, block_pools(host)) else DEFAULT_QUEUE

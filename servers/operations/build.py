@@ -126,7 +126,7 @@ def _image_queue(context: Context) -> str:
 
 def disk_queue(context: Context) -> str:
     """Disks over their image are made at once; copies of it take a while."""
-    return base_image.queue_to_make(server_of(context), chosen_host(context))
+    return base_image.queue_of_disks(server_of(context), chosen_host(context))
 
 
 def prepare_host(context: Context) -> dict[str, Any]:

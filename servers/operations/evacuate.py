@@ -19,7 +19,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from hypervisors import disks, guests
-from hypervisors.cold_copy import drop_kept
+from hypervisors.cold_copy import drop_kept, put_back
 from hypervisors.connections import hurried
 from hypervisors.copies import root_volume
 from hypervisors.errors import HostUnreachable
@@ -121,9 +121,10 @@ def bring_image(context: Context) -> dict[str, Any]:
     pool = pool_of(server, host)
     if is_one_store(host_of(server), host, pool.name):
         look_anew(pool)
+        # Of a resize that made way for this: the row says which disk is the server's.
+        end_move = drop_kept if server.vm_state == VmState.RESIZED else put_back
+        end_move(host, server.pk)
         if root_volume(server.pk) in disks.volumes_of(host, pool.name, server.pk):
-            # Of a resize that made way for this.
-            drop_kept(host, server.pk)
             return {"volume": None}
     return build.bring_image(context)
 

@@ -73,6 +73,11 @@ def drop_half_image(context: Context) -> None:
     disks.drop_half_uploads(host_of(server_of(context)), context.subject)
 
 
+def _disk_queue(context: Context) -> str:
+    server = server_of(context)
+    return base_image.queue_of_disks(server, server.hypervisor)
+
+
 def _image_queue(context: Context) -> str:
     server = server_of(context)
     return base_image.queue_to_bring(server, server.hypervisor, server.image_id)
@@ -216,7 +221,7 @@ REBUILD = Kind(
         Step("bring_image", bring_image, drop_half_image, on_host=True, queue=_image_queue),
         Step("stop_guest", stop_guest, start_old_guest, on_host=True),
         # From here on nothing brings the old disk back.
-        Step("renew_disks", renew_disks, on_host=True),
+        Step("renew_disks", renew_disks, on_host=True, queue=_disk_queue),
         Step("define_guest", define_guest, on_host=True),
         Step("start_guest", start_guest, on_host=True),
         Step("stop_again", stop_again, on_host=True),

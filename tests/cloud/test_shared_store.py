@@ -12,7 +12,7 @@ import pytest
 from tests.cloud import hosts
 from tests.cloud.conftest import Cloud
 from tests.cloud.test_live_migration import domains, newest_migration, openstack
-from tests.cloud.test_resize import MARKER, says
+from tests.cloud.test_resize import ADMIN, MARKER, log, says, settles, waits
 from tests.portal import eventually
 
 pytestmark = [pytest.mark.lab, pytest.mark.wire]
@@ -82,6 +82,44 @@ def test_a_server_moves_without_a_copy_and_an_evacuation_keeps_its_disk(
     assert files(folder, server) == made
     assert domains(cloud, second) == ""
 
+    portal.openstack("server", "delete", "--wait", server)
+    assert files(folder, server) == set()
+
+
+@pytest.mark.long
+def test_a_cold_migration_keeps_the_disk_beside_for_the_way_back(empty_cloud, folder, tmp_path):
+    cloud, portal = empty_cloud, empty_cloud.portal
+    script = tmp_path / "marker.sh"
+    script.write_text(MARKER)
+    portal.openstack(
+        *("server", "create", "--image", "tiny", "--flavor", "m1.tiny", "--hint"),
+        *(f"cloudportal:store_id={POOL}", "--user-data", str(script), "--wait", "mover"),
+    )
+    server = portal.openstack_json("server", "show", "mover")["id"]
+    first = hosts.show(cloud, server).compute_host
+    says(cloud, server, "marker: boot 1")
+    made = files(folder, server)
+
+    portal.openstack("server", "migrate", server, cloud=ADMIN)
+    second = waits(cloud, server)
+    assert second != first
+    says(cloud, server, "marker: boot 2")
+    assert "-before-root" in files(folder, server)
+    portal.openstack("server", "resize", "revert", server)
+    settles(cloud, server, flavor="m1.tiny", host=first)
+    # The boot elsewhere is not on the disk that was kept.
+    eventually(
+        lambda: log(cloud, server).count("marker: boot 2") == 1, within_s=120, what="boot 2, here"
+    )
+    eventually(lambda: not hosts.debts(cloud), within_s=60, what="the other host is rid of it")
+    assert files(folder, server) == made
+
+    portal.openstack("server", "migrate", server, cloud=ADMIN)
+    assert waits(cloud, server) == second
+    says(cloud, server, "marker: boot 3")
+    portal.openstack("server", "resize", "confirm", server)
+    settles(cloud, server, flavor="m1.tiny", host=second)
+    assert files(folder, server) == made
     portal.openstack("server", "delete", "--wait", server)
     assert files(folder, server) == set()
 

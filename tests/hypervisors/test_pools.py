@@ -8,6 +8,7 @@ from django.core.management.base import CommandError
 
 from hypervisors.add_pool import NewPool
 from hypervisors.add_pool import add_pool as register_pool
+from hypervisors.admin import StoragePoolForm
 from hypervisors.errors import InvalidPool, NotOnHost
 from hypervisors.models import Hypervisor, StoragePool
 from hypervisors.pools import (
@@ -135,3 +136,12 @@ def test_a_pool_that_is_not_there_is_refused(host):
         add_pool("cloudportal", "--path", "/another/place")
     with pytest.raises(NotOnHost):
         pool_for(host, "absent")
+
+
+@pytest.mark.parametrize(("kind", "may"), [("dir", True), ("netfs", False), ("logical", False)])
+def test_only_a_directory_of_its_own_becomes_the_default_pool(host, kind, may):
+    pool = StoragePool.objects.create(hypervisor=host, name="other", type=kind)
+
+    form = StoragePoolForm({"is_default": "on"}, instance=pool)
+
+    assert form.is_valid() is may

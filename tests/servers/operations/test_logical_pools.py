@@ -17,12 +17,15 @@ from integrity.checks import volumes as volume_checks
 from integrity.facts import host_facts
 from integrity.view import HostView
 from maintenance.outlook import outlook_of
+from operations.kinds import DEFAULT_QUEUE, TRANSFER_QUEUE
 from operations.models import OperationState
 from servers.delete import delete_server
 from servers.errors import DisksBound
 from servers.live_migration import LiveMove, live_migrate_server
 from servers.models import Server
+from servers.operations.base_image import queue_of_disks
 from servers.resize import migrate_server, resize_server
+from servers.snapshot import WantedImage, snapshot_server
 from servers.states import VmState
 from tests.authorisation import actor_named
 from tests.hypervisors.clean_slate import leftovers
@@ -102,6 +105,40 @@ def test_a_deleted_server_leaves_nothing(hosts, group, server, work):
 
     assert group.volumes == {}
     assert not leftovers(hosts["host1"])
+
+
+def test_what_writes_whole_disks_is_a_transfer(group, server):
+    host = Hypervisor.objects.get(name="host1")
+    plain = Server.objects.get(pk=server.pk)
+    plain.options = {}
+
+    assert queue_of_disks(server, host) == TRANSFER_QUEUE
+    assert queue_of_disks(plain, host) == queue_of_disks(server, None) == DEFAULT_QUEUE
+
+
+def test_an_image_is_made_of_its_disk_in_the_default_pool(hosts, group, server, work):
+    snapshot_server(
+        server=server,
+        wanted=WantedImage(name="copy"),
+        actor=actor_named("member"),
+        now=timezone.now(),
+    )
+    copy = f"{server.pk}-copy-"
+    seen = set()
+
+    def look(point: str) -> None:
+        seen.update(
+            pool
+            for pool, found in hosts["host1"].pools.items()
+            if any(name.startswith(copy) for name in found.volumes)
+        )
+
+    hosts.watch(look)
+    ended = work(server.pk)
+    hosts.watch(None)
+
+    assert ended.state == OperationState.DONE, ended.error
+    assert seen == {"cloudportal"}
 
 
 def test_what_its_disks_cannot_do_is_refused_before_anything_is_done(hosts, group, server, flavor):

@@ -90,7 +90,8 @@ def live(server: Server) -> None:
 
 def evacuate(server: Server) -> None:
     """From a host that is said to be dead, and answers all the same."""
-    Hypervisor.objects.filter(pk=server.hypervisor_id).update(is_forced_down=True)
+    assert server.hypervisor is not None
+    Hypervisor.objects.filter(pk=server.hypervisor.pk).update(is_forced_down=True)
     server = Server.objects.select_related("hypervisor").get(pk=server.pk)
     evacuate_server(server=server, wanted=Evacuation(), actor=ADMIN, now=timezone.now())
 
