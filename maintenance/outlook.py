@@ -29,9 +29,19 @@ _HAS_NODES = (
     "It has NUMA nodes, and would keep this host's processors and memory while it runs: stop it, "
     "and it is moved while it is off."
 )
+_HAS_DEVICES = (
+    "It has PCI devices of this host, which cannot go along while it runs: stop it, and it is "
+    "moved while it is off."
+)
 _HAS_TPM = (
     "It has a TPM, whose content is on this host and goes along with a live migration only: start "
     "it, and it is moved while it runs."
+)
+# What a server asked for that keeps it from going by a way.
+_BOUND = (
+    (Way.LIVE, "numa", _HAS_NODES),
+    (Way.LIVE, "pci", _HAS_DEVICES),
+    (Way.COLD, "tpm", _HAS_TPM),
 )
 
 
@@ -62,10 +72,9 @@ def outlook_of(
             ItemState.BLOCKED,
             f"It has volumes, which lie on this host: detach them first ({names}).",
         )
-    if way == Way.LIVE and server.request_spec.get("numa"):
-        return Outlook(Way.NONE, ItemState.BLOCKED, _HAS_NODES)
-    if way == Way.COLD and server.request_spec.get("tpm"):
-        return Outlook(Way.NONE, ItemState.BLOCKED, _HAS_TPM)
+    for bound, asked, words in _BOUND:
+        if way == bound and server.request_spec.get(asked):
+            return Outlook(Way.NONE, ItemState.BLOCKED, words)
     if way == Way.NONE:
         return Outlook(
             way, ItemState.BLOCKED, "It is off, and the plan leaves servers that are off."

@@ -141,6 +141,10 @@ class TpmStays(Conflict):
         )
 
 
+class DevicesInUse(Conflict):
+    """The server has PCI devices of its host, with which this cannot be done."""
+
+
 class DeviceTaken(Conflict):
     """Another disk of the server has that name."""
 

@@ -25,6 +25,7 @@ _IDENTITY = {
     "input": (".", ("type", "bus")),
     "channel": ("target", ("name",)),
     "timer": (".", ("name",)),
+    "hostdev": ("source/address", ("domain", "bus", "slot", "function")),
     "entry": (".", ("name",)),
     "feature": (".", ("name",)),
     "vcpupin": (".", ("vcpu",)),
