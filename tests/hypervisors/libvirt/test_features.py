@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from hypervisors.libvirt import features
+from hypervisors.libvirt import properties
 from hypervisors.libvirt.features import (
     Bandwidth,
     GuestFeatures,
@@ -147,4 +147,4 @@ def test_the_manual_names_all_that_is_honoured():
     text = (Path(__file__).parents[3] / "docs/guests.md").read_text().partition("## Refused")[0]
     named = {name for each in re.findall(r"`([^`]+)`", text) for name in _written_out(each)}
 
-    assert {*features._FLAVOR, *features._IMAGE} - named == set()
+    assert {*properties._FLAVOR, *properties._IMAGE} - named == set()
