@@ -160,7 +160,7 @@ def test_no_device_is_claimed_twice_whoever_writes_it_down():
         )
 
 
-def test_what_a_guest_already_has_is_written_down_as_it_is_but_for_what_is_anothers():
+def test_what_a_guest_already_has_is_written_down_as_it_is_but_for_what_another_has():
     host = give_devices(make_host())
     other = place(spec("first:1"))
     server = uuid.uuid4()
