@@ -52,7 +52,8 @@ def _match(
     slot: int, choices: Sequence[Sequence[str]], found: dict[str, int], tried: set[str]
 ) -> bool:
     """Give the slot a device; one that has it already takes another one if it can."""
-    for address in choices[slot]:
+    # One that nobody has first, so that the others keep what they have.
+    for address in sorted(choices[slot], key=lambda each: each in found):
         if address in tried:
             continue
         tried.add(address)

@@ -54,4 +54,4 @@ def test_a_device_that_a_hand_changed_is_shown(world):
     finding = world.found()
 
     assert finding.kind == FindingKind.DOMAIN_CHANGED
-    assert '+        <address bus="0x82"' in finding.difference
+    assert '<address bus="0x82"' in finding.difference
