@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 from xml.etree import ElementTree as ET
 
 import libvirt
@@ -34,6 +35,11 @@ class PciDevice:
         return cls(**value)
 
 
+# What a connection has told already: a host has hundreds of devices, and libvirt describes one at a
+# time. A host that has booted is reached by another connection.
+_told: WeakKeyDictionary[Any, dict[str, PciDevice | None]] = WeakKeyDictionary()
+
+
 def pci_devices(raw: Any) -> tuple[PciDevice, ...]:
     """Those that the host's IOMMU keeps apart from its memory, by address.
 
@@ -45,17 +51,21 @@ def pci_devices(raw: Any) -> tuple[PciDevice, ...]:
         if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
             return ()
         raise
-    texts = (_description(device) for device in listed)
-    found = (parse_device(text) for text in texts if text)
-    return tuple(sorted((each for each in found if each), key=lambda each: each.address))
+    before = _told.get(raw, {})
+    known = {}
+    for device in listed:
+        name = device.name()
+        known[name] = before[name] if name in before else _described(device)
+    _told[raw] = known
+    return tuple(sorted(filter(None, known.values()), key=lambda each: each.address))
 
 
-def _description(device: Any) -> str:
+def _described(device: Any) -> PciDevice | None:
     try:
-        return str(device.XMLDesc(0))
+        return parse_device(device.XMLDesc(0))
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_NO_NODE_DEVICE:
-            return ""  # pulled out meanwhile
+            return None  # pulled out meanwhile
         raise
 
 

@@ -23,8 +23,13 @@ class Device:
 
     def __init__(self, xml: str) -> None:
         self.xml = xml
+        self.asked = 0
+
+    def name(self) -> str:
+        return self.xml.partition("<name>")[2].partition("<")[0]
 
     def XMLDesc(self, flags: int) -> str:  # noqa: N802 - libvirt's name
+        self.asked += 1
         if not self.xml:
             raise refusal(libvirt.VIR_ERR_NO_NODE_DEVICE)
         return self.xml
@@ -64,6 +69,21 @@ def test_the_devices_of_a_host_are_in_the_order_of_their_addresses():
     listed = (Device(text(name)) for name in ("gpu", "bridge", "function"))
 
     assert pci_devices(Connection(*listed, Device(""))) == (FUNCTION, GPU)
+
+
+def test_a_device_is_described_once_a_connection_for_as_long_as_it_is_there():
+    gpu, function = Device(text("gpu")), Device(text("function"))
+    connection = Connection(gpu, function)
+    pci_devices(connection)
+
+    assert pci_devices(connection) == (FUNCTION, GPU)
+    connection.devices = (gpu,)
+    assert pci_devices(connection) == (GPU,)
+    connection.devices = (gpu, function)
+    assert pci_devices(connection) == (FUNCTION, GPU)
+    assert (gpu.asked, function.asked) == (1, 2)
+    assert pci_devices(Connection(gpu)) == (GPU,)
+    assert gpu.asked == 2
 
 
 def test_a_libvirt_that_sees_no_devices_has_none():

@@ -101,6 +101,7 @@ def held(server: Server) -> tuple[str, ...]:
 
 
 def given(hosts, server: Server) -> tuple[str, ...]:
+    assert server.hypervisor is not None
     spec = hosts[server.hypervisor.name].guests[server.pk].spec
     assert spec.pci == spec.metadata.pci
     return spec.pci
