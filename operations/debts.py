@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db.models import OuterRef, QuerySet, Subquery, TextField, Value
 from django.db.models.functions import Coalesce
 
-from operations.models import UNFINISHED, Operation, StepRecord
+from operations.models import UNFINISHED, Operation, StepRecord, StepResult
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,11 @@ def hurry(hypervisor_id: int, *, now: datetime) -> int:
 
 def with_last_error(operations: QuerySet[Operation]) -> QuerySet[Operation]:
     """Annotate `last_error`: what the newest try that failed had to say, or ""."""
-    tries = StepRecord.objects.filter(operation=OuterRef("pk")).exclude(message="")
+    tries = (
+        StepRecord.objects.filter(operation=OuterRef("pk"))
+        .exclude(result=StepResult.WAIT)
+        .exclude(message="")
+    )
     newest = tries.order_by("-pk").values("message")[:1]
     return operations.annotate(last_error=Coalesce(Subquery(newest), Value("", TextField())))
 

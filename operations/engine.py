@@ -24,7 +24,7 @@ import socket
 import threading
 import uuid
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -36,7 +36,7 @@ from cloudportal.logs import logged_as
 from operations import enqueue, lease
 from operations.errors import DeadlineExceeded, LeaseLost, Superseded, Wait
 from operations.kinds import DEFAULT_QUEUE, Context, Kind, Step, kind_named
-from operations.models import Operation, OperationState, StepRecord
+from operations.models import Operation, OperationState, StepRecord, StepResult
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +97,8 @@ class _Worker:
         self.owner = owner
         self.queue = queue
         self.stopping = threading.Event()
+        # When somebody last let go of it, or the pause ended that was made then.
+        self.ready_at: datetime | None = max(operation.updated_at, operation.wake_at)
         self.context = Context(
             operation.pk,
             kind.name,
@@ -143,17 +145,16 @@ class _Worker:
             self._check_deadline()
             output = step.do(self.context)
         except Wait as wait:
-            record.delete()
-            self._put_aside(wait.seconds)
+            self._wait(record, wait)
             return False
         except Superseded:
-            self._end(record, "Superseded", "")
+            self._end(record, StepResult.SUPERSEDED, "")
             return True
         except Exception as error:  # noqa: BLE001 - the engine is the one place that may
             return self._did_not(step, record, error)
         self.context.outputs[step.name] = output
         with transaction.atomic():
-            self._end(record, "Success", "")
+            self._end(record, StepResult.SUCCESS, "")
             self._write(cursor=self.operation.cursor + 1, outputs=self.context.outputs, attempt=0)
         return True
 
@@ -168,7 +169,7 @@ class _Worker:
             self._try_later(record, error, attempt, RETRY_PAUSE_LIMIT_S)
             return False
         with transaction.atomic():
-            self._end(record, "Error", failure.as_json()["message"])
+            self._end(record, StepResult.ERROR, failure.as_json()["message"])
             self._write(state=OperationState.UNDOING, error=failure.as_json(), attempt=0)
         return True
 
@@ -193,12 +194,11 @@ class _Worker:
             try:
                 step.undo(self.context)
             except Wait as wait:
-                record.delete()
-                self._put_aside(wait.seconds)
+                self._wait(record, wait)
                 return False
             except Exception as error:  # noqa: BLE001 - the engine is the one place that may
                 return self._did_not_undo(step, record, error)
-            self._end(record, "Success", "")
+            self._end(record, StepResult.SUCCESS, "")
         if cursor == 0:
             self.context.outputs["undone"] = True
             self._write(outputs=self.context.outputs, attempt=0)
@@ -248,7 +248,7 @@ class _Worker:
 
     def _postpone(self, record: StepRecord, error: Exception) -> None:
         with transaction.atomic():
-            self._end(record, "Postponed", str(error))
+            self._end(record, StepResult.POSTPONED, str(error))
             if self.kind.postpone is not None:
                 self.kind.postpone(self.context)
             self.context.outputs[POSTPONED] = True
@@ -289,13 +289,22 @@ class _Worker:
     def _try_later(
         self, record: StepRecord, error: Exception, attempt: int, limit_s: float
     ) -> None:
-        self._end(record, "Retry", str(error))
+        self._end(record, StepResult.RETRY, str(error))
         if attempt > TRIES_KEPT:
             tries = self.operation.records.filter(step=record.step, direction=record.direction)
             before = tries.filter(pk__lt=record.pk).order_by("-pk").first()
             if before is not None:
                 before.delete()
         self._put_aside(_pause(attempt, limit_s), attempt=attempt)
+
+    def _wait(self, record: StepRecord, wait: Wait) -> None:
+        with transaction.atomic():
+            before = self.operation.records.filter(pk__lt=record.pk).order_by("-pk").first()
+            if before is not None and _goes_on_waiting(before, record):
+                record.delete()
+                record = before
+            self._end(record, StepResult.WAIT, str(wait))
+            self._put_aside(wait.seconds)
 
     def _put_aside(self, seconds: float, **fields: Any) -> None:
         wake_at = timezone.now() + timedelta(seconds=seconds)
@@ -307,14 +316,16 @@ class _Worker:
             enqueue.wake(self.operation.pk, queue)
 
     def _begin(self, step: Step, direction: str) -> StepRecord:
+        ready_at, self.ready_at = self.ready_at, None
         return StepRecord.objects.create(
             operation=self.operation,
             step=step.name,
             direction=direction,
+            ready_at=ready_at,
             started_at=timezone.now(),
         )
 
-    def _end(self, record: StepRecord, result: str, message: str) -> None:
+    def _end(self, record: StepRecord, result: StepResult, message: str) -> None:
         record.finished_at = timezone.now()
         record.result = result
         record.message = message
@@ -342,6 +353,13 @@ class _Worker:
             facts["detail"],
             exc_info=None if known else failure.error,
         )
+
+
+def _goes_on_waiting(before: StepRecord, now: StepRecord) -> bool:
+    return before.result == StepResult.WAIT and (before.step, before.direction) == (
+        now.step,
+        now.direction,
+    )
 
 
 def _is_retryable(error: Exception) -> bool:

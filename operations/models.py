@@ -85,12 +85,27 @@ class Operation(models.Model):
         return f"{self.kind} of {self.subject}: {self.state}"
 
 
+class StepResult(models.TextChoices):
+    """How a try of a step ended; "" while it is under way, and for ever when its worker died."""
+
+    SUCCESS = "Success"
+    ERROR = "Error"
+    RETRY = "Retry"
+    WAIT = "Wait"
+    POSTPONED = "Postponed"
+    SUPERSEDED = "Superseded"
+
+
 class StepRecord(models.Model):
-    """When a step ran, and how it ended; one row a try."""
+    """When a step ran, and how it ended; one row a try, and one for waiting however often it asks.
+
+    `ready_at` is on the first row that a worker writes: since when it could have been there.
+    """
 
     operation = models.ForeignKey(Operation, models.CASCADE, related_name="records")
     step = models.CharField(max_length=64)
     direction = models.CharField(max_length=4, choices=[("do", "do"), ("undo", "undo")])
+    ready_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
     result = models.CharField(max_length=16, blank=True, default="")

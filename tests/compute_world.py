@@ -22,7 +22,7 @@ from images.models import Image, ImageStatus, Visibility
 from maintenance.models import Drain, DrainItem
 from maintenance.states import Way
 from networks.models import Network, Port, SecurityGroup, SecurityGroupRule, Subnet
-from operations.models import Operation
+from operations.models import Operation, OperationState, StepRecord, StepResult
 from quotas.set_limits import set_project_limits
 from servers.create import create_servers
 from servers.models import KeyPair, Migration, Server, ServerAction, ServerEvent, ServerGroup
@@ -291,4 +291,28 @@ def _history(server: Server, count: int) -> None:
             started_at=NOW,
             finished_at=NOW,
             result="Success",
+        )
+    _steps(server, count)
+
+
+def _steps(server: Server, count: int) -> None:
+    """What the oldest action did, with so many tries of its step."""
+    operation = Operation.objects.create(
+        kind="server.reboot",
+        subject=server.pk,
+        request_id=REQUEST_ID,
+        state=OperationState.DONE,
+        created_at=NOW,
+        updated_at=NOW,
+        finished_at=NOW,
+    )
+    for n in range(1, count + 1):
+        StepRecord.objects.create(
+            operation=operation,
+            step="power",
+            direction="do",
+            ready_at=NOW,
+            started_at=NOW,
+            finished_at=NOW,
+            result=StepResult.SUCCESS if n == count else StepResult.RETRY,
         )

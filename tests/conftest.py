@@ -24,7 +24,8 @@ pytest_plugins = ["tests.chromium", "tests.matrix.report"]
 gc.set_threshold(100000, 50, 50)
 
 # What asks no database, what starts databases of its own, and what is the same on each of them: the
-# forms of requests and answers, who may call what, pages, names, files.
+# forms of requests and answers, who may call what, pages, names, files. Jobs and drains are on
+# PostgreSQL with kills; all that may befall them is there in make test-long.
 ONCE = (
     "chaos",
     "cloudportal/api",
@@ -50,6 +51,9 @@ ONCE = (
     "images/test_inspect.py",
     "integrity/test_admin.py",
     "lab",
+    "maintenance/test_carry.py",
+    "maintenance/test_forecast.py",
+    "matrix/test_jobs.py",
     "matrix/test_steps.py",
     "networks/api/test_fuzz.py",
     "operations/test_cluster.py",

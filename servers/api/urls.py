@@ -11,6 +11,7 @@ from servers.api.interfaces import Interfaces, OneInterface
 from servers.api.labels import ServerMetadata, ServerMetadataItem, ServerTag, ServerTags
 from servers.api.options import ServerOptions
 from servers.api.servers import OneServer, Servers, ServersDetail
+from servers.api.timeline import ActionTimeline
 from servers.api.volume_attachments import OneVolumeAttachment, VolumeAttachments
 
 _ONE = "servers/<str:server_id>"
@@ -35,6 +36,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_ONE}/os-volume_attachments/<str:volume_id>", OneVolumeAttachment.as_view()),
     path(f"{_ONE}/os-instance-actions", InstanceActions.as_view()),
     path(f"{_ONE}/os-instance-actions/<str:request_id>", OneInstanceAction.as_view()),
+    path(
+        f"{_ONE}/os-instance-actions/<str:request_id>/cloudportal:timeline",
+        ActionTimeline.as_view(),
+    ),
     path(f"{_ONE}/cloudportal:options", ServerOptions.as_view()),
     path(f"{_ONE}/cloudportal:explanation", Explanation.as_view()),
 ]

@@ -9,7 +9,7 @@ from tests.cloud.blink import NAME, UP
 from tests.cloud.test_live_migration import domains, newest_migration, openstack
 from tests.portal import eventually
 
-pytestmark = [pytest.mark.lab, pytest.mark.wire]
+pytestmark = [pytest.mark.lab, pytest.mark.wire, pytest.mark.long]
 
 
 def test_a_server_leaves_its_dead_host_and_runs_once_when_that_is_back(empty_cloud):

@@ -81,6 +81,22 @@ def test_stop_start_and_reboot_happen_to_the_guest(empty_cloud, name):
     eventually(lambda: boots() == 3, within_s=240, what="the third boot")
     portal.openstack("server", "reboot", "--soft", "--wait", name)
     eventually(lambda: boots() == 4, within_s=240, what="the fourth boot")
+    told = accounted(portal, name)
+    assert told.keys() == {"create", "stop", "start", "reboot"}
+    assert all(part >= 0.95 for part in told.values()), told
+
+
+def accounted(portal, name: str) -> dict[str, float]:
+    """By action, the least part of its time that its timeline explains."""
+    compute = portal.connection().compute
+    path = f"/servers/{compute.find_server(name).id}/os-instance-actions"
+    found: dict[str, float] = {}
+    for action in compute.get(path).json()["instanceActions"]:
+        answer = compute.get(f"{path}/{action['request_id']}/cloudportal:timeline").json()
+        line = answer["timeline"]
+        assert line["finish_time"], line
+        found[line["action"]] = min(line["accounted"], found.get(line["action"], 1.0))
+    return found
 
 
 def test_an_image_that_is_too_large_for_the_flavor_is_refused_in_words(empty_cloud, name):

@@ -102,6 +102,7 @@ def test_a_guest_whose_process_dies_is_known_to_be_off_at_once(empty_cloud, vict
     assert hosts.show(empty_cloud, server).status == "SHUTOFF"
 
 
+@pytest.mark.long
 def test_a_host_that_lost_its_power_is_down_in_seconds_and_its_servers_run_when_it_is_back(
     empty_cloud, victim, server
 ):

@@ -23,7 +23,7 @@ def small_flavor(cloud):
     admin.compute.revert_quota_set(project.id)
 
 
-@pytest.mark.parametrize("count", [9, pytest.param(MOST, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [6, pytest.param(MOST, marks=pytest.mark.long)])
 def test_many_at_once_become_active_and_no_host_is_over_its_claim(empty_cloud, small_flavor, count):
     portal = empty_cloud.portal
     demo = portal.connection()

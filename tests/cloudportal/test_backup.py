@@ -110,7 +110,13 @@ class Site:
         return f"postgres://{OWNER}@/{cluster.folder}/{name}"
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+ON_BOTH = pytest.mark.parametrize("site", ["sqlite", "postgresql"], indirect=True)
+ON_SQLITE_FIRST = pytest.mark.parametrize(
+    "site", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
+
+
+@pytest.fixture(scope="module")
 def original(request):
     with contextlib.ExitStack() as stack:
         var = stack.enter_context(state_folder())
@@ -139,6 +145,7 @@ def look(env):
     return json.loads(run(env, LOOK).splitlines()[-1])
 
 
+@ON_BOTH
 def test_what_was_is_again_and_unfinished_work_does_no_harm(site):
     var, env, file = site.var, site.env, site.file
     before = look(env)
@@ -180,6 +187,7 @@ def test_what_was_is_again_and_unfinished_work_does_no_harm(site):
     assert "made" not in manage(env, "setup", "--no-hypervisor").stdout
 
 
+@ON_SQLITE_FIRST
 def test_a_database_that_holds_something_is_not_replaced_unasked(site):
     env, file = site.env, site.file
     run(env, AFTERWARDS)
@@ -196,6 +204,7 @@ def look_names(env):
     return run(env, program)
 
 
+@ON_SQLITE_FIRST
 def test_nothing_is_restored_under_a_running_portal(site):
     env, file = site.env, site.file
     hold = (
@@ -220,6 +229,7 @@ def test_nothing_is_restored_under_a_running_portal(site):
     assert "Stop the portal first, on all machines" in done.stderr
 
 
+@ON_SQLITE_FIRST
 def test_a_new_machine_needs_nothing_but_the_backup(site):
     shutil.rmtree(site.var)
     env = (
@@ -237,6 +247,7 @@ def test_a_new_machine_needs_nothing_but_the_backup(site):
     assert stat.S_IMODE(site.var.stat().st_mode) == 0o700
 
 
+@ON_SQLITE_FIRST
 def test_a_backup_that_cannot_be_loaded_changes_nothing(site):
     env, file = site.env, site.file
     file = shutil.copy(file, site.var.parent)

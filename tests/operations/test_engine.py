@@ -98,16 +98,18 @@ def test_retries_end_and_then_the_work_is_undone(world):
     assert world.things == []
 
 
-def test_waiting_counts_as_no_try_and_leaves_no_record(world, kind):
-    world.trouble("do b", Wait("not yet", seconds=60))
+def test_waiting_counts_as_no_try_and_is_one_record_however_long_it_takes(world, kind):
+    world.trouble("do b", *(Wait(f"not yet {n}", seconds=60) for n in range(3)))
     operation = start(kind)
 
-    run(operation)
+    for _ in range(3):
+        run(operation)
+        assert operation.attempt == 0
+        assert operation.cursor == 1
+        assert operation.wake_at > timezone.now() + timedelta(seconds=50)
 
-    assert operation.attempt == 0
-    assert operation.cursor == 1
-    assert operation.wake_at > timezone.now() + timedelta(seconds=50)
-    assert not StepRecord.objects.filter(operation=operation, step="b").exists()
+    waits = StepRecord.objects.filter(operation=operation, step="b")
+    assert [(wait.result, wait.message) for wait in waits] == [("Wait", "not yet 2")]
     run(operation)
     assert operation.state == OperationState.DONE
 

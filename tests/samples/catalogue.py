@@ -93,6 +93,12 @@ SAMPLES = [
         "GET servers/{server_id}/os-instance-actions/{request_id}",
         "2.1 2.51 2.58 2.62 2.84",
     ),
+    Sample(
+        "instance-actions",
+        "timeline",
+        "GET servers/{server_id}/os-instance-actions/{request_id}/cloudportal:timeline",
+        "2.1",
+    ),
     Sample("flavors", "list", "GET flavors", "2.1 2.55"),
     Sample("flavors", "detail", "GET flavors/detail", "2.1 2.55 2.61 2.75 2.102"),
     Sample("flavors", "show", "GET flavors/{flavor_id}", "2.1 2.55 2.61 2.75 2.102"),

@@ -367,7 +367,8 @@ def test_list_shows_what_is_asked_for(client_for, network, member, query, names)
     client = client_for(member)
     fixed = {"fixed_ips": [{"ip_address": "10.5.0.77"}], "mac_address": "fa:16:3e:00:00:77"}
     post(client, "ports", {"network_id": str(network.pk), "name": "a", **fixed})
-    post(client, "ports", {"network_id": str(network.pk), "name": "b"})
+    beside = {"fixed_ips": [{"ip_address": "10.5.0.79"}], "mac_address": "fa:16:3e:00:00:79"}
+    post(client, "ports", {"network_id": str(network.pk), "name": "b", **beside})
     make_port(network, actor_with("member", "p2"), name="foreign")
 
     response = client.get(f"{V2}/ports?{query}")
