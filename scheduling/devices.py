@@ -67,7 +67,8 @@ def keep_devices(allocation: Allocation, spec: RequestSpec) -> None:
 
 def has_devices_for(allocation: Allocation, request: str) -> bool:
     """Whether it holds devices for just this request."""
-    return PciClaim.objects.filter(allocation=allocation, request=request).exists()
+    held = PciClaim.objects.filter(allocation=allocation, request=request)
+    return bool(request) and held.exists()
 
 
 def devices_on_hosts(requests: Mapping[UUID, str]) -> dict[tuple[UUID, int], tuple[str, ...]]:

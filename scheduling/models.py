@@ -85,6 +85,8 @@ class PciClaim(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["hypervisor", "address"], name="pci_device_once"),
         ]
+        verbose_name = "PCI claim"
+        verbose_name_plural = "PCI claims"
 
     def __str__(self) -> str:
         return f"{self.address} of {self.hypervisor}"
