@@ -41,19 +41,29 @@ def fit_devices(hypervisor_id: int, spec: RequestSpec) -> tuple[str, ...] | None
 
 
 def hold_devices(allocation: Allocation, request: str, addresses: Sequence[str]) -> None:
-    """Let the server have these for its request; one that is another's already stays that one's."""
+    """Let the server have these for its request.
+
+    Raises:
+        IntegrityError: one is another's, so whoever chose it did not hold the host's row.
+    """
     PciClaim.objects.bulk_create(
-        [
-            PciClaim(
-                allocation=allocation,
-                hypervisor_id=allocation.hypervisor_id,
-                address=address,
-                request=request,
-            )
-            for address in addresses
-        ],
-        ignore_conflicts=True,
+        PciClaim(
+            allocation=allocation,
+            hypervisor_id=allocation.hypervisor_id,
+            address=address,
+            request=request,
+        )
+        for address in addresses
     )
+
+
+def unclaimed(hypervisor_id: int, addresses: Sequence[str]) -> tuple[str, ...]:
+    """Those of the host's devices that no server holds."""
+    if not addresses:
+        return ()
+    rows = PciClaim.objects.filter(hypervisor_id=hypervisor_id, address__in=addresses)
+    held = set(rows.values_list("address", flat=True))
+    return tuple(each for each in addresses if each not in held)
 
 
 def keep_devices(allocation: Allocation, spec: RequestSpec) -> None:

@@ -15,7 +15,7 @@ from hypervisors.models import Hypervisor
 from hypervisors.numa import NumaPlacement
 from scheduling.cells import fit_cells, lock_cells
 from scheduling.choose import Candidate, Choice, choose_hosts
-from scheduling.devices import fit_devices, hold_devices
+from scheduling.devices import fit_devices, hold_devices, unclaimed
 from scheduling.errors import NoValidHost
 from scheduling.groups import with_group
 from scheduling.models import Allocation, Decision
@@ -149,7 +149,9 @@ def hold_server(
             },
         )
         if is_new:
-            hold_devices(allocation, spec.pci, pci or fit_devices(hypervisor_id, spec) or ())
+            # What its guest says it has may be another's by now, and stays so.
+            devices = unclaimed(hypervisor_id, pci) if pci else fit_devices(hypervisor_id, spec)
+            hold_devices(allocation, spec.pci, devices or ())
             take(hypervisor_id, vcpus=spec.vcpus, ram_mib=spec.ram_mib, disk_gib=spec.disk_gib)
     return is_new
 
