@@ -46,7 +46,7 @@ def hold_devices(allocation: Allocation, request: str, addresses: Sequence[str])
     Raises:
         IntegrityError: one is another's, so whoever chose it did not hold the host's row.
     """
-    PciClaim.objects.bulk_create(
+    claims = [
         PciClaim(
             allocation=allocation,
             hypervisor_id=allocation.hypervisor_id,
@@ -54,7 +54,8 @@ def hold_devices(allocation: Allocation, request: str, addresses: Sequence[str])
             request=request,
         )
         for address in addresses
-    )
+    ]
+    PciClaim.objects.bulk_create(claims)
 
 
 def unclaimed(hypervisor_id: int, addresses: Sequence[str]) -> tuple[str, ...]:
