@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -86,6 +88,9 @@ def test_limits_are_those_of_the_flavor_before_and_after_a_resize(empty_cloud, f
         what="it has written quickly",
     )
 
+    with attached(cloud, server) as device:
+        assert in_force(cloud, host, server, device)["read_iops_sec"] == "5000"
+
     virsh(cloud, host, "blkdeviotune", server, "vda", "--write-bytes-sec", "9", "--config")
     eventually(lambda: findings(cloud) != 0, within_s=60, what="the hand's limit is found")
     assert portal.managed("integrity", "--repair").returncode == 0
@@ -106,9 +111,31 @@ def virsh(cloud: Cloud, host: str, verb: str, server: str, *words: str) -> str:
     return cloud.lab.run(*run).strip()
 
 
-def in_force(cloud: Cloud, host: str, server: str) -> dict[str, str]:
+@contextlib.contextmanager
+def attached(cloud: Cloud, server: str) -> Iterator[str]:
+    """Which of its disks a volume is that the running server is given; then it is taken away."""
+    portal, name = cloud.portal, f"limited-{uuid.uuid4().hex[:6]}"
+    portal.openstack("volume", "create", "--size", "1", name)
+
+    def becomes(status: str) -> Any:
+        def look() -> Any:
+            found = portal.openstack_json("volume", "show", name)
+            return found if found["status"] == status else None
+
+        return eventually(look, within_s=60, what=f"the volume is {status}")
+
+    becomes("available")
+    portal.openstack("server", "add", "volume", server, name)
+    yield becomes("in-use")["attachments"][0]["device"].removeprefix("/dev/")
+    portal.openstack("server", "remove", "volume", server, name)
+    becomes("available")
+    portal.openstack("volume", "delete", name)
+    eventually(lambda: name not in portal.openstack("volume", "list"), what="the volume is gone")
+
+
+def in_force(cloud: Cloud, host: str, server: str, device: str = "vda") -> dict[str, str]:
     """What the host's libvirt says of the running guest's disk."""
-    text = virsh(cloud, host, "blkdeviotune", server, "vda", "--live")
+    text = virsh(cloud, host, "blkdeviotune", server, device, "--live")
     lines = (line.partition(":") for line in text.splitlines())
     return {name.strip(): value.strip() for name, _, value in lines}
 
