@@ -10,6 +10,13 @@ import libvirt
 
 # What the processor reaches other devices through; it is no device to give away.
 _BRIDGE = 0x06
+# A libvirt built without them, or whose daemon for them is not there. A connection that was lost
+# says the same.
+_WITHOUT_DEVICES = (
+    libvirt.VIR_ERR_NO_SUPPORT,
+    libvirt.VIR_ERR_NO_CONNECT,
+    libvirt.VIR_ERR_SYSTEM_ERROR,
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ def pci_devices(raw: Any) -> tuple[PciDevice, ...]:
     try:
         listed = raw.listAllDevices(libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_PCI_DEV)
     except libvirt.libvirtError as error:
-        if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
+        if error.get_error_code() in _WITHOUT_DEVICES and raw.isAlive():
             return ()
         raise
     before = _told.get(raw, {})

@@ -1,7 +1,7 @@
 """Has the host free PCI devices for all that the flavor asks for?
 
-As with NUMA cells the database cannot tell: only a server that asks for devices makes this look
-at hosts one by one, and only at those that have some.
+As with NUMA cells the database cannot tell: the hosts that are ready are looked at one by one, but
+only for a server that asks for devices.
 """
 
 from __future__ import annotations

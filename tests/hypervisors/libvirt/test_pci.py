@@ -38,8 +38,11 @@ class Device:
 class Connection:
     """A host that has just these devices, or cannot tell."""
 
-    def __init__(self, *devices: Device, error: int = 0) -> None:
-        self.devices, self.error = devices, error
+    def __init__(self, *devices: Device, error: int = 0, is_alive: bool = True) -> None:
+        self.devices, self.error, self.is_alive = devices, error, is_alive
+
+    def isAlive(self) -> bool:  # noqa: N802 - libvirt's name
+        return self.is_alive
 
     def listAllDevices(self, flags: int) -> tuple[Device, ...]:  # noqa: N802 - libvirt's name
         assert flags == libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_PCI_DEV
@@ -86,12 +89,19 @@ def test_a_device_is_described_once_a_connection_for_as_long_as_it_is_there():
     assert gpu.asked == 2
 
 
-def test_a_libvirt_that_sees_no_devices_has_none():
-    assert pci_devices(Connection(error=libvirt.VIR_ERR_NO_SUPPORT)) == ()
+@pytest.mark.parametrize("error", [libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_SYSTEM_ERROR])
+def test_a_libvirt_that_sees_no_devices_has_none(error):
+    assert pci_devices(Connection(error=error)) == ()
 
 
-@pytest.mark.parametrize("failing", [{"error": libvirt.VIR_ERR_SYSTEM_ERROR}])
-def test_another_error_is_one(failing):
+@pytest.mark.parametrize(
+    "failing",
+    [
+        {"error": libvirt.VIR_ERR_SYSTEM_ERROR, "is_alive": False},
+        {"error": libvirt.VIR_ERR_INTERNAL_ERROR},
+    ],
+)
+def test_a_lost_connection_or_another_error_is_one(failing):
     with pytest.raises(libvirt.libvirtError):
         pci_devices(Connection(**failing))
 
