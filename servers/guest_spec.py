@@ -28,6 +28,7 @@ from networks import wiring
 from networks.wiring import WiredPort
 from scheduling.cells import placement_on
 from scheduling.devices import devices_on_hosts
+from scheduling.filters.pci_fit import counts_of
 from servers.config_drive import GuestFacts
 from servers.guest_record import disk_records, guest_records, numa_text, placement_in
 from servers.models import Server
@@ -105,8 +106,8 @@ def guest_spec(
     if numa is None and server.request_spec.get("numa"):
         raise HostCannot("The server holds no NUMA cells of the host.", detail=f"{server.pk}")
     pci = record.pci if record else host_devices(server, host)
-    if not pci and server.request_spec.get("pci"):
-        raise HostCannot("The server holds no PCI devices of the host.", detail=f"{server.pk}")
+    if len(pci) < sum(counts_of(server.request_spec.get("pci", "")).values()):
+        raise HostCannot("The server holds too few PCI devices.", detail=f"{server.pk}: {pci}")
     record = record or guest_records([server])[server.pk]
     features = guest_features(server.flavor["extra_specs"], server.image_properties)
     platform = platform_of(host, features, wish)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from cloudportal.errors import Conflict, Invalid
 from flavors.models import Flavor
 from hypervisors.connections import connected
+from hypervisors.errors import HostCannot
 from hypervisors.models import HostState, Hypervisor
 from identity.bootstrap import ensure_domain_and_roles
 from identity.models import Project, User
@@ -18,6 +19,7 @@ from operations.models import UNFINISHED, Operation, OperationState
 from scheduling.models import Allocation, PciAlias, PciClaim
 from servers.delete import delete_server
 from servers.evacuation import Evacuation, evacuate_server
+from servers.guest_spec import guest_spec
 from servers.live_migration import LiveMove, live_migrate_server
 from servers.models import Server
 from servers.power import suspend_server
@@ -242,6 +244,13 @@ def test_a_database_that_was_lost_gets_the_claim_back_from_the_guest(
     restore(found, now=timezone.now())
 
     assert held(Server.objects.select_related("hypervisor").get()) == before == (TWO,)
+
+
+def test_a_server_that_holds_too_few_devices_is_not_started_with_them(server):
+    PciClaim.objects.all().delete()
+
+    with pytest.raises(HostCannot, match="holds too few PCI devices"):
+        guest_spec(server, server.hypervisor, disks=(), wired=())
 
 
 def test_what_a_guest_was_given_stays_in_its_record(hosts, server):
