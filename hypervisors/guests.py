@@ -317,8 +317,8 @@ def guest_info(hypervisor: Hypervisor, server_id: UUID) -> GuestInfo | None:
 def refresh_metadata(hypervisor: Hypervisor, server_id: UUID, metadata: GuestMetadata) -> None:
     """Put this in place of the guest's metadata; the guest notices nothing.
 
-    Where the guest's disks and NUMA nodes lie is known best by who made them: it stays as it is
-    written there.
+    Where the guest's disks, NUMA nodes and devices are is known best by who made them: it stays as
+    it is written there.
 
     Raises:
         GuestNotFound: the host does not have it.
@@ -326,7 +326,9 @@ def refresh_metadata(hypervisor: Hypervisor, server_id: UUID, metadata: GuestMet
     with _connected_to_guest(hypervisor) as host:
         known = _metadata_on(host, server_id)
         if known is not None and known.disks:
-            metadata = dataclasses.replace(metadata, disks=known.disks, numa=known.numa)
+            metadata = dataclasses.replace(
+                metadata, disks=known.disks, numa=known.numa, pci=known.pci
+            )
         if metadata != known:
             host.write_metadata(server_id, metadata)
 

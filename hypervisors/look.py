@@ -168,6 +168,7 @@ def record_inventory(hypervisor: Hypervisor, found: HostInventory, now: datetime
                 "threads": found.threads,
             },
             "cells": [cell.to_json() for cell in found.cells],
+            "pci_devices": [device.to_json() for device in found.pci_devices],
         },
     )
 

@@ -33,12 +33,22 @@ _HAS_NODES = (
     "It has NUMA nodes, and would keep this host's processors and memory while it runs: stop it, "
     "and it is moved while it is off."
 )
+_HAS_DEVICES = (
+    "It has PCI devices of this host, which cannot go along while it runs: stop it, and it is "
+    "moved while it is off."
+)
 _HAS_TPM = (
     "It has a TPM, whose content is on this host and goes along with a live migration only: start "
     "it, and it is moved while it runs."
 )
 _STAYS_OFF = "It is off, and the plan leaves servers that are off."
 _IS_BOUND = "Its disks are logical volumes of this host, and stay: shelve it."
+# What a server asked for that keeps it from going by a way.
+_BOUND = (
+    (Way.LIVE, "numa", _HAS_NODES),
+    (Way.LIVE, "pci", _HAS_DEVICES),
+    (Way.COLD, "tpm", _HAS_TPM),
+)
 
 
 @dataclass(frozen=True)
@@ -82,15 +92,9 @@ def _obstacle(server: Server, way: Way, volumes: Collection[UUID], blocks: Colle
         return f"It has volumes, which lie on this host: detach them first ({names})."
     if has_bound_disks(server, blocks):
         return _IS_BOUND
-    reasons = {
-        (Way.LIVE, "numa"): _HAS_NODES,
-        (Way.COLD, "tpm"): _HAS_TPM,
-    }
-    found = [
-        why for (by, key), why in reasons.items() if by == way and server.request_spec.get(key)
-    ]
-    if found:
-        return found[0]
+    for bound, asked, words in _BOUND:
+        if way == bound and server.request_spec.get(asked):
+            return words
     return _STAYS_OFF if way == Way.NONE else ""
 
 

@@ -31,13 +31,15 @@ class HostAggregate:
 class Booking:
     """What is thought of as taken of a host, beside what is claimed there.
 
-    `numa` are the placements on its cells, as an allocation keeps them.
+    `numa` are the placements on its cells, as an allocation keeps them; `pci` the addresses of its
+    devices.
     """
 
     vcpus: int = 0
     ram_mib: int = 0
     disk_gib: int = 0
     numa: tuple[dict[str, Any], ...] = ()
+    pci: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class RequestSpec:
     the name of the storage pool for the disks; "" is the host's default one. `kept_in` is the store
     that they are in already, which takes no more room of who has it, too.
 
-    `numa` is what is asked of the host's cells, as JSON (`hypervisors.numa.NumaRequest`).
+    `numa` is what is asked of the host's cells, as JSON (`hypervisors.numa.NumaRequest`), `pci` the
+    devices of it, by alias: `gpu:2,nic:1`, "" none.
 
     `group`, `aggregates`, and what the server's networks ask are looked up at every placement and
     not kept: they come and go. `booked` is asked by plans: what each host (by its key) is to have
@@ -89,6 +92,7 @@ class RequestSpec:
     extra_specs: dict[str, str] = field(default_factory=dict)
     image_properties: dict[str, str] = field(default_factory=dict)
     numa: dict[str, Any] = field(default_factory=dict)
+    pci: str = ""
     group: GroupNeeds | None = None
     aggregates: tuple[HostAggregate, ...] = ()
     physical_networks: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from operations.enqueue import enqueue, supersede
 from operations.models import UNFINISHED, Operation
 from servers.action_log import record_action
 from servers.attached_volumes import refuse_if_attached, refuse_volume_backed
-from servers.errors import InvalidState, ServerAdopted, ServerLocked, TpmStays
+from servers.errors import DevicesInUse, InvalidState, ServerAdopted, ServerLocked, TpmStays
 from servers.legal import LEGAL, Rule
 from servers.models import Server
 
@@ -47,6 +47,7 @@ def begin_action(
         VolumesAttached: its volumes cannot go with it.
         VolumeBacked: it runs from a volume.
         TpmStays: it has a TPM, which cannot go with it.
+        DevicesInUse: it has devices of its host, which cannot be suspended.
         ServerLocked: it is locked, and the actor is no administrator.
         Forbidden: the actor may not.
     """
@@ -64,6 +65,10 @@ def begin_action(
             refuse_if_attached(server)
         if name in _PARTS_FROM_TPM and server.request_spec.get("tpm"):
             raise TpmStays.of(name, server.pk)
+        if name == "suspend" and server.request_spec.get("pci"):
+            raise DevicesInUse(
+                "The server has PCI devices of its host, whose state cannot be kept on a disk."
+            )
         if name in _NEEDS_OWN_ROOT:
             refuse_volume_backed(server)
         at_work = Operation.objects.filter(subject=server.pk, state__in=UNFINISHED)

@@ -162,6 +162,10 @@ class DisksBound(Conflict):
     """The server's disks are block devices of its host, which neither grow nor go elsewhere."""
 
 
+class DevicesInUse(Conflict):
+    """The server has PCI devices of its host, with which this cannot be done."""
+
+
 class DeviceTaken(Conflict):
     """Another disk of the server has that name."""
 

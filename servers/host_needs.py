@@ -54,7 +54,7 @@ def guest_needs(
         GuestPropertyRefused: something that cannot be honoured.
     """
     features = guest_features(extra_specs, image_properties)
-    return {"secure_boot": features.secure_boot, "tpm": features.tpm}
+    return {"secure_boot": features.secure_boot, "tpm": features.tpm, "pci": features.pci}
 
 
 def image_needs(image_properties: Mapping[str, str]) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def live_migrate_server(*, server: Server, move: LiveMove, actor: Actor, now: da
 
     Raises:
         InvalidServerRequest: there is no such host, or one to check first cannot take it; or the
-            server has NUMA nodes.
+            server has NUMA nodes or PCI devices.
         InvalidState: the server does not run, or a task is under way.
         VolumesAttached: it has volumes, which are on its host alone.
         DisksBound: its disks are block devices of its host.
@@ -88,7 +88,7 @@ def live_migrate_server(*, server: Server, move: LiveMove, actor: Actor, now: da
     check_legal(server, ACTION, actor)
     if move.host and not Hypervisor.objects.filter(name=move.host).exists():
         raise InvalidServerRequest(f"Compute host {move.host} could not be found.")
-    _refuse_nodes(server)
+    _refuse_bound(server)
     refuse_bound_disks(server, server.hypervisor)
     if move.checks_first:
         _check(server, move)
@@ -120,13 +120,18 @@ def live_migrate_server(*, server: Server, move: LiveMove, actor: Actor, now: da
         refuse_if_attached(server)
 
 
-def _refuse_nodes(server: Server) -> None:
-    """A running guest would keep the first host's cells and CPUs on the second one."""
+def _refuse_bound(server: Server) -> None:
+    """A running guest would keep the first host's cells, CPUs and devices on the second one."""
     if server.request_spec.get("numa"):
         raise InvalidServerRequest(
             "Migration pre-check error: Instance has an associated NUMA topology. Instance NUMA "
             "topologies, including related attributes such as CPU pinning, huge page and emulator "
             "thread pinning information, are not currently recalculated on live migration."
+        )
+    if server.request_spec.get("pci"):
+        raise InvalidServerRequest(
+            "Migration pre-check error: Instance has PCI devices of its host, which cannot go "
+            "along while it runs."
         )
 
 

@@ -120,6 +120,7 @@ def restore(
             spec=spec,
             now=now,
             numa=cells,
+            pci=found.metadata.pci,
         )
         amounts = {
             "instances": 1, "cores": server.flavor["vcpus"], "ram": server.flavor["ram_mib"]

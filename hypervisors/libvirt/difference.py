@@ -25,6 +25,7 @@ _IDENTITY = {
     "input": (".", ("type", "bus")),
     "channel": ("target", ("name",)),
     "timer": (".", ("name",)),
+    "hostdev": ("source/address", ("domain", "bus", "slot", "function")),
     "entry": (".", ("name",)),
     "feature": (".", ("name",)),
     "vcpupin": (".", ("vcpu",)),
@@ -122,8 +123,10 @@ def _children(
 ) -> Iterator[tuple[ET.Element, ET.Element | None]]:
     """The children that count, each with the wanted one that it answers to."""
     if wanted is None:
-        # Where a device stands on its bus says nothing to a reader.
-        yield from ((child, None) for child in element if child.tag not in ("address", "alias"))
+        # Where a device stands on the guest's bus says nothing to a reader; which one of the host's
+        # it is does.
+        dropped = {"alias"} if element.tag == "source" else {"address", "alias"}
+        yield from ((child, None) for child in element if child.tag not in dropped)
         return
     left = list(element)
     for like in wanted:

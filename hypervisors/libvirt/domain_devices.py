@@ -6,6 +6,7 @@ from itertools import count
 from xml.etree import ElementTree as ET
 
 from hypervisors.libvirt.features import Bandwidth
+from hypervisors.libvirt.pci import host_device_element
 from hypervisors.libvirt.properties import InvalidProperty
 from hypervisors.libvirt.spec import DiskSpec, GuestSpec, InterfaceSpec, IoLimits
 
@@ -27,6 +28,7 @@ def devices_element(spec: GuestSpec) -> ET.Element:
         devices.append(interface_element(spec, interface))
     _add_serial(devices, spec)
     _add_display(devices, spec)
+    _add_host_devices(devices, spec)
     _add_small(devices, spec)
     return devices
 
@@ -238,6 +240,10 @@ def _add_small(devices: ET.Element, spec: GuestSpec) -> None:
         _add_rng(devices, spec)
     balloon = ET.SubElement(devices, "memballoon", {"model": "virtio"})
     ET.SubElement(balloon, "stats", {"period": str(BALLOON_PERIOD_S)})
+
+
+def _add_host_devices(devices: ET.Element, spec: GuestSpec) -> None:
+    devices.extend(host_device_element(address) for address in spec.pci)
 
 
 def _add_rng(devices: ET.Element, spec: GuestSpec) -> None:

@@ -78,6 +78,8 @@ class GuestFeatures:
     disk_total_iops: int | None = None
     vif_inbound: Bandwidth | None = None
     vif_outbound: Bandwidth | None = None
+    # Devices of the host by the names that administrators gave them, `gpu:2,nic:1`.
+    pci: str = ""
 
     @property
     def tpm(self) -> str:

@@ -13,6 +13,7 @@ from hypervisors.libvirt.errors import DriverError
 from hypervisors.libvirt.firmware import offers_secure_boot, offers_uefi, tpms_offered
 from hypervisors.libvirt.guest import POWER_STATES
 from hypervisors.libvirt.numa import host_cells
+from hypervisors.libvirt.pci import pci_devices
 from hypervisors.libvirt.spec import (
     DiskUsage,
     DomainType,
@@ -93,6 +94,7 @@ def inventory(raw: Any) -> HostInventory:
         cores=cores,
         threads=threads,
         cells=host_cells(capabilities),
+        pci_devices=pci_devices(raw),
     )
 
 

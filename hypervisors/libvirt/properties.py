@@ -10,6 +10,8 @@ from hypervisors.libvirt.numa_request import is_read_here
 
 EXTRA_SPEC = "extra spec"
 IMAGE_PROPERTY = "image property"
+# So many of one kind has no guest room for.
+_MOST_DEVICES = 32
 
 
 class InvalidProperty(ValueError):
@@ -65,6 +67,19 @@ def _cpu_quota(text: str) -> int:
     if 0 <= quota < 1000:
         raise ValueError("must be at least 1000, or negative for no limit")
     return max(quota, -1)
+
+
+def _aliases(text: str) -> str:
+    """Names of devices with how many of each, `gpu:2,nic:1`, each name once."""
+    counts: dict[str, int] = {}
+    for wish in text.split(","):
+        name, colon, count = wish.strip().rpartition(":")
+        if not (name and colon and count.isascii() and count.isdigit()):
+            raise ValueError("must be names with how many, such as gpu:1,nic:2")
+        counts[name] = counts.get(name, 0) + int(count)
+    if not all(0 < count <= _MOST_DEVICES for count in counts.values()):
+        raise ValueError(f"must be from 1 to {_MOST_DEVICES} of each")
+    return ",".join(f"{name}:{count}" for name, count in counts.items())
 
 
 _WATCHDOG = _one_of("disabled", "none", "pause", "poweroff", "reset")
@@ -133,6 +148,7 @@ _FLAVOR: dict[str, tuple[str, Parser]] = {
     "hw_rng:rate_bytes": ("rng_rate_bytes", _AMOUNT),
     "hw_rng:rate_period": ("rng_rate_period_ms", _whole(1, 2**31 - 1)),
     "hw_video:ram_max_mb": ("video_ram_max_mib", _AMOUNT),
+    "pci_passthrough:alias": ("pci", _aliases),
     "quota:cpu_shares": ("cpu_shares", _SHARES),
     "quota:cpu_period": ("cpu_period_us", _whole(1000, 1000000)),
     "quota:cpu_quota": ("cpu_quota_us", _cpu_quota),

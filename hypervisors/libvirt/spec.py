@@ -8,6 +8,7 @@ from uuid import UUID
 
 from hypervisors.libvirt.features import GuestFeatures
 from hypervisors.libvirt.numa import HostCell, NumaPlacement
+from hypervisors.libvirt.pci import PciDevice
 
 DomainType = Literal["kvm", "qemu"]
 # "rescue" comes before the disks of the server that is rescued, "rescuer" behind them.
@@ -296,6 +297,8 @@ class GuestMetadata:
     options: str = "{}"
     # Where its nodes are on the host, as JSON; None where it asks for none.
     numa: str | None = None
+    # The addresses of the host's PCI devices that are its own.
+    pci: tuple[str, ...] = ()
     updated_at: datetime | None = None
     launched_at: datetime | None = None
     # The guest's own name, where it was there before its server.
@@ -321,6 +324,7 @@ class GuestSpec:
     interfaces: tuple[InterfaceSpec, ...] = ()
     console_log_path: str | None = None
     numa: NumaPlacement | None = None
+    pci: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -431,6 +435,7 @@ class HostInventory:
     cores: int = 1
     threads: int = 1
     cells: tuple[HostCell, ...] = ()
+    pci_devices: tuple[PciDevice, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,9 @@ def _metadata(server: Server, domain: DomainSeen, pool: str, view: HostView) -> 
     disks = domain.metadata.disks if domain.metadata else ()
     kept = disks or disk_records(server, disks_of(server, view.facts.places(pool)))
     cells = domain.metadata.numa if domain.metadata else wanted.numa
-    difference = difference_of_metadata(dataclasses.replace(wanted, disks=kept, numa=cells), domain)
+    devices = domain.metadata.pci if domain.metadata else wanted.pci
+    wanted = dataclasses.replace(wanted, disks=kept, numa=cells, pci=devices)
+    difference = difference_of_metadata(wanted, domain)
     return Found(
         kind=FindingKind.METADATA_CHANGED,
         about=str(server.pk),

@@ -110,6 +110,17 @@ def test_a_server_with_nodes_is_in_the_way_while_it_runs(site):
     assert "It has NUMA nodes" in item.reason
 
 
+def test_a_server_with_devices_of_the_host_is_in_the_way_while_it_runs(site):
+    asked = {**site.servers[0].request_spec, "pci": "gpu:1"}
+    Server.objects.filter(pk=site.servers[0].pk).update(request_spec=asked)
+
+    site.plan()
+
+    item = site.item(site.servers[0])
+    assert (item.way, item.state, item.destination) == (Way.NONE, ItemState.BLOCKED, "")
+    assert "It has PCI devices" in item.reason
+
+
 def test_a_server_with_a_tpm_is_in_the_way_while_it_is_off(site, switched_off):
     asked = {**site.servers[0].request_spec, "tpm": "tpm-crb:2.0"}
     Server.objects.filter(pk=site.servers[0].pk).update(request_spec=asked)

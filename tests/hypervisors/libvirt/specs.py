@@ -127,6 +127,11 @@ def trusted():
     return dataclasses.replace(found, features=features)
 
 
+def passed():
+    """With two devices of its host."""
+    return dataclasses.replace(linux(), name="cp-passed", pci=("0000:81:00.0", "0000:3b:02.5"))
+
+
 def pinned():
     """Two nodes, each vCPU with a CPU of its own, and memory in huge pages."""
     request = NumaRequest((NumaNode((0, 1), 512), NumaNode((2, 3), 1024)), "large", True)

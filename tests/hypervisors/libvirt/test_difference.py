@@ -20,7 +20,7 @@ def kept(name):
     return (DATA / f"domain_{name}_kept.xml").read_text()
 
 
-@pytest.mark.parametrize("name", ["linux", "windows", "secure", "pinned", "floating"])
+@pytest.mark.parametrize("name", ["linux", "windows", "secure", "pinned", "floating", "passed"])
 def test_what_libvirt_adds_is_no_difference(name):
     assert definition_difference(wanted(name), kept(name)) == ""
 
@@ -81,6 +81,12 @@ def test_what_depends_on_the_host_or_is_a_label_is_not_compared(old, new):
         ("windows", "<bandwidth>", "<bandwidth><inbound average='9'/>", '<inbound average="9" />'),
         ("windows", "<outbound ", "<outbound peak='9' ", 'peak="9"'),
         ("secure", "</devices>", "<tpm model='tpm-tis'/></devices>", '<tpm model="tpm-tis" />'),
+        (
+            "passed",
+            "bus='0x81' slot='0x00' function='0x0'",
+            "bus='0x82' slot='0x00' function='0x0'",
+            '+        <address bus="0x82"',
+        ),
         ("secure", "<smm state='on'/>", "", '<smm state="on" />'),
         ("floating", "<cputune>", "<cputune><quota>5000</quota>", "<quota>5000</quota>"),
     ],

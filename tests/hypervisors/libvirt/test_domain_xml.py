@@ -15,7 +15,9 @@ from tests.hypervisors.libvirt.specs import at
 DATA = Path(__file__).parent / "data"
 
 
-@pytest.mark.parametrize("name", ["linux", "windows", "secure", "trusted", "pinned", "floating"])
+@pytest.mark.parametrize(
+    "name", ["linux", "windows", "secure", "trusted", "pinned", "floating", "passed"]
+)
 def test_domain_is_as_in_its_file(name):
     file = DATA / f"domain_{name}.xml"
 

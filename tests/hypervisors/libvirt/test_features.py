@@ -82,6 +82,11 @@ def test_wish_is_honoured(specs, properties, name, value):
         ({"quota:disk_read_bytes_sec": "1" + "0" * 16}, {}, "quota:disk_read_bytes_sec"),
         ({"quota:vif_outbound_average": "4194304"}, {}, "quota:vif_outbound_average"),
         ({"quota:vif_inbound_peak": "10"}, {}, "quota:vif_inbound_peak"),
+        ({"pci_passthrough:alias": "gpu"}, {}, "pci_passthrough:alias"),
+        ({"pci_passthrough:alias": "gpu:0"}, {}, "pci_passthrough:alias"),
+        ({"pci_passthrough:alias": "gpu:20,gpu:20"}, {}, "pci_passthrough:alias"),
+        ({"pci_passthrough:alias": "gpu:1,"}, {}, "pci_passthrough:alias"),
+        ({"pci_passthrough:other": "gpu:1"}, {}, "pci_passthrough:other"),
         ({"accel:device_profile": "gpu"}, {}, "accel:device_profile"),
         ({"hw:cpu_max_cores": "2"}, {"hw_cpu_cores": "4"}, "hw_cpu_cores"),
         (
@@ -96,6 +101,12 @@ def test_bad_or_impossible_wish_is_refused_by_name(specs, properties, key):
         guest_features(specs, properties)
 
     assert caught.value.key == key
+
+
+def test_devices_are_asked_for_by_name_and_number_each_name_once():
+    found = guest_features({"pci_passthrough:alias": "gpu:1, nic:2,gpu:1"}, {})
+
+    assert found.pci == "gpu:2,nic:2"
 
 
 def test_keys_that_do_not_concern_the_guest_pass():
