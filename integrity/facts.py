@@ -107,8 +107,8 @@ class HostFacts:
         return str(self.pools[name].target_path)
 
     def places(self, pool: str) -> Places:
-        """Where the disks are of servers that have them in this pool."""
-        if self.pools[pool].type == "logical":
+        """Where the disks are of servers that have them in this pool; in "" are none of ours."""
+        if pool and self.pools[pool].type == "logical":
             return Places(pool, self.default_pool, is_block=True)
         return Places(pool, pool)
 
@@ -254,7 +254,9 @@ def base_image_of(name: str) -> UUID | None:
 
 
 def places_on(hypervisor: Hypervisor, pool: str) -> Places:
-    """Where the disks are of servers that have them in this pool of a host."""
+    """Where the disks are of servers that have them in this pool of a host, or in none: ""."""
+    if not pool:
+        return Places("", "")
     rows = StoragePool.objects.select_related("hypervisor")
     return places_of(rows.get(hypervisor=hypervisor, name=pool))
 
