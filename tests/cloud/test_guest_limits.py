@@ -14,7 +14,7 @@ from tests.cloud import hosts
 from tests.cloud.conftest import Cloud
 from tests.portal import eventually
 
-pytestmark = [pytest.mark.lab, pytest.mark.wire]
+pytestmark = [pytest.mark.lab, pytest.mark.wire, pytest.mark.long]
 
 ADMIN = "cloudportal-admin"
 NARROW = {

@@ -15,7 +15,7 @@ from tests.cloud.test_live_migration import domains, newest_migration, openstack
 from tests.cloud.test_resize import ADMIN, MARKER, log, says, settles, waits
 from tests.portal import eventually
 
-pytestmark = [pytest.mark.lab, pytest.mark.wire]
+pytestmark = [pytest.mark.lab, pytest.mark.wire, pytest.mark.long]
 
 POOL = "shared"
 FORGET = """
