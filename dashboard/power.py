@@ -115,7 +115,7 @@ def buttons_for(server: Server, actor: Actor) -> list[PowerButton]:
 def _is_possible(action: PowerAction, server: Server) -> bool:
     """A hint for the eye only: the use case decides."""
     if action.name == "delete":
-        return server.task_state != TaskState.DELETING
+        return server.task_state != TaskState.DELETING and not server.adopted_name
     return (
         server.task_state is None
         and server.launched_at is not None

@@ -11,8 +11,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from cloudportal.errors import CloudError, Invalid
@@ -27,8 +28,12 @@ from hypervisors.errors import (
     HypervisorInUse,
 )
 from hypervisors.fence_command import check_words, parse_line, seal_words, words_of
+from hypervisors.guests import GuestFeatures, platform_of
 from hypervisors.look import look_at_host
 from hypervisors.models import Aggregate, CachedImage, Hypervisor, PhysicalNetwork, StoragePool
+from hypervisors.platforms import check_words as check_group_words
+from hypervisors.platforms import wish_of
+from hypervisors.pools import DIRECTORIES, shared_pools
 from hypervisors.register import accepted_lines, remove_hypervisor
 from identity.actors import system_actor
 
@@ -131,13 +136,37 @@ class PhysicalNetworkInline(admin.TabularInline):  # type: ignore[type-arg]  # a
     extra = 0
 
 
+class StoragePoolForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at run time
+    """A pool of a host; which one is the default is the administrator's to say."""
+
+    class Meta:
+        model = StoragePool
+        fields = ("is_default",)
+
+    def clean_is_default(self) -> bool:
+        """Volumes and serial logs lie there, which are one host's."""
+        is_default = bool(self.cleaned_data["is_default"])
+        pool = self.instance
+        is_own = pool.type in DIRECTORIES and pool not in shared_pools(pool.hypervisor)
+        if is_default and not is_own:
+            raise ValidationError("The default pool must be a directory of the host's own.")
+        return is_default
+
+
 class StoragePoolInline(admin.TabularInline):  # type: ignore[type-arg]  # no generic at run time
     """The pools found on a host."""
 
     model = StoragePool
+    form = StoragePoolForm
     extra = 0
-    fields = ("name", "type", "target_path", "is_default", "capacity", "allocation", "available")
-    readonly_fields = ("name", "type", "target_path", "capacity", "allocation", "available")
+    fields = (
+        *("name", "type", "source", "target_path", "is_default"),
+        *("capacity", "allocation", "available"),
+    )
+    readonly_fields = (
+        *("name", "type", "source", "target_path"),
+        *("capacity", "allocation", "available"),
+    )
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Pools are found on the host."""
@@ -179,7 +208,7 @@ class HypervisorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
         *("last_seen_at", "watcher", "fenced_at", "fence_note", "boot_id", "booted_at", "hostname"),
         *("host_ip", "arch", "domain_type", "libvirt_version", "qemu_version", "vcpus", "ram_mib"),
         *("disk_gib", "vcpus_used", "ram_mib_used", "disk_gib_used", "running_servers"),
-        *("build_failures", "capabilities"),
+        *("build_failures", "guests_are_made_as", "foreign_domains", "capabilities"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Hypervisor]:
@@ -223,6 +252,25 @@ class HypervisorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
     def portal_key(self, host: Hypervisor) -> str:
         """The portal's public key."""
         return ssh.public_key()
+
+    @admin.display(description="domains that were not made here")
+    def foreign_domains(self, host: Hypervisor) -> SafeString | str:
+        """The way to them; the host is asked only there."""
+        if host._state.adding:
+            return ""
+        address = reverse("admin:servers_adoption_domains", args=[host.pk])
+        return format_html('<a href="{}">Show and adopt</a>', address)
+
+    @admin.display(description="new guests are made as")
+    def guests_are_made_as(self, host: Hypervisor) -> str:
+        """The CPU model and machine type, or why none can be made."""
+        if not host.arch:
+            return ""
+        try:
+            made = platform_of(host, GuestFeatures(), wish_of(host))
+        except CloudError as error:
+            return f"{error} {error.detail}"
+        return f"{made.cpu_model}, {made.machine}"
 
     @admin.display(description="accepted host keys")
     def known_keys(self, host: Hypervisor) -> str:
@@ -324,7 +372,12 @@ class AggregateForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic at
         metadata = self.cleaned_data["metadata"] or {}
         if not isinstance(metadata, dict) or ZONE_KEY in metadata:
             raise ValidationError("Metadata are a JSON object of names and texts, not the zone.")
-        return {str(name): str(value) for name, value in metadata.items()}
+        words = {str(name): str(value) for name, value in metadata.items()}
+        try:
+            check_group_words(words)
+        except Invalid as error:
+            raise ValidationError(error.message) from error
+        return words
 
     def clean(self) -> dict[str, Any]:
         """No host gets into two zones, and no server into another."""

@@ -9,7 +9,7 @@ from hypervisors.errors import GuestNotFound, NotOnHost
 from hypervisors.libvirt.agent import AgentState
 from hypervisors.models import Hypervisor
 
-__all__ = ["AgentState", "agent_state", "guest_machine", "set_password"]
+__all__ = ["AgentState", "agent_state", "guest_cpu_model", "guest_machine", "set_password"]
 
 
 def agent_state(hypervisor: Hypervisor, server_id: UUID) -> AgentState:
@@ -47,5 +47,14 @@ def guest_machine(hypervisor: Hypervisor, server_id: UUID) -> str:
     try:
         with connected(hypervisor) as host:
             return host.guest_machine(server_id)
+    except NotOnHost:
+        return ""
+
+
+def guest_cpu_model(hypervisor: Hypervisor, server_id: UUID) -> str:
+    """The named CPU model that the guest is made with; "" where there is none, or no such guest."""
+    try:
+        with connected(hypervisor) as host:
+            return host.guest_cpu_model(server_id)
     except NotOnHost:
         return ""

@@ -24,6 +24,7 @@ from hypervisors.errors import (
 )
 from hypervisors.models import DEFAULT_ZONE, Aggregate, Hypervisor
 from hypervisors.occupants import occupants_of
+from hypervisors.platforms import check_words
 from hypervisors.zones import zones_of
 from identity import policy
 from identity.actors import Actor
@@ -175,10 +176,12 @@ def set_metadata(
 
     Raises:
         Forbidden: only administrators do.
-        Invalid: the zone has no name, or its hosts cannot change theirs.
+        Invalid: the zone has no name, or its hosts cannot change theirs; or something is said of
+            the guests that has no meaning.
         AggregateNotFound: it was deleted meanwhile.
     """
     policy.require(actor, f"{_RULE}set_metadata")
+    check_words(metadata)
     with transaction.atomic():
         locked = _locked(aggregate)
         if ZONE_KEY in metadata:

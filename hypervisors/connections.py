@@ -13,7 +13,7 @@ from hypervisors.libvirt import errors as driver
 from hypervisors.libvirt.cache import ConnectionCache
 from hypervisors.libvirt.calls import give_up_s, giving_up_after
 from hypervisors.libvirt.connection import ssh_uri
-from hypervisors.libvirt.features import InvalidProperty
+from hypervisors.libvirt.properties import InvalidProperty
 from hypervisors.models import HostState, Hypervisor
 from hypervisors.uris import ssh_address
 

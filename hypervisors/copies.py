@@ -1,4 +1,6 @@
-"""Copies of servers' disks beside them in their pool, from where they are read into images.
+"""Copies of servers' disks on their hosts, from where they are read into images.
+
+They are files beside the disks, or where those are none, in the host's default pool.
 
 The name derives from the server's id and the image's, so undoing needs to know nothing but these;
 and as it begins as the names of the server's disks do, the server's end takes it along.
@@ -13,6 +15,7 @@ from hypervisors.connections import connected
 from hypervisors.errors import GuestNotFound, NotOnHost
 from hypervisors.libvirt.disk_copy import CopyState, DiskCopy
 from hypervisors.models import Hypervisor, StoragePool
+from hypervisors.pools import places_of
 
 __all__ = [
     "CopyState",
@@ -70,7 +73,8 @@ def drop_copy(hypervisor: Hypervisor, server_id: UUID, image_id: UUID) -> None:
     name, source = copy_name(server_id, image_id), root_volume(server_id)
     with connected(hypervisor) as host:
         for pool in StoragePool.objects.filter(hypervisor=hypervisor):
-            host.drop_copy(DiskCopy(server_id, pool.name, source, name))
+            into = places_of(pool).files
+            host.drop_copy(DiskCopy(server_id, pool.name, source, name, into))
 
 
 def read_copy(
@@ -90,7 +94,7 @@ def read_copy(
     while True:
         before_each()
         with connected(hypervisor) as host:
-            piece = host.read_volume(copy.pool, copy.name, offset, PIECE_BYTES)
+            piece = host.read_volume(copy.place, copy.name, offset, PIECE_BYTES)
         if not piece:
             return
         offset += len(piece)
@@ -117,5 +121,6 @@ def _copy(hypervisor: Hypervisor, server_id: UUID, image_id: UUID) -> DiskCopy:
             except NotOnHost:
                 continue
             if any(volume.name == source for volume in found):
-                return DiskCopy(server_id, pool.name, source, copy_name(server_id, image_id))
+                name, into = copy_name(server_id, image_id), places_of(pool).files
+                return DiskCopy(server_id, pool.name, source, name, into)
     raise GuestNotFound("The host does not have the server's disk.", detail=source)

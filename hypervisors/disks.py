@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 from uuid import UUID
 
 from django.db import connection as database
@@ -24,12 +25,15 @@ from hypervisors.host import Host
 from hypervisors.libvirt.spec import DiskSpec
 from hypervisors.libvirt.storage import VolumeFormat
 from hypervisors.models import CachedImage, Hypervisor, StoragePool
+from hypervisors.pools import Places, look_anew, main_pool
 from hypervisors.swap import swap_disk
 from operations.models import Operation
 
 # How long an uploader that shows no sign of life is waited for.
 UPLOAD_LEASE_S = 60.0
 BASE_PREFIX = "base-"
+# What becomes a block device where a pool has no files.
+_BLOCKS = ("root", "ephemeral")
 _MIB = 1024**2
 _GIB = 1024**3
 
@@ -67,7 +71,8 @@ class DiskPlan:
 
 def is_cached(pool: StoragePool, image_id: UUID) -> bool:
     """Whether the pool has the image, as far as the database knows."""
-    return CachedImage.objects.filter(pool=pool, image_id=image_id, is_ready=True).exists()
+    rows = CachedImage.objects.filter(pool=main_pool(pool), image_id=image_id, is_ready=True)
+    return rows.exists()
 
 
 def ensure_base_image(
@@ -80,7 +85,8 @@ def ensure_base_image(
 ) -> str:
     """Let the pool have the image, whole and verified; the name of its volume.
 
-    Of several builds that need it one uploads. One that died is taken over from.
+    Of several builds that need it one uploads, also of those of other hosts that have the same
+    files. One that died is taken over from.
 
     Raises:
         ImageBeingUploaded: another operation is at it; ask again a little later.
@@ -89,8 +95,11 @@ def ensure_base_image(
     """
     kind = _kind(image)
     row, _ = CachedImage.objects.get_or_create(
-        pool=pool, volume=image.volume, defaults={"image_id": image.image_id, "created_at": now}
+        pool=main_pool(pool),
+        volume=image.volume,
+        defaults={"image_id": image.image_id, "created_at": now},
     )
+    look_anew(pool)
     if row.is_ready:
         with connected(hypervisor) as host:
             if host.is_verified(pool.name, image.volume):
@@ -114,9 +123,11 @@ def ensure_base_image(
 
 
 def create_disks(
-    hypervisor: Hypervisor, pool: str, server_id: UUID, plan: DiskPlan
+    hypervisor: Hypervisor, pool: str | Places, server_id: UUID, plan: DiskPlan
 ) -> tuple[DiskSpec, ...]:
     """Make what is not there yet of a server's disks; root, ephemeral, swap, config in this order.
+
+    With the name of a pool all go there.
 
     Raises:
         DiskTooSmall: the image is larger than the root disk.
@@ -126,12 +137,16 @@ def create_disks(
     disks = disk_specs(pool, server_id, plan)
     with connected(hypervisor) as host:
         for disk in disks:
-            _make(host, disk, server_id, plan)
+            _make(host, disk, server_id, plan, _places(pool).files)
     return disks
 
 
 def renew_disks(
-    hypervisor: Hypervisor, pool: str, server_id: UUID, plan: DiskPlan, roles: Collection[str]
+    hypervisor: Hypervisor,
+    pool: str | Places,
+    server_id: UUID,
+    plan: DiskPlan,
+    roles: Collection[str],
 ) -> tuple[DiskSpec, ...]:
     """Make a server's disks of these roles anew, and what else of them is not there.
 
@@ -143,18 +158,25 @@ def renew_disks(
         for disk in disks:
             if disk.role in roles:
                 host.delete_volume(disk.pool, disk.volume)
-            _make(host, disk, server_id, plan)
+            _make(host, disk, server_id, plan, _places(pool).files)
     return disks
 
 
 def create_disk(hypervisor: Hypervisor, disk: DiskSpec, server_id: UUID, plan: DiskPlan) -> None:
     """Make one of a server's disks, if it is not there."""
     with connected(hypervisor) as host:
-        _make(host, disk, server_id, plan)
+        _make(host, disk, server_id, plan, disk.pool)
 
 
-def _make(host: Host, disk: DiskSpec, server_id: UUID, plan: DiskPlan) -> None:
-    if disk.role == "root" and plan.base_volume is not None:
+def _places(pool: str | Places) -> Places:
+    return pool if isinstance(pool, Places) else Places(pool, pool)
+
+
+def _make(host: Host, disk: DiskSpec, server_id: UUID, plan: DiskPlan, files: str) -> None:
+    """Make a disk; base volumes are in the pool `files`."""
+    if disk.role in _BLOCKS and disk.format == "raw":
+        _make_block(host, disk, plan, files)
+    elif disk.role == "root" and plan.base_volume is not None:
         host.create_overlay(disk.pool, disk.volume, plan.base_volume, plan.root_gib)
     elif disk.role == "root":
         host.create_blank(disk.pool, disk.volume, plan.root_gib * _GIB, "qcow2")
@@ -167,26 +189,49 @@ def _make(host: Host, disk: DiskSpec, server_id: UUID, plan: DiskPlan) -> None:
         host.put_content(disk.pool, disk.volume, plan.config_drive)
 
 
-def disk_specs(pool: str, server_id: UUID, plan: DiskPlan) -> tuple[DiskSpec, ...]:
+def _make_block(host: Host, disk: DiskSpec, plan: DiskPlan, files: str) -> None:
+    if disk.role == "ephemeral":
+        number = int(disk.volume.rpartition("ephemeral")[2])
+        host.create_block(disk.pool, disk.volume, plan.ephemeral_gib[number] * _GIB)
+    elif plan.base_volume is None:
+        host.create_block(disk.pool, disk.volume, plan.root_gib * _GIB)
+    else:
+        base = (files, plan.base_volume)
+        host.fill_block(disk.pool, disk.volume, plan.root_gib * _GIB, base)
+
+
+def disk_specs(pool: str | Places, server_id: UUID, plan: DiskPlan) -> tuple[DiskSpec, ...]:
     """The disks that a server of this plan has; root, ephemeral, swap, config in this order."""
-    disks = [DiskSpec(pool, f"{server_id}-root", "root", boot_order=1)] if plan.has_root else []
+    places = _places(pool)
+    own: Literal["raw", "qcow2"] = "raw" if places.is_block else "qcow2"
+    disks = []
+    if plan.has_root:
+        name = f"{server_id}-root"
+        disks.append(DiskSpec(places.disks, name, "root", boot_order=1, format=own))
     disks += [
-        DiskSpec(pool, f"{server_id}-ephemeral{number}", "ephemeral")
+        DiskSpec(places.disks, f"{server_id}-ephemeral{number}", "ephemeral", format=own)
         for number in range(len(plan.ephemeral_gib))
     ]
     if plan.swap_mib:
-        disks.append(DiskSpec(pool, f"{server_id}-swap", "swap"))
+        disks.append(DiskSpec(places.files, f"{server_id}-swap", "swap"))
     if plan.config_drive is not None:
         name = f"{server_id}-config"
-        disks.append(DiskSpec(pool, name, "config", device="cdrom", format="raw"))
+        disks.append(DiskSpec(places.files, name, "config", device="cdrom", format="raw"))
     return tuple(disks)
 
 
-def delete_disks(hypervisor: Hypervisor, server_id: UUID) -> None:
-    """Delete all of a server's disks in all pools of the host, and half uploads. Absent is fine."""
+def delete_disks(hypervisor: Hypervisor, server_id: UUID, *, but_in: Collection[str] = ()) -> None:
+    """Delete a server's disks in all pools of the host, and half uploads. Absent is fine.
+
+    Those stay that are in the stores `but_in`: another host may use them.
+    """
     drop_half_uploads(hypervisor, server_id)
     with connected(hypervisor) as host:
         for pool in StoragePool.objects.filter(hypervisor=hypervisor):
+            if pool.store and pool.store in but_in:
+                continue
+            with suppress(NotOnHost):
+                look_anew(pool)
             for volume in volumes_of(hypervisor, pool.name, server_id):
                 host.delete_volume(pool.name, volume)
 
@@ -197,8 +242,11 @@ def drop_half_uploads(hypervisor: Hypervisor, subject: UUID) -> None:
     What another operation has gone on with meanwhile is that one's.
     """
     operations = Operation.objects.filter(subject=subject).values("id")
+    stores = StoragePool.objects.filter(hypervisor=hypervisor).exclude(store="").values("store")
     rows = CachedImage.objects.filter(
-        pool__hypervisor=hypervisor, is_ready=False, uploader__in=operations
+        Q(pool__hypervisor=hypervisor) | Q(pool__store__in=stores),
+        is_ready=False,
+        uploader__in=operations,
     )
     for row in rows.select_related("pool"):
         mine = CachedImage.objects.filter(pk=row.pk, is_ready=False, uploader=row.uploader)

@@ -42,6 +42,10 @@ class InvalidHypervisorUri(Invalid):
     """The URI is none the portal connects to, or asks for something unsafe."""
 
 
+class InvalidPool(Invalid):
+    """The storage pool cannot be made or used as it is asked for."""
+
+
 class InvalidFenceCommand(Invalid):
     """The command cannot be what switches this host off."""
 

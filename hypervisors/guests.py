@@ -12,9 +12,11 @@ from hypervisors.connections import connected
 from hypervisors.errors import GuestNotFound, GuestPropertyRefused, HostCannot, NotOnHost
 from hypervisors.host import Host
 from hypervisors.libvirt import features as features_room
+from hypervisors.libvirt.baseline import family_of
 from hypervisors.libvirt.diagnostics import GuestDiagnosis
 from hypervisors.libvirt.errors import DriverError, HostUnreachable
-from hypervisors.libvirt.features import GuestFeatures, InvalidProperty
+from hypervisors.libvirt.features import GuestFeatures
+from hypervisors.libvirt.properties import EXTRA_SPEC, InvalidProperty
 from hypervisors.libvirt.spec import (
     DiskRecord,
     DiskSpec,
@@ -36,13 +38,15 @@ from hypervisors.libvirt.spec import (
     VolumeRecord,
 )
 from hypervisors.models import Hypervisor, StoragePool
+from hypervisors.platforms import PlatformWish
+from hypervisors.pools import log_pool_of
 
 __all__ = [
     "DiskRecord", "DiskSpec", "FixedIpRecord", "FlavorRecord",
     "GroupRuleRecord", "GuestDiagnosis", "GuestFeatures", "GuestInfo",
     "GuestMetadata", "GuestSpec", "GuestUsage", "ImageRecord", "InterfaceSpec", "NetworkRecord",
     "Platform", "PortRecord", "ProjectRecord", "SecurityGroupRecord", "SubnetRecord",
-    "VolumeRecord",
+    "VolumeRecord", "as_made",
     "define_guest", "diagnose_guest", "guest_features", "guest_info", "interrupt_guest",
     "pause_guest", "platform_of",
     "read_console", "reboot_guest", "redefine_guest", "refresh_metadata", "remove_guest",
@@ -76,7 +80,7 @@ def guest_features(
     try:
         return features_room.guest_features(extra_specs, image_properties)
     except InvalidProperty as error:
-        is_of_flavor = error.source == features_room.EXTRA_SPEC
+        is_of_flavor = error.source == EXTRA_SPEC
         raise GuestPropertyRefused(str(error), is_of_flavor=is_of_flavor) from error
 
 
@@ -92,40 +96,96 @@ def check_topology(features: GuestFeatures, vcpus: int) -> tuple[int, int, int]:
         raise GuestPropertyRefused(str(error), is_of_flavor=True) from error
 
 
-def platform_of(hypervisor: Hypervisor, features: GuestFeatures) -> Platform:
+def platform_of(
+    hypervisor: Hypervisor, features: GuestFeatures, wish: PlatformWish | None = None
+) -> Platform:
     """The host's way to run such a guest, with a versioned machine type so that it can move.
 
     Raises:
-        HostCannot: the host has no such machine type, or no UEFI firmware for one who needs it.
+        HostCannot: the host has no such machine type, firmware, TPM or CPU model.
     """
+    wish = wish or PlatformWish()
+    _check_firmware(hypervisor, features)
+    domain_type: DomainType = "kvm" if hypervisor.domain_type == "kvm" else "qemu"
+    return Platform(
+        arch=hypervisor.arch,
+        domain_type=domain_type,
+        cpu_model=_cpu_model(hypervisor, domain_type, wish),
+        machine=_machine(hypervisor, features, wish),
+    )
+
+
+def _check_firmware(hypervisor: Hypervisor, features: GuestFeatures) -> None:
     known = hypervisor.capabilities
+    if features.firmware == "uefi" and not known.get("has_uefi"):
+        raise HostCannot("The host has no UEFI firmware.", detail=hypervisor.name)
+    if features.secure_boot and not known.get("has_secure_boot"):
+        raise HostCannot("The host has no firmware with secure boot.", detail=hypervisor.name)
+    if features.tpm and features.tpm not in known.get("tpms", []):
+        raise HostCannot("The host emulates no such TPM.", detail=hypervisor.name)
+
+
+def _machine(hypervisor: Hypervisor, features: GuestFeatures, wish: PlatformWish) -> str:
+    """The type that the image names, in the version that its family has here."""
+    machines: Mapping[str, str] = hypervisor.capabilities.get("machines", {})
     wanted = features.machine_type or _MACHINES.get(hypervisor.arch, "virt")
-    machines = known.get("machines", {})
     # A versioned type is an entry of its own, not behind another name.
     if wanted not in machines and wanted not in machines.values():
         raise HostCannot(
             "The host has no such machine type.", detail=f"{hypervisor.name}: {wanted}"
         )
-    if features.firmware == "uefi" and not known.get("has_uefi"):
-        raise HostCannot("The host has no UEFI firmware.", detail=hypervisor.name)
-    domain_type: DomainType = "kvm" if hypervisor.domain_type == "kvm" else "qemu"
-    return Platform(
-        arch=hypervisor.arch,
-        domain_type=domain_type,
-        cpu_model=known.get("guest_cpu_models", {}).get(domain_type, "qemu64"),
-        machine=machines.get(wanted, wanted),
-    )
+    newest = machines.get(wanted, wanted)
+    if newest == wanted:
+        return newest
+    family = family_of(newest)
+    if wish.machine and family_of(wish.machine) == family:
+        if wish.machine not in machines and wish.machine not in machines.values():
+            raise HostCannot(
+                "The host lacks the machine type of its group.",
+                detail=f"{hypervisor.name}: {wish.machine}",
+            )
+        return wish.machine
+    return wish.shared_machines.get(family) or newest
+
+
+def _cpu_model(hypervisor: Hypervisor, domain_type: DomainType, wish: PlatformWish) -> str:
+    known = hypervisor.capabilities
+    if wish.cpu_model:
+        if wish.cpu_model not in known.get("usable_cpu_models", {}).get(domain_type, []):
+            raise HostCannot(
+                "The host cannot give guests the CPU model of its group.",
+                detail=f"{hypervisor.name}: {wish.cpu_model}",
+            )
+        return wish.cpu_model
+    own = str(known.get("guest_cpu_models", {}).get(domain_type, "qemu64"))
+    # What is emulated is the same everywhere.
+    return wish.shared_cpu_model or own if domain_type == "kvm" else own
+
+
+def as_made(spec: GuestSpec, hypervisor: Hypervisor, *, machine: str, cpu_model: str) -> GuestSpec:
+    """The guest as it was made: another version or model would be new hardware to it.
+
+    Not with a machine type of another family, for which it is asked now, nor with a CPU that the
+    host cannot give it any more.
+    """
+    if machine and family_of(machine) == family_of(spec.machine):
+        spec = dataclasses.replace(spec, machine=machine)
+    usable = hypervisor.capabilities.get("usable_cpu_models", {}).get(spec.domain_type, [])
+    if cpu_model in usable:
+        spec = dataclasses.replace(spec, cpu_model=cpu_model)
+    return spec
 
 
 def define_guest(hypervisor: Hypervisor, spec: GuestSpec) -> GuestInfo:
-    """Make the guest known to its host, with its serial log in the pool of its first disk.
+    """Make the guest known to its host, with its serial log beside its first disk if it can be.
 
     Raises:
         GuestPropertyRefused: the features contradict the rest of the specification.
     """
     with connected(hypervisor) as host:
         if spec.disks and spec.console_log_path is None:
-            path = host.prepare_console_log(spec.disks[0].pool, spec.uuid)
+            pool = log_pool_of(hypervisor, spec.disks[0].pool)
+            path = host.prepare_console_log(pool, spec.uuid)
             spec = dataclasses.replace(spec, console_log_path=path)
         return host.define_guest(spec)
 
@@ -257,8 +317,8 @@ def guest_info(hypervisor: Hypervisor, server_id: UUID) -> GuestInfo | None:
 def refresh_metadata(hypervisor: Hypervisor, server_id: UUID, metadata: GuestMetadata) -> None:
     """Put this in place of the guest's metadata; the guest notices nothing.
 
-    Where the guest's disks and NUMA nodes lie is known best by who made them: it stays as it is
-    written there.
+    Where the guest's disks, NUMA nodes and devices are is known best by who made them: it stays as
+    it is written there.
 
     Raises:
         GuestNotFound: the host does not have it.
@@ -266,7 +326,9 @@ def refresh_metadata(hypervisor: Hypervisor, server_id: UUID, metadata: GuestMet
     with _connected_to_guest(hypervisor) as host:
         known = _metadata_on(host, server_id)
         if known is not None and known.disks:
-            metadata = dataclasses.replace(metadata, disks=known.disks, numa=known.numa)
+            metadata = dataclasses.replace(
+                metadata, disks=known.disks, numa=known.numa, pci=known.pci
+            )
         if metadata != known:
             host.write_metadata(server_id, metadata)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from hypervisors.host_adopt import AdoptingHost, LibvirtAdoptingHost
 from hypervisors.host_agent import AgentsOfHost, LibvirtAgents
 from hypervisors.host_boot import HostWithBoot, LibvirtBoot
 from hypervisors.host_cold import ColdHost, LibvirtColdHost
@@ -14,6 +15,7 @@ from hypervisors.host_copies import CopyingHost, LibvirtCopyingHost
 from hypervisors.host_floating import HostWithFloating, LibvirtFloating
 from hypervisors.host_interfaces import InterfacesOfHost, LibvirtInterfaces
 from hypervisors.host_migrate import LibvirtMigratingHost, MigratingHost
+from hypervisors.host_pools import LibvirtPools, PoolsOfHost
 from hypervisors.host_segments import HostWithSegments, LibvirtSegments
 from hypervisors.host_volumes import LibvirtVolumes, VolumesOfHost
 from hypervisors.libvirt import (
@@ -48,12 +50,13 @@ from hypervisors.libvirt.spec import (
     PoolInfo,
     VolumeInfo,
 )
-from hypervisors.libvirt.storage import DirPoolSpec, VolumeFormat
+from hypervisors.libvirt.storage import VolumeFormat
 from hypervisors.libvirt.survey import HostSurvey, SurveyRequest
 
 
 class Host(
     ColdHost,
+    AdoptingHost,
     AgentsOfHost,
     CopyingHost,
     HostWithBoot,
@@ -61,6 +64,7 @@ class Host(
     HostWithFloating,
     InterfacesOfHost,
     MigratingHost,
+    PoolsOfHost,
     HostWithSegments,
     VolumesOfHost,
     Protocol,
@@ -81,9 +85,6 @@ class Host(
 
     def check(self, expected: Expectation) -> list[HostCheck]:
         """Whether the host is fit to carry servers, by named checks."""
-
-    def ensure_pool(self, spec: DirPoolSpec) -> PoolInfo:
-        """Make the pool, start it, let it start by itself."""
 
     def pool_info(self, name: str) -> PoolInfo:
         """A pool's state and sizes."""
@@ -113,9 +114,6 @@ class Host(
 
     def get_content(self, pool: str, name: str) -> bytes:
         """A volume's bytes."""
-
-    def delete_volume(self, pool: str, name: str) -> None:
-        """Delete a volume; absent is fine."""
 
     def define_guest(self, spec: GuestSpec) -> GuestInfo:
         """Make the guest known, or give it this definition."""
@@ -223,6 +221,7 @@ def libvirt_host(connection: Connection) -> Host:
 
 class _LibvirtHost(
     LibvirtColdHost,
+    LibvirtAdoptingHost,
     LibvirtAgents,
     LibvirtBoot,
     LibvirtConsoles,
@@ -231,6 +230,7 @@ class _LibvirtHost(
     LibvirtSegments,
     LibvirtInterfaces,
     LibvirtMigratingHost,
+    LibvirtPools,
     LibvirtVolumes,
 ):
     """Each method is the driver's function of that name."""
@@ -249,9 +249,6 @@ class _LibvirtHost(
 
     def check(self, expected: Expectation) -> list[HostCheck]:
         return checks.check_connection(self.connection, expected)
-
-    def ensure_pool(self, spec: DirPoolSpec) -> PoolInfo:
-        return storage.ensure_pool(self.connection, spec)
 
     def pool_info(self, name: str) -> PoolInfo:
         return storage.pool_info(self.connection, name)
@@ -281,9 +278,6 @@ class _LibvirtHost(
 
     def get_content(self, pool: str, name: str) -> bytes:
         return transfer.get_content(self.connection, pool, name)
-
-    def delete_volume(self, pool: str, name: str) -> None:
-        storage.delete_volume(self.connection, pool, name)
 
     def define_guest(self, spec: GuestSpec) -> GuestInfo:
         return guest.define_guest(self.connection, domain_xml(spec))

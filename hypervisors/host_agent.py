@@ -1,4 +1,4 @@
-"""What the agent inside a guest is asked, and what machine a guest is: a part of `host.Host`."""
+"""What the agent inside a guest is asked, and what a guest is made as: a part of `host.Host`."""
 
 # ruff: noqa: D102 - the protocol says what each method is for
 
@@ -24,6 +24,9 @@ class AgentsOfHost(Protocol):
     def guest_machine(self, uuid: UUID) -> str:
         """The versioned machine type that the guest is made as."""
 
+    def guest_cpu_model(self, uuid: UUID) -> str:
+        """The named CPU model that the guest is made with."""
+
 
 class LibvirtAgents:
     """Each method is the driver's function of that name."""
@@ -38,3 +41,6 @@ class LibvirtAgents:
 
     def guest_machine(self, uuid: UUID) -> str:
         return agent.guest_machine(self.connection, uuid)
+
+    def guest_cpu_model(self, uuid: UUID) -> str:
+        return agent.guest_cpu_model(self.connection, uuid)

@@ -18,8 +18,8 @@ class MigratingHost(Protocol):
     def movable_guest(self, uuid: UUID) -> MovableGuest:
         """What another host must offer for a guest that runs here."""
 
-    def offers_cpu(self, wanted: MovableGuest) -> bool:
-        """Whether a guest of another host can run on with this one's CPU."""
+    def cpu_obstacle(self, wanted: MovableGuest) -> str:
+        """What this one's CPU lacks for a guest of another host to run on; "" is nothing."""
 
     def migrate_guest(self, uuid: UUID, destination: MigratingHost, request: MoveRequest) -> None:
         """Move a guest that runs here, and return when it runs there."""
@@ -42,8 +42,8 @@ class LibvirtMigratingHost:
     def movable_guest(self, uuid: UUID) -> MovableGuest:
         return migrate.movable_guest(self.connection, uuid)
 
-    def offers_cpu(self, wanted: MovableGuest) -> bool:
-        return migrate.offers_cpu(self.connection, wanted)
+    def cpu_obstacle(self, wanted: MovableGuest) -> str:
+        return migrate.cpu_obstacle(self.connection, wanted)
 
     def migrate_guest(self, uuid: UUID, destination: MigratingHost, request: MoveRequest) -> None:
         if not isinstance(destination, LibvirtMigratingHost):

@@ -157,12 +157,18 @@ def record_inventory(hypervisor: Hypervisor, found: HostInventory, now: datetime
             "guest_cpu_models": dict(found.guest_cpu_models),
             "machines": dict(found.machines),
             "has_uefi": found.has_uefi,
+            "has_secure_boot": found.has_secure_boot,
+            "tpms": list(found.tpms),
+            "usable_cpu_models": {
+                kind: list(models) for kind, models in found.usable_cpu_models.items()
+            },
             "topology": {
                 "sockets": found.sockets,
                 "cores": found.cores,
                 "threads": found.threads,
             },
             "cells": [cell.to_json() for cell in found.cells],
+            "pci_devices": [device.to_json() for device in found.pci_devices],
         },
     )
 

@@ -176,11 +176,17 @@ class PhysicalNetwork(models.Model):
 
 
 class StoragePool(models.Model):
-    """A libvirt storage pool on a host; sizes in bytes."""
+    """A libvirt storage pool on a host; sizes in bytes.
+
+    `source` is what it is made of where that is no directory of the host. Pools of one `store` on
+    several hosts have the same files, and the same name; "" is a store of the host's own.
+    """
 
     hypervisor = models.ForeignKey(Hypervisor, models.CASCADE, related_name="pools")
     name = models.CharField(max_length=64)
     type = models.CharField(max_length=16, default="dir")
+    source = models.CharField(max_length=512, blank=True, default="", editable=False)
+    store = models.CharField(max_length=64, blank=True, default="", editable=False, db_index=True)
     target_path = models.CharField(max_length=512, blank=True, default="")
     is_default = models.BooleanField(default=False)
     capacity = models.PositiveBigIntegerField(default=0, editable=False)

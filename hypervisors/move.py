@@ -33,6 +33,7 @@ from hypervisors.libvirt.migrate import DiskSeen, MovableGuest, MoveProgress, Mo
 from hypervisors.libvirt.spec import GuestInfo, VolumeInfo
 from hypervisors.libvirt.storage import VolumeFormat
 from hypervisors.models import Hypervisor
+from hypervisors.pools import is_one_store, log_pool_of
 from hypervisors.uris import ssh_address
 
 __all__ = [
@@ -59,6 +60,11 @@ class Move:
     destination: Hypervisor
     pool: str
     is_paused: bool = False
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether both hosts have the same files in that pool, so that they need no copy."""
+        return is_one_store(self.source, self.destination, self.pool)
 
 
 def obstacle(source: Hypervisor, destination: Hypervisor) -> str:
@@ -104,21 +110,41 @@ def check_move(move: Move, *, may_overcommit: bool = True) -> None:
     if reason:
         raise MoveRefused(f"Migration pre-check error: {reason}.")
     guest = _movable(move)
-    known = move.destination.capabilities.get("machines", {})
-    if guest.machine not in known and guest.machine not in known.values():
-        raise _refused(move, f"has no machine type {guest.machine}")
+    _check_hardware(move, guest)
     volumes = _volumes_of(move, guest)
+    shared = _shared_disks(move, guest)
     with connected(move.destination) as there:
-        if not there.offers_cpu(guest):
-            raise _refused(move, "has a CPU that lacks what the guest's CPU model has")
+        lacking = there.cpu_obstacle(guest)
+        if lacking:
+            raise _refused(move, f"has a CPU that lacks what the guest's CPU has: {lacking}")
+        if shared:
+            there.look_anew(move.pool)
         pool = there.pool_info(move.pool)
+        seen = {volume.name for volume in there.list_volumes(move.pool, f"{move.server_id}-")}
+    if pool.type == "logical":
+        raise _refused(move, f"has block devices in its pool {move.pool}, which take no files")
+    missing = sorted(disk.volume for disk in shared if disk.volume not in seen)
+    if missing:
+        raise _refused(move, f"does not see the volume {missing[0]} of the pool {move.pool}")
     taken = sum(volume.allocation_bytes for volume in volumes.values())
-    most = sum(disk.capacity_bytes for disk in guest.disks)
+    most = sum(disk.capacity_bytes for disk in guest.disks if disk.target in volumes)
     needed = taken if may_overcommit else most
     if pool.available_bytes < needed:
         raise _refused(
             move, f"has {pool.available_bytes} bytes free in its pool; the disks take {needed}"
         )
+
+
+def _check_hardware(move: Move, guest: MovableGuest) -> None:
+    """What the destination is known to have, without asking it."""
+    known = move.destination.capabilities
+    machines = known.get("machines", {})
+    if guest.machine not in machines and guest.machine not in machines.values():
+        raise _refused(move, f"has no machine type {guest.machine}")
+    if guest.has_secure_boot and not known.get("has_secure_boot"):
+        raise _refused(move, "has no firmware with secure boot")
+    if guest.tpm and guest.tpm not in known.get("tpms", []):
+        raise _refused(move, f"emulates no TPM {guest.tpm}")
 
 
 def _refused(move: Move, reason: str) -> MoveRefused:
@@ -133,16 +159,24 @@ def _movable(move: Move) -> MovableGuest:
         raise GuestNotFound("The host does not have the guest.", detail=error.detail) from error
 
 
+def _shared_disks(move: Move, guest: MovableGuest) -> list[DiskSeen]:
+    """The server's own disks that the destination has already."""
+    if not move.is_shared:
+        return []
+    return [disk for disk in guest.disks if disk.pool == move.pool and _is_own(move, disk.volume)]
+
+
 def _volumes_of(move: Move, guest: MovableGuest) -> dict[str, VolumeInfo]:
-    """The server's own volumes behind its disks, by target.
+    """The server's own volumes behind its disks, by target; without those that both hosts have.
 
     Raises:
         MoveRefused: a disk is of something else, which stays on the host.
     """
     volumes = {}
+    shared = _shared_disks(move, guest)
     with connected(move.source) as here:
         for disk in guest.disks:
-            if not disk.volume and not disk.path:
+            if disk in shared or not (disk.volume or disk.path):
                 continue
             name = disk.volume or PurePosixPath(disk.path).name
             found = _volume(here, move, name) if _is_own(move, name) else None
@@ -152,6 +186,12 @@ def _volumes_of(move: Move, guest: MovableGuest) -> dict[str, VolumeInfo]:
                     "only, and not one of the server's own."
                 )
             volumes[disk.target] = found
+    if volumes and move.is_shared:
+        # What is made there would take the place of what the guest is using.
+        raise MoveRefused(
+            f"Migration pre-check error: the disk {min(volumes)} is not known as one of the pool "
+            f"{move.pool}, which both hosts have."
+        )
     return volumes
 
 
@@ -231,6 +271,8 @@ def _prepare(move: Move, guest: MovableGuest, volumes: dict[str, VolumeInfo]) ->
     pool = move.pool
     disks = [disk for disk in guest.disks if disk.target in volumes]
     with connected(move.source) as here, connected(move.destination) as there:
+        if move.is_shared:
+            there.look_anew(pool)
         bases = {each.name for each in there.list_volumes(pool, "base-")}
         lacks = any(_base_of(volumes[disk.target]) not in {"", *bases} for disk in disks)
         for disk in disks:
@@ -243,7 +285,7 @@ def _prepare(move: Move, guest: MovableGuest, volumes: dict[str, VolumeInfo]) ->
             else:
                 _make_empty(there, pool, disk, volume, is_whole=lacks)
         paths = {each.name: each.path for each in there.list_volumes(pool, f"{move.server_id}-")}
-        log = there.prepare_console_log(pool, move.server_id)
+        log = there.prepare_console_log(log_pool_of(move.destination, pool), move.server_id)
     return MoveRequest(
         address=_address(move.destination),
         pool=pool,
@@ -251,6 +293,7 @@ def _prepare(move: Move, guest: MovableGuest, volumes: dict[str, VolumeInfo]) ->
         console_log_path=log,
         copied=tuple(disk.target for disk in disks if not disk.is_readonly),
         copy_mode="all" if lacks else "top",
+        is_shared=move.is_shared,
     )
 
 
@@ -324,9 +367,10 @@ def bring_console(move: Move) -> None:
     log = read_console(move.source, move.server_id, max_bytes=CONSOLE_BYTES)
     with connected(move.destination) as there:
         put_away = f"{move.server_id}_console.log.0"
-        found = there.list_volumes(move.pool, put_away)
+        pool = log_pool_of(move.destination, move.pool)
+        found = there.list_volumes(pool, put_away)
         if log and not any(volume.capacity_bytes for volume in found):
-            there.put_content(move.pool, put_away, log.encode())
+            there.put_content(pool, put_away, log.encode())
 
 
 def _end_migration(move: Move) -> None:

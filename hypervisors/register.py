@@ -16,18 +16,16 @@ from hypervisors.errors import (
     HypervisorInUse,
     HypervisorNotReady,
 )
-from hypervisors.libvirt.storage import DirPoolSpec
 from hypervisors.look import look_at_host
 from hypervisors.models import (
     Aggregate,
     BuildSlot,
     HostState,
     Hypervisor,
-    StoragePool,
     VirtType,
 )
 from hypervisors.occupants import release_the_gone
-from hypervisors.pools import record_pool
+from hypervisors.pools import hand_on_images
 from hypervisors.ssh import HostKey
 from hypervisors.uris import ssh_address
 
@@ -132,19 +130,6 @@ def accept_host_key(*, hypervisor: Hypervisor, fingerprint: str) -> None:
     connections.forget(hypervisor)
 
 
-def add_pool(*, hypervisor: Hypervisor, name: str, path: str = "") -> StoragePool:
-    """Let servers ask for a storage pool of the host by name; with a path it is made there.
-
-    Raises:
-        NotOnHost: without a path, and the host has no such pool.
-        TakenOnHost: a pool of that name lies elsewhere.
-        HostUnreachable: the host does not answer.
-    """
-    with connections.connected(hypervisor) as host:
-        info = host.ensure_pool(DirPoolSpec(name, path)) if path else host.pool_info(name)
-    return record_pool(hypervisor, info)
-
-
 def remove_hypervisor(*, hypervisor: Hypervisor) -> None:
     """Forget the host; what lies on it stays there.
 
@@ -161,6 +146,7 @@ def remove_hypervisor(*, hypervisor: Hypervisor) -> None:
             lost = Q(state=HostState.DOWN) | Q(is_forced_down=True)
             if Hypervisor.objects.filter(lost, pk=hypervisor.pk).exists():
                 release_the_gone(hypervisor.pk)
+            hand_on_images(hypervisor)
             hypervisor.delete()
     except ProtectedError as error:
         raise HypervisorInUse(

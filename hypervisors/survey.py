@@ -55,9 +55,10 @@ def survey(
     Raises:
         HostUnreachable: it does not answer.
     """
-    pools = StoragePool.objects.filter(hypervisor=hypervisor).values_list("name", flat=True)
+    pools = StoragePool.objects.filter(hypervisor=hypervisor).values_list("name", "store")
     request = SurveyRequest(
-        pools=tuple(pools),
+        pools=tuple(name for name, _ in pools),
+        shared=frozenset(name for name, store in pools if store),
         network_prefix=NETWORK_PREFIX,
         base_prefix=BASE_PREFIX,
         refresh=refresh,
@@ -71,6 +72,8 @@ def survey(
 
 def difference_of_guest(spec: GuestSpec, seen: DomainSeen, pool_path: str) -> str:
     """How the guest's kept definition differs from the one it should have; "" is not at all.
+
+    `pool_path` is where its serial log is.
 
     Raises:
         InvalidProperty: what it should be contradicts itself.

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from hypervisors.disks import BASE_PREFIX, disk_specs
 from hypervisors.guests import DiskSpec, GuestMetadata
 from hypervisors.models import CachedImage, Hypervisor, StoragePool
+from hypervisors.pools import Places, keeps_logs, places_of, shared_pools
 from hypervisors.survey import HostSurvey
 from hypervisors.volumes import named_volume
 from identity.models import Project
@@ -73,7 +74,7 @@ class HostFacts:
     `filter_owners`: of ports whose filters were seen, the server's id, or None for no server;
     a port that is not in it does not exist. `records`: what guests should keep, of those that keep
     something else than was written last. `filters_in_flux`: groups changed, and the ports whose
-    filters follow are not known yet.
+    filters follow are not known yet. `shared` are the stores that other hosts have, too.
     """
 
     hypervisor: Hypervisor
@@ -93,14 +94,37 @@ class HostFacts:
     filters_in_flux: bool = False
     records: Mapping[UUID, GuestMetadata] = field(default_factory=dict)
     kept: KeptVolumes = field(default_factory=KeptVolumes)
+    shared: frozenset[str] = frozenset()
 
     @property
     def default_pool(self) -> str:
         """The name of the pool for new servers, or ""."""
         return next((pool.name for pool in self.pools.values() if pool.is_default), "")
 
+    def log_path(self, pool: str) -> str:
+        """Where the serial logs are of servers that have their disks in this pool."""
+        name = pool if keeps_logs(self.pools[pool]) else self.default_pool
+        return str(self.pools[name].target_path)
+
+    def places(self, pool: str) -> Places:
+        """Where the disks are of servers that have them in this pool; in "" are none of ours."""
+        if pool and self.pools[pool].type == "logical":
+            return Places(pool, self.default_pool, is_block=True)
+        return Places(pool, pool)
+
+    def is_shared(self, pool: str) -> bool:
+        """Whether other hosts have its files, too."""
+        return self.pools[pool].store in self.shared
+
     def settled(self) -> list[Server]:
         """The servers that must be whole here: nobody is at them, and nothing else is known."""
+        return [server for server in self._settled() if not server.adopted_name]
+
+    def adopted(self) -> list[Server]:
+        """Those likewise whose guests were there before: nothing of them but our mark is ours."""
+        return [server for server in self._settled() if server.adopted_name]
+
+    def _settled(self) -> list[Server]:
         return [
             server
             for server in self.servers.values()
@@ -175,10 +199,13 @@ def host_facts(
     elsewhere = Server.objects.filter(pk__in=traces - set(servers)).in_bulk()
     named = {image for image in (base_image_of(volume.name) for volume in seen.volumes) if image}
     owners = {domain.metadata.project_id for domain in seen.domains if domain.metadata}
+    rows_of_pools = StoragePool.objects.select_related("hypervisor").filter(hypervisor=hypervisor)
+    pools = {pool.name: pool for pool in rows_of_pools}
     return HostFacts(
         hypervisor=hypervisor,
         started_at=started_at,
-        pools={pool.name: pool for pool in StoragePool.objects.filter(hypervisor=hypervisor)},
+        pools=pools,
+        shared=frozenset(pool.store for pool in shared_pools(hypervisor)),
         servers=servers,
         elsewhere=elsewhere,
         ports=_ports(servers),
@@ -188,7 +215,7 @@ def host_facts(
             map(libvirt_network_name, Network.objects.values_list("pk", flat=True))
         ),
         images=Image.objects.in_bulk(named),
-        cached=list(CachedImage.objects.filter(pool__hypervisor=hypervisor).select_related("pool")),
+        cached=list(images_in(pools.values())),
         projects=frozenset(Project.objects.filter(pk__in=owners).values_list("pk", flat=True)),
         allocated=_allocated(set(servers) | set(elsewhere)),
         records=_records(seen, servers),
@@ -197,6 +224,13 @@ def host_facts(
         # The last, so that whatever ended while the rest was read is among it.
         busy=busy_since(started_at, besides=besides),
     )
+
+
+def images_in(pools: Iterable[StoragePool]) -> QuerySet[CachedImage]:
+    """What images are recorded with these pools, or with others that are the same store."""
+    stores = [pool.store for pool in pools if pool.store]
+    of_own = Q(pool__in=[pool.pk for pool in pools if not pool.store])
+    return CachedImage.objects.filter(of_own | Q(pool__store__in=stores)).select_related("pool")
 
 
 def traces_of(seen: HostSurvey) -> frozenset[UUID]:
@@ -219,10 +253,18 @@ def base_image_of(name: str) -> UUID | None:
     return _uuid(rest[:_ID_LENGTH]) if rest != name and len(rest) > _ID_LENGTH else None
 
 
-def disks_of(server: Server, pool: str) -> tuple[DiskSpec, ...]:
-    """The disks that the server has, were they in that pool."""
+def places_on(hypervisor: Hypervisor, pool: str) -> Places:
+    """Where the disks are of servers that have them in this pool of a host, or in none: ""."""
+    if not pool:
+        return Places("", "")
+    rows = StoragePool.objects.select_related("hypervisor")
+    return places_of(rows.get(hypervisor=hypervisor, name=pool))
+
+
+def disks_of(server: Server, places: Places) -> tuple[DiskSpec, ...]:
+    """The disks that the server has, were they there."""
     drive = b"" if server.has_config_drive else None
-    return disk_specs(pool, server.pk, disk_plan(server, base_volume=None, config_drive=drive))
+    return disk_specs(places, server.pk, disk_plan(server, base_volume=None, config_drive=drive))
 
 
 def settled_bases() -> list[str]:

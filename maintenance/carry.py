@@ -18,6 +18,7 @@ from django.db.models import Q
 
 from cloudportal.errors import CloudError
 from hypervisors.models import HostState, Hypervisor
+from hypervisors.pools import block_pools
 from identity.actors import Actor, system_actor
 from maintenance.check import check_plan
 from maintenance.destination import destinations, refusal
@@ -235,6 +236,7 @@ def _take_up(drain_id: int, item_id: int, now: datetime) -> bool:
         drain.hypervisor,
         moves_stopped=drain.moves_stopped,
         volumes=volumes_of([server.pk]).get(server.pk, ()),
+        blocks=block_pools(drain.hypervisor),
     )
     if outlook.obstacle:
         _hold(rows, item, outlook, now)

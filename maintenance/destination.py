@@ -12,6 +12,7 @@ from hypervisors.move import hosts_unfit
 from maintenance.states import Way
 from scheduling.cells import fit_cells
 from scheduling.choose import Choice, choose_hosts
+from scheduling.devices import fit_devices
 from scheduling.groups import with_group
 from scheduling.models import Allocation
 from scheduling.network_needs import with_networks
@@ -35,6 +36,7 @@ class Bookings:
             ram_mib=room.ram_mib + spec.ram_mib,
             disk_gib=room.disk_gib + spec.disk_gib,
             numa=(*room.numa, *(fit_cells(destination, spec) or ())),
+            pci=(*room.pci, *(fit_devices(destination, spec) or ())),
         )
         if server.group_id is not None:
             moved = self.members.setdefault(server.group_id, Counter())

@@ -11,6 +11,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from hypervisors.models import Hypervisor
+from hypervisors.pools import block_pools
 from maintenance.destination import Bookings, destinations, refusal
 from maintenance.models import MAX_REASON, Drain, DrainItem
 from maintenance.outlook import lock_words, outlook_of, volumes_of
@@ -31,6 +32,7 @@ def forecast(drain: Drain, now: datetime) -> None:
     servers = sorted(servers_of(host), key=_largest_first)
     volumes = volumes_of([server.pk for server in servers])
     before = {item.server_id: item for item in drain.items.all()}
+    blocks = block_pools(host)
     booked = Bookings()
     items = []
     for position, server in enumerate(servers):
@@ -39,6 +41,7 @@ def forecast(drain: Drain, now: datetime) -> None:
             host,
             moves_stopped=drain.moves_stopped,
             volumes=volumes.get(server.pk, ()),
+            blocks=blocks,
         )
         item = DrainItem(
             drain=drain,

@@ -12,6 +12,7 @@ from uuid import UUID
 from hypervisors.models import Hypervisor
 from maintenance.states import ItemState, Way
 from servers.models import Server
+from servers.options import has_bound_disks
 from servers.states import VmState
 from volumes.models import Attachment
 
@@ -25,9 +26,28 @@ _STAYS = {
     VmState.SHELVED: "It is shelved, and leaves when it is offloaded.",
     VmState.SOFT_DELETED: "It is deleted softly: restore it, or delete it for good.",
 }
+_ADOPTED = (
+    "Its guest was adopted: its disks are not the portal's to move. Move it by hand, or release it."
+)
 _HAS_NODES = (
     "It has NUMA nodes, and would keep this host's processors and memory while it runs: stop it, "
     "and it is moved while it is off."
+)
+_HAS_DEVICES = (
+    "It has PCI devices of this host, which cannot go along while it runs: stop it, and it is "
+    "moved while it is off."
+)
+_HAS_TPM = (
+    "It has a TPM, whose content is on this host and goes along with a live migration only: start "
+    "it, and it is moved while it runs."
+)
+_STAYS_OFF = "It is off, and the plan leaves servers that are off."
+_IS_BOUND = "Its disks are logical volumes of this host, and stay: shelve it."
+# What a server asked for that keeps it from going by a way.
+_BOUND = (
+    (Way.LIVE, "numa", _HAS_NODES),
+    (Way.LIVE, "pci", _HAS_DEVICES),
+    (Way.COLD, "tpm", _HAS_TPM),
 )
 
 
@@ -41,30 +61,41 @@ class Outlook:
 
 
 def outlook_of(
-    server: Server, host: Hypervisor, *, moves_stopped: bool, volumes: Collection[UUID] = ()
+    server: Server,
+    host: Hypervisor,
+    *,
+    moves_stopped: bool,
+    volumes: Collection[UUID] = (),
+    blocks: Collection[str] = (),
 ) -> Outlook:
-    """How the server can leave the host, by its state and its volumes."""
+    """How the server can leave the host, by its state, its volumes and its disks.
+
+    `blocks` are the host's pools whose volumes are block devices.
+    """
     way = _way(server, moves_stopped=moves_stopped)
     if server.task_state is not None:
         return Outlook(way, obstacle=f"Another task is under way ({server.task_state}).")
     if server.hypervisor_id != host.pk:
         return Outlook(Way.NONE, obstacle=_left_something(server))
+    obstacle = _obstacle(server, way, volumes, blocks)
+    return Outlook(Way.NONE, ItemState.BLOCKED, obstacle) if obstacle else Outlook(way)
+
+
+def _obstacle(server: Server, way: Way, volumes: Collection[UUID], blocks: Collection[str]) -> str:
+    """Why it stays until somebody does something about it; "": it can go."""
+    if server.adopted_name:
+        return _ADOPTED
     if server.vm_state in _STAYS:
-        return Outlook(Way.NONE, ItemState.BLOCKED, _STAYS[VmState(server.vm_state)])
+        return _STAYS[VmState(server.vm_state)]
     if volumes:
         names = ", ".join(sorted(str(each) for each in volumes))
-        return Outlook(
-            Way.NONE,
-            ItemState.BLOCKED,
-            f"It has volumes, which lie on this host: detach them first ({names}).",
-        )
-    if way == Way.LIVE and server.request_spec.get("numa"):
-        return Outlook(Way.NONE, ItemState.BLOCKED, _HAS_NODES)
-    if way == Way.NONE:
-        return Outlook(
-            way, ItemState.BLOCKED, "It is off, and the plan leaves servers that are off."
-        )
-    return Outlook(way)
+        return f"It has volumes, which lie on this host: detach them first ({names})."
+    if has_bound_disks(server, blocks):
+        return _IS_BOUND
+    for bound, asked, words in _BOUND:
+        if way == bound and server.request_spec.get(asked):
+            return words
+    return _STAYS_OFF if way == Way.NONE else ""
 
 
 def volumes_of(servers: Collection[UUID]) -> dict[UUID, list[UUID]]:

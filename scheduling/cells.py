@@ -14,8 +14,8 @@ from scheduling.request_spec import RequestSpec
 
 
 def lock_cells(hypervisor_id: int, spec: RequestSpec) -> None:
-    """Let nobody else choose among the host's cells until the transaction ends."""
-    if spec.numa:
+    """Let nobody else choose among the host's cells and devices until the transaction ends."""
+    if spec.numa or spec.pci:
         Hypervisor.objects.select_for_update(no_key=True).get(pk=hypervisor_id)
 
 

@@ -40,10 +40,13 @@ from scheduling.filters.near import NEAR
 from scheduling.filters.networks import PHYSICAL_NETWORK, TUNNELS
 from scheduling.filters.numa import NUMA
 from scheduling.filters.other_servers import DIFFERENT_HOST, SAME_HOST
+from scheduling.filters.pci import PCI
 from scheduling.filters.ready import READY
 from scheduling.filters.resource_classes import RESOURCE_CLASSES
 from scheduling.filters.resources import CPU, DISK, RAM
+from scheduling.filters.secure_boot import SECURE_BOOT
 from scheduling.filters.store import STORE
+from scheduling.filters.tpm import TPM
 from scheduling.filters.traits import TRAITS
 from scheduling.filters.wanted_host import WANTED_HOST
 from scheduling.filters.zone import ZONE
@@ -61,6 +64,8 @@ FILTERS = (
     AGGREGATE_IMAGE,
     AGGREGATE_PROJECT,
     ARCHITECTURE,
+    SECURE_BOOT,
+    TPM,
     CAPABILITIES,
     TRAITS,
     RESOURCE_CLASSES,
@@ -77,9 +82,10 @@ FILTERS = (
     PHYSICAL_NETWORK,
     TUNNELS,
     NUMA,
+    PCI,
 )
 # All that is asked of a host which an administrator forces; the claim still has to fit.
-FORCED_FILTERS = (AFFINITY, ANTI_AFFINITY, STORE, PHYSICAL_NETWORK, TUNNELS, NUMA)
+FORCED_FILTERS = (AFFINITY, ANTI_AFFINITY, STORE, PHYSICAL_NETWORK, TUNNELS, NUMA, PCI)
 WEIGHERS = (free.RAM, free.CPU, free.DISK, IMAGE_CACHED, BUILD_FAILURES, TOGETHER, APART)
 # Hosts tried for a claim before the request counts as lost in a crowd, and named as removed.
 CANDIDATES = 10

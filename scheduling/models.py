@@ -1,13 +1,19 @@
-"""What servers hold of a host, and why they were put there."""
+"""What servers hold of a host, and why they were put there; and what its devices are called."""
 
 from __future__ import annotations
 
 import uuid
+from fnmatch import fnmatchcase
 
+from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
 from hypervisors.models import Hypervisor
+from hypervisors.pci import PciDevice
+
+PCI_ID = r"\A[0-9a-f]{4}\Z"
+_PATTERNS = r"\A[0-9a-f:.*?\[\]-]+( +[0-9a-f:.*?\[\]-]+)*\Z"
 
 
 class Allocation(models.Model):
@@ -30,6 +36,60 @@ class Allocation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.server_id} on {self.hypervisor}"
+
+
+class PciAlias(models.Model):
+    """A name by which flavors ask for PCI devices, and which devices of hosts it stands for."""
+
+    name = models.CharField(
+        max_length=64, unique=True, validators=[RegexValidator(r"\A[A-Za-z0-9][A-Za-z0-9_.-]*\Z")]
+    )
+    vendor_id = models.CharField("vendor", max_length=4, validators=[RegexValidator(PCI_ID)])
+    product_id = models.CharField("product", max_length=4, validators=[RegexValidator(PCI_ID)])
+    # Patterns, apart by blanks: a host may need some devices of that kind itself.
+    addresses = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        validators=[RegexValidator(_PATTERNS)],
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = "PCI alias"
+        verbose_name_plural = "PCI aliases"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def stands_for(self, device: PciDevice) -> bool:
+        """Whether the device is of its kind, and at an address of one of its patterns."""
+        patterns = self.addresses.split() or ["*"]
+        return (self.vendor_id, self.product_id) == (device.vendor_id, device.product_id) and any(
+            fnmatchcase(device.address, pattern) for pattern in patterns
+        )
+
+
+class PciClaim(models.Model):
+    """A device of a host that a server has, or is to have: it is nobody else's meanwhile."""
+
+    allocation = models.ForeignKey(Allocation, models.CASCADE, related_name="pci_claims")
+    hypervisor = models.ForeignKey(Hypervisor, models.CASCADE, related_name="pci_claims")
+    address = models.CharField(max_length=16)
+    # What it answers, as in the server's request spec. While the server changes its size on its
+    # host it may have devices for two.
+    request = models.CharField(max_length=255)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["hypervisor", "address"], name="pci_device_once"),
+        ]
+        verbose_name = "PCI claim"
+        verbose_name_plural = "PCI claims"
+
+    def __str__(self) -> str:
+        return f"{self.address} of {self.hypervisor}"
 
 
 class Decision(models.Model):

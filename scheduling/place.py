@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from hypervisors.models import Hypervisor
 from hypervisors.numa import NumaPlacement
 from scheduling.cells import fit_cells, lock_cells
 from scheduling.choose import Candidate, Choice, choose_hosts
+from scheduling.devices import fit_devices, hold_devices, unclaimed
 from scheduling.errors import NoValidHost
 from scheduling.groups import with_group
 from scheduling.models import Allocation, Decision
@@ -97,12 +98,14 @@ def _claim(server_id: UUID, host: Candidate, spec: RequestSpec, now: datetime) -
             host.hypervisor_id, vcpus=spec.vcpus, ram_mib=spec.ram_mib, disk_gib=spec.disk_gib
         ):
             return False
-        # The counters' row is the lock: until the end nobody else chooses among these cells.
+        # The counters' row is the lock: until the end nobody else chooses among these cells and
+        # devices.
         cells = fit_cells(host.hypervisor_id, spec)
-        if cells is None:
+        devices = fit_devices(host.hypervisor_id, spec)
+        if cells is None or devices is None:
             transaction.set_rollback(True)
             return False
-        Allocation.objects.create(
+        allocation = Allocation.objects.create(
             server_id=server_id,
             hypervisor_id=host.hypervisor_id,
             vcpus=spec.vcpus,
@@ -111,6 +114,7 @@ def _claim(server_id: UUID, host: Candidate, spec: RequestSpec, now: datetime) -
             numa=cells,
             created_at=now,
         )
+        hold_devices(allocation, spec.pci, devices)
         return True
 
 
@@ -121,17 +125,19 @@ def hold_server(
     spec: RequestSpec,
     now: datetime,
     numa: NumaPlacement | None = None,
+    pci: Sequence[str] = (),
 ) -> bool:
     """Write down what a server that runs on the host already takes of it, room or no room.
 
-    `numa` is what its guest has of the host's cells; without it they are chosen anew.
+    `numa` is what its guest has of the host's cells, `pci` the addresses of its devices; without
+    them they are chosen anew.
 
     Returns whether it was not yet written down.
     """
     with transaction.atomic():
         lock_cells(hypervisor_id, spec)
         cells = [numa.to_json()] if numa is not None else fit_cells(hypervisor_id, spec)
-        _, is_new = Allocation.objects.get_or_create(
+        allocation, is_new = Allocation.objects.get_or_create(
             server_id=server_id,
             hypervisor_id=hypervisor_id,
             defaults={
@@ -143,6 +149,9 @@ def hold_server(
             },
         )
         if is_new:
+            # What its guest says it has may be another's by now, and stays so.
+            devices = unclaimed(hypervisor_id, pci) if pci else fit_devices(hypervisor_id, spec)
+            hold_devices(allocation, spec.pci, devices or ())
             take(hypervisor_id, vcpus=spec.vcpus, ram_mib=spec.ram_mib, disk_gib=spec.disk_gib)
     return is_new
 

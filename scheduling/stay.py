@@ -16,6 +16,7 @@ from hypervisors.capacity import claim, take, unclaim
 from hypervisors.models import Hypervisor
 from scheduling.cells import fit_cells, lock_cells, placement_for
 from scheduling.choose import choose_hosts
+from scheduling.devices import fit_devices, has_devices_for, hold_devices, keep_devices
 from scheduling.errors import NoValidHost
 from scheduling.groups import with_group
 from scheduling.models import Allocation, Decision
@@ -51,6 +52,8 @@ def stay_on_host(
         wanted_host=hypervisor.name,
         # Nodes that are asked for again stay where they are.
         numa={} if placement_for(held, spec) else spec.numa,
+        # So do devices.
+        pci="" if has_devices_for(held, spec.pci) else spec.pci,
     )
     more = {"vcpus": asked.vcpus, "ram_mib": asked.ram_mib, "disk_gib": asked.disk_gib}
     asked = with_networks(with_group(asked, server_id, lock=True), server_id)
@@ -60,6 +63,10 @@ def stay_on_host(
     cells = fit_cells(hypervisor.pk, asked)
     if cells is None:
         raise NoValidHost("The server's own host does not have the NUMA cells for it any more.")
+    devices = fit_devices(hypervisor.pk, asked)
+    if devices is None:
+        raise NoValidHost("The server's own host does not have the devices for it any more.")
+    hold_devices(held, asked.pci, devices)
     Allocation.objects.filter(pk=held.pk).update(
         vcpus=held.vcpus + more["vcpus"],
         ram_mib=held.ram_mib + more["ram_mib"],
@@ -90,6 +97,7 @@ def hold_just(*, server_id: UUID, hypervisor_id: int, spec: RequestSpec, now: da
         kept = placement_for(held, spec)
         cells = [kept] if kept else fit_cells(hypervisor_id, spec)
         Allocation.objects.filter(pk=held.pk).update(**wanted, numa=cells or [])
+        keep_devices(held, spec)
         unclaim(hypervisor_id, vcpus=held.vcpus, ram_mib=held.ram_mib, disk_gib=held.disk_gib)
         take(hypervisor_id, **wanted)
 

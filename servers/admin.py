@@ -6,20 +6,35 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from cloudportal.errors import CloudError
+from flavors.models import Flavor
+from hypervisors.models import Hypervisor
 from identity.actors import Actor, with_implied
+from identity.models import Project
 from operations.models import Operation
 from scheduling.models import Decision
+from servers.adopt import Adoptable, AdoptWish, adopt_domain, adoptable_domains, release_server
 from servers.delete import delete_server
 from servers.groups import delete_group
-from servers.models import KeyPair, Server, ServerAction, ServerFault, ServerGroup
+from servers.models import (
+    Adoption,
+    KeyPair,
+    Server,
+    ServerAction,
+    ServerFault,
+    ServerGroup,
+)
 from servers.power import reboot_server, start_server, stop_server
 
 MAX_OPERATIONS = 20
@@ -74,15 +89,15 @@ class ServerAdmin(_ReadOnly):
     search_fields = ("name", "id", "project_id", "hostname", "reservation_id")
     date_hierarchy = "created_at"
     inlines = (_FaultInline,)
-    actions = ("start", "stop", "reboot_hard", "delete_servers")
+    actions = ("start", "stop", "reboot_hard", "release", "delete_servers")
     # Not the secrets: the sealed password, user data and files stay out of sight.
     fields = (
         *("name", "id", "shown_status", "vm_state", "task_state", "power_state", "project_id"),
         *("user_id", "hostname", "description", "flavor", "image_id", "image_properties"),
         *("key_name", "metadata", "tags", "has_config_drive", "pinned_zone", "availability_zone"),
-        *("hypervisor", "request_spec", "scheduler_hints", "reservation_id", "launch_index"),
-        *("generation", "created_at", "updated_at", "launched_at", "terminated_at", "deleted_at"),
-        *("explanation", "operations", "history"),
+        *("hypervisor", "domain_name", "request_spec", "scheduler_hints", "reservation_id"),
+        *("launch_index", "generation", "created_at", "updated_at", "launched_at"),
+        *("terminated_at", "deleted_at", "explanation", "operations", "history"),
     )
 
     @admin.display(description="status")
@@ -155,6 +170,12 @@ class ServerAdmin(_ReadOnly):
             lambda each: reboot_server(server=each, hard=True, actor=actor, now=now),
         )
 
+    @admin.action(description="Release: adopted ones only; guests stay", permissions=["act"])
+    def release(self, request: HttpRequest, servers: QuerySet[Server]) -> None:
+        """Let the chosen servers go, and their guests be as they were."""
+        actor, now = actor_of(request), timezone.now()
+        self._each(request, servers, lambda each: release_server(server=each, actor=actor, now=now))
+
     @admin.action(description="Delete with disks and addresses", permissions=["act"])
     def delete_servers(self, request: HttpRequest, servers: QuerySet[Server]) -> None:
         """Delete the chosen servers."""
@@ -181,6 +202,99 @@ def _steps(operation: Operation) -> str:
         f"{each.direction} {each.step}: {each.result or 'running'} {each.message}".rstrip()
         for each in operation.records.all()
     )
+
+
+class AdoptForm(forms.Form):
+    """Whose a domain is to be, and what it is to be called."""
+
+    domain = forms.UUIDField()
+    project = forms.ModelChoiceField(Project.objects.filter(enabled=True))
+    flavor = forms.ModelChoiceField(Flavor.objects.all(), to_field_name="flavorid", required=False)
+    name = forms.CharField(max_length=255, required=False)
+
+    def wish(self) -> AdoptWish:
+        """What was entered; without a flavor it is the suggested one."""
+        flavor = self.cleaned_data["flavor"]
+        return AdoptWish(
+            project_id=self.cleaned_data["project"].pk,
+            flavor_id=flavor.flavorid if flavor else None,
+            name=self.cleaned_data["name"] or None,
+        )
+
+
+@admin.register(Adoption)
+class AdoptionAdmin(_ReadOnly):
+    """Guests that were adopted, and the domains of each host that may be."""
+
+    change_list_template = "admin/servers/adoptions.html"
+    list_display = ("guest", "server", "host", "adopted_at", "released_at")
+    list_select_related = ("server__hypervisor",)
+    search_fields = ("server__name", "server__adopted_name", "server__id")
+    fields = ("guest", "server", "host", "adopted_at", "released_at", "definition")
+
+    @admin.display(description="domain", ordering="server__adopted_name")
+    def guest(self, adoption: Adoption) -> str:
+        """By its own name."""
+        return adoption.server.adopted_name
+
+    @admin.display(description="host")
+    def host(self, adoption: Adoption) -> str:
+        """Where it is."""
+        return str(adoption.server.hypervisor or "")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, with the way to each host's domains."""
+        hosts = Hypervisor.objects.order_by("name")
+        return super().changelist_view(request, {**(extra_context or {}), "hosts": hosts})
+
+    def get_urls(self) -> list[URLPattern]:
+        """With the page of a host's domains."""
+        view = self.admin_site.admin_view(self.domains_view)
+        own = [path("hosts/<int:key>/", view, name="servers_adoption_domains")]
+        return own + super().get_urls()
+
+    def domains_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """What somebody else made on a host; a POST adopts one."""
+        if not self.has_act_permission(request):
+            raise PermissionDenied
+        host = Hypervisor.objects.filter(pk=key).first()
+        if host is None:
+            raise Http404
+        form = AdoptForm(request.POST or None, auto_id=False)
+        if request.method == "POST" and form.is_valid() and self._adopt(request, host, form):
+            return HttpResponseRedirect(reverse("admin:servers_adoption_changelist"))
+        found: list[Adoptable] = []
+        failure = ""
+        try:
+            found = adoptable_domains(hypervisor=host, actor=actor_of(request))
+        except CloudError as error:
+            failure = error.message
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Domains on {host.name} that were not made here",
+            **{"host": host, "found": found, "failure": failure, "form": form},
+            # Made once, not once a row.
+            **{name: str(form[name]) for name in ("project", "flavor")},
+        }
+        return TemplateResponse(request, "admin/servers/domains.html", context)
+
+    def _adopt(self, request: HttpRequest, host: Hypervisor, form: AdoptForm) -> bool:
+        try:
+            server = adopt_domain(
+                hypervisor=host,
+                domain_id=form.cleaned_data["domain"],
+                wish=form.wish(),
+                actor=actor_of(request),
+                now=timezone.now(),
+            )
+        except CloudError as error:
+            messages.error(request, error.message)
+            return False
+        self.log_addition(request, server.adoption, f"adopted {server.adopted_name}")
+        messages.success(request, f"{server.adopted_name} becomes server {server.name}.")
+        return True
 
 
 @admin.register(KeyPair)

@@ -2,6 +2,8 @@
 
 from django.apps import AppConfig
 
+TOKENS_EVERY_S = 3600.0
+
 
 class ServersConfig(AppConfig):
     """The servers app."""
@@ -13,6 +15,7 @@ class ServersConfig(AppConfig):
         from hypervisors.occupants import register_occupants, register_releaser
         from hypervisors.watch import on_look
         from identity.delete import keep_project_while
+        from identity.models import RevokedToken
         from operations.debts import register_debt
         from operations.kinds import register
         from operations.timers import register_timer
@@ -23,6 +26,7 @@ class ServersConfig(AppConfig):
         from servers.high_availability import EVERY_S, see_to_hosts
         from servers.occupants import release_gone, servers_on
         from servers.operations import (
+            adopt,
             attach_volume,
             build,
             cleanup,
@@ -53,6 +57,7 @@ class ServersConfig(AppConfig):
             describe_copies,
             describe_fences,
             describe_releases,
+            describe_unmarks,
             describe_unplugs,
         )
         from servers.power_sync import note_power_states
@@ -61,6 +66,9 @@ class ServersConfig(AppConfig):
         from servers.shelve import OFFLOAD_EVERY_S, offload_those_due
 
         for kind in (
+            adopt.ADOPT,
+            adopt.RELEASE,
+            adopt.UNMARK,
             build.BUILD,
             attach_volume.ATTACH,
             attach_volume.DETACH,
@@ -99,6 +107,7 @@ class ServersConfig(AppConfig):
         ):
             register(kind)
         register_debt(cleanup.CLEANUP_NAME, describe_cleanups)
+        register_debt(adopt.UNMARK_NAME, describe_unmarks)
         register_debt(disk_image.DROP_COPY_NAME, describe_copies)
         register_debt(fence.FENCE_KIND.name, describe_fences)
         register_debt(interfaces.UNPLUG, describe_unplugs)
@@ -108,6 +117,8 @@ class ServersConfig(AppConfig):
         keep_project_while(servers_held_by)
         register_groups(group_of_server)
         on_look(note_power_states)
+        # Identity knows no timers; this is the lowest room that knows both.
+        register_timer("identity.revoked_tokens", TOKENS_EVERY_S, RevokedToken.forget_expired)
         register_timer("servers.confirm", CONFIRM_EVERY_S, confirm_old_resizes)
         register_timer("servers.high_availability", EVERY_S, see_to_hosts)
         register_timer("servers.offload", OFFLOAD_EVERY_S, offload_those_due)

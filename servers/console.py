@@ -7,7 +7,8 @@ import re
 from hypervisors.guests import read_console
 from identity import policy
 from identity.actors import Actor
-from servers.errors import InvalidState
+from servers.errors import InvalidState, ServerAdopted
+from servers.legal import LEGAL
 from servers.models import Server
 
 EVERYTHING = -1
@@ -20,11 +21,15 @@ def console_output(*, server: Server, length: int | None, actor: Actor) -> str:
 
     Raises:
         InvalidState: the server is not on a host yet.
+        ServerAdopted: it keeps no log here.
         HostUnreachable: the host does not answer.
         Forbidden: the actor may not.
     """
     rule = "os_compute_api:os-console-output"
     policy.require(actor, rule, project_id=server.project_id, user_id=server.user_id)
+    if server.adopted_name:
+        # Its serial console is written to no file of the portal's.
+        raise ServerAdopted.of(server, LEGAL["console output"])
     if server.hypervisor is None:
         raise InvalidState(f"Instance {server.pk} is not ready")
     text = _CONTROL.sub("", read_console(server.hypervisor, server.pk))

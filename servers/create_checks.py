@@ -18,6 +18,7 @@ from images.lookup import get_image
 from images.models import Image, ImageStatus
 from quotas.consume import limits
 from quotas.resources import UNLIMITED
+from scheduling.devices import check_aliases
 from servers.block_devices import BOOT_SEQUENCE
 from servers.errors import InvalidServerRequest, TooManyItems, ZeroDiskFlavor
 from servers.models import KeyPair
@@ -161,6 +162,7 @@ def check_guest(flavor: Flavor, properties: Mapping[str, str]) -> None:
     Raises:
         InvalidServerRequest: with the name of the extra spec or property.
         NumaRefused: NUMA nodes, pages or CPUs as no guest can have them.
+        PciAliasUnknown: devices that nobody has named.
     """
     numa_request(flavor.extra_specs, properties, vcpus=flavor.vcpus, ram_mib=flavor.ram_mib)
     try:
@@ -169,6 +171,7 @@ def check_guest(flavor: Flavor, properties: Mapping[str, str]) -> None:
     except GuestPropertyRefused as error:
         whose = "flavor extra specs" if error.is_of_flavor else "image metadata"
         raise InvalidServerRequest(f"Invalid {whose}. Error: {error}") from error
+    check_aliases(features.pci)
 
 
 def _check_bootable(image: Image) -> None:

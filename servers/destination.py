@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
-from hypervisors.models import Hypervisor
+from hypervisors.models import Hypervisor, StoragePool
 from operations.models import UNFINISHED, Operation
 from scheduling.request_spec import RequestSpec
 from servers.models import Server
@@ -23,7 +23,17 @@ def spec_of_move(server: Server, *, host: str = "", is_forced: bool = False) -> 
         spec,
         host=host if is_forced else "",
         wanted_host="" if is_forced else host,
+        kept_in=_store_of(server),
     )
+
+
+def _store_of(server: Server) -> str:
+    """The store that the server's disks are in; "": its host's default pool, or no files."""
+    name = server.options.get("store_id", "")
+    if not name:
+        return ""
+    rows = StoragePool.objects.filter(hypervisor=server.hypervisor_id, name=name)
+    return rows.values_list("store", flat=True).first() or ""
 
 
 def hosts_owing(server_id: UUID) -> list[Hypervisor]:

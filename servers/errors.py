@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from cloudportal.errors import CloudError, Conflict, Forbidden, Invalid, NotFound, OverQuota
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from servers.legal import Rule
     from servers.models import Server
 
@@ -63,8 +65,25 @@ class InvalidState(Conflict):
         )
 
 
+class ServerAdopted(Conflict):
+    """The server was adopted: its disks and cards are none of the portal's."""
+
+    @classmethod
+    def of(cls, server: Server, rule: Rule) -> ServerAdopted:
+        """Say what is refused, and the way out where its end was asked for."""
+        advice = ": release it instead" if rule.action == "delete" else ""
+        return cls(
+            f"Cannot '{rule.action}' instance {server.pk}: its guest was adopted, not made by this "
+            f"cloud{advice}"
+        )
+
+
+class CannotAdopt(Conflict):
+    """The domain cannot become a server as it is now, or is one already."""
+
+
 class CannotResize(Invalid):
-    """The server's disks would have to shrink."""
+    """The server cannot become what the flavor says: its disks would shrink, say."""
 
 
 class ServerLocked(Conflict):
@@ -126,6 +145,25 @@ class HostInUse(Invalid):
 
 class VolumesAttached(Conflict):
     """The server has volumes, which lie on its host and cannot go with it."""
+
+
+class TpmStays(Conflict):
+    """The server has a TPM, whose content is on its host and would be lost."""
+
+    @classmethod
+    def of(cls, operation: str, server_id: UUID) -> TpmStays:
+        """In the words of the compute API."""
+        return cls(
+            f"Operation '{operation}' not supported for vTPM-enabled instance ({server_id})."
+        )
+
+
+class DisksBound(Conflict):
+    """The server's disks are block devices of its host, which neither grow nor go elsewhere."""
+
+
+class DevicesInUse(Conflict):
+    """The server has PCI devices of its host, with which this cannot be done."""
 
 
 class DeviceTaken(Conflict):

@@ -37,6 +37,7 @@ from identity.models import Project, User
 from images.models import Image
 from networks.models import Network, NetworkType, Port, SecurityGroupRule, Subnet
 from scheduling.cells import placements_on_hosts
+from scheduling.devices import devices_on_hosts
 from servers.errors import RecordUnusable
 from servers.models import Server
 from volumes.attachments import held_by
@@ -56,6 +57,7 @@ class _Around:
     ports: Mapping[str, list[Port]]
     volumes: Mapping[UUID, list[Attachment]]
     cells: Mapping[tuple[UUID, int], NumaPlacement]
+    devices: Mapping[tuple[UUID, int], tuple[str, ...]]
 
 
 def guest_records(servers: Collection[Server]) -> dict[UUID, GuestMetadata]:
@@ -73,9 +75,9 @@ def with_volume(record: GuestMetadata, attachment: Attachment) -> GuestMetadata:
 def record_digest(record: GuestMetadata) -> str:
     """Tells two records apart, except by what only the host knows for certain.
 
-    That is where the guest's disks and its NUMA nodes are: as it was defined last.
+    That is where the guest's disks, NUMA nodes and devices are: as it was defined last.
     """
-    content = dataclasses.replace(record, disks=(), numa=None)
+    content = dataclasses.replace(record, disks=(), numa=None, pci=())
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -144,6 +146,7 @@ def _around(servers: Collection[Server]) -> _Around:
         ports=ports,
         volumes=held_by({server.pk for server in servers}),
         cells=_cells(servers),
+        devices=_devices(servers),
     )
 
 
@@ -155,6 +158,16 @@ def _cells(servers: Iterable[Server]) -> dict[tuple[UUID, int], NumaPlacement]:
         if server.request_spec.get("numa")
     }
     return placements_on_hosts(asked) if asked else {}
+
+
+def _devices(servers: Iterable[Server]) -> dict[tuple[UUID, int], tuple[str, ...]]:
+    """As few servers ask for devices."""
+    asked = {
+        server.pk: server.request_spec["pci"]
+        for server in servers
+        if server.request_spec.get("pci")
+    }
+    return devices_on_hosts(asked) if asked else {}
 
 
 def _record(server: Server, around: _Around) -> GuestMetadata:
@@ -186,12 +199,14 @@ def _record(server: Server, around: _Around) -> GuestMetadata:
         options=json.dumps(server.options, sort_keys=True),
         scheduler_hints=json.dumps(server.scheduler_hints, sort_keys=True),
         numa=numa_text(cells),
+        pci=around.devices.get((server.pk, server.hypervisor_id or 0), ()),
         reservation_id=server.reservation_id,
         launch_index=server.launch_index,
         generation=server.generation,
         created_at=server.created_at,
         updated_at=server.updated_at,
         launched_at=server.launched_at,
+        adopted_name=server.adopted_name or None,
         ports=tuple(_port(port) for port in ports),
         networks=_networks(ports, around),
         security_groups=_groups(ports),
@@ -233,6 +248,12 @@ def _project(project_id: str, around: _Around) -> ProjectRecord:
 def _flavor(copy: Mapping[str, Any], around: _Around) -> FlavorRecord:
     """The server's own copy, and what only the flavor's row says: who may use it."""
     row = around.flavors.get(copy["flavorid"])
+    # An adopted server has its guest's own size, of which no flavor is to be made.
+    is_another = row is not None and (row.vcpus, row.ram_mib, row.disk_gib) != (
+        copy["vcpus"],
+        copy["ram_mib"],
+        copy["disk_gib"],
+    )
     return FlavorRecord(
         id=copy["flavorid"],
         name=copy["name"],
@@ -246,7 +267,7 @@ def _flavor(copy: Mapping[str, Any], around: _Around) -> FlavorRecord:
         is_public=row.is_public if row else True,
         is_disabled=row.is_disabled if row else False,
         description=row.description if row else None,
-        is_deleted=row is None,
+        is_deleted=row is None or is_another,
     )
 
 

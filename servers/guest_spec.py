@@ -21,15 +21,19 @@ from hypervisors.guests import (
 )
 from hypervisors.models import Hypervisor
 from hypervisors.numa import NumaPlacement
+from hypervisors.platforms import PlatformWish
 from hypervisors.rescue import ROLES as RESCUE_ROLES
 from hypervisors.volumes import volume_name
 from networks import wiring
 from networks.wiring import WiredPort
 from scheduling.cells import placement_on
+from scheduling.devices import devices_on_hosts
+from scheduling.filters.pci_fit import counts_of
 from servers.config_drive import GuestFacts
+from servers.errors import ServerAdopted
 from servers.guest_record import disk_records, guest_records, numa_text, placement_in
 from servers.models import Server
-from servers.options import pool_of
+from servers.options import places_for
 from servers.secrets import unseal
 
 SEED_BYTES = 512
@@ -55,7 +59,7 @@ def server_disks(server: Server, host: Hypervisor) -> tuple[DiskSpec, ...]:
     """The disks that a server has on its host."""
     drive = b"" if server.has_config_drive else None
     plan = disk_plan(server, base_volume=None, config_drive=drive)
-    return disk_specs(pool_of(server, host).name, server.pk, plan)
+    return disk_specs(places_for(server, host), server.pk, plan)
 
 
 def volume_disk(volume: VolumeRecord) -> DiskSpec:
@@ -88,19 +92,29 @@ def guest_spec(
     disks: Sequence[DiskSpec],
     wired: Sequence[WiredPort],
     record: GuestMetadata | None = None,
+    wish: PlatformWish | None = None,
 ) -> GuestSpec:
     """The guest of a server on a host; with its record given, no query is made.
 
+    `wish` is what a guest that is made anew is to be made as.
+
     Raises:
         GuestPropertyRefused: a property of flavor or image that cannot be honoured.
-        HostCannot: the host lacks the machine type or firmware, or the cells are not claimed.
+        ServerAdopted: its guest is not the portal's to define.
+        HostCannot: the host lacks the machine type, CPU model, firmware or TPM, or cells or devices
+            are not claimed.
     """
+    if server.adopted_name:
+        raise ServerAdopted(f"The guest of server {server.pk} was adopted: it stays as it is.")
     numa = placement_in(record) if record else host_placement(server, host)
     if numa is None and server.request_spec.get("numa"):
         raise HostCannot("The server holds no NUMA cells of the host.", detail=f"{server.pk}")
+    pci = record.pci if record else host_devices(server, host)
+    if len(pci) < sum(counts_of(server.request_spec.get("pci", "")).values()):
+        raise HostCannot("The server holds too few PCI devices.", detail=f"{server.pk}: {pci}")
     record = record or guest_records([server])[server.pk]
     features = guest_features(server.flavor["extra_specs"], server.image_properties)
-    platform = platform_of(host, features)
+    platform = platform_of(host, features, wish)
     return GuestSpec(
         uuid=server.pk,
         name=server.domain_name,
@@ -113,9 +127,10 @@ def guest_spec(
         cpu_model=platform.cpu_model,
         features=features,
         metadata=dataclasses.replace(
-            record, disks=disk_records(server, disks), numa=numa_text(numa)
+            record, disks=disk_records(server, disks), numa=numa_text(numa), pci=pci
         ),
         numa=numa,
+        pci=pci,
         disks=_with_volumes(disks, record.volumes),
         interfaces=tuple(
             InterfaceSpec(
@@ -136,6 +151,14 @@ def host_placement(server: Server, host: Hypervisor) -> NumaPlacement | None:
     if not request:
         return None
     return placement_on(server_id=server.pk, hypervisor_id=host.pk, request=request)
+
+
+def host_devices(server: Server, host: Hypervisor) -> tuple[str, ...]:
+    """The addresses of the host's PCI devices that the server holds; empty is none."""
+    request = server.request_spec.get("pci")
+    if not request:
+        return ()
+    return devices_on_hosts({server.pk: request}).get((server.pk, host.pk), ())
 
 
 def guest_facts(server: Server) -> GuestFacts:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flavors.models import Flavor
+from hypervisors.guests import guest_features
 from hypervisors.numa import numa_request
 from scheduling.filters.resource_classes import OFFERED
 from servers.errors import InvalidServerRequest
@@ -40,7 +41,20 @@ def host_needs(
         "extra_specs": asked,
         "numa": nodes.to_json() if nodes else {},
         **image_needs(image_properties),
+        **guest_needs(flavor.extra_specs, image_properties),
     }
+
+
+def guest_needs(
+    extra_specs: Mapping[str, str], image_properties: Mapping[str, str]
+) -> dict[str, Any]:
+    """The fields of a request spec that follow from what the two make of the guest.
+
+    Raises:
+        GuestPropertyRefused: something that cannot be honoured.
+    """
+    features = guest_features(extra_specs, image_properties)
+    return {"secure_boot": features.secure_boot, "tpm": features.tpm, "pci": features.pci}
 
 
 def image_needs(image_properties: Mapping[str, str]) -> dict[str, Any]:

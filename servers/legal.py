@@ -7,7 +7,7 @@ the test of all combinations come from `LEGAL`. Source: the compute API's states
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -35,6 +35,8 @@ class Rule:
     `action` is its name in the wire's errors, and in the server's history unless `recorded_as` is
     another. `tasks`: which may be under way; none at all is
     always fine. `heeds_lock`: a lock stands in its way, for all but administrators.
+    `for_adopted`: it needs nothing of what an adopted guest does not have from here, its disks and
+    its cards.
     """
 
     action: str
@@ -45,6 +47,7 @@ class Rule:
     heeds_lock: bool = True
     begins: TaskState | None = None
     recorded_as: str = ""
+    for_adopted: bool = False
 
     @property
     def record(self) -> str:
@@ -116,7 +119,7 @@ _INTERRUPTIBLE = frozenset(
     }
 )
 
-LEGAL: dict[str, Rule] = {
+_LEGAL: dict[str, Rule] = {
     "start": _of("start", "servers:start", {VmState.STOPPED}, TaskState.POWERING_ON),
     "stop": _of("stop", "servers:stop", {VmState.ACTIVE, VmState.ERROR}, TaskState.POWERING_OFF),
     "reboot": _of("reboot", "servers:reboot", _RUNS, TaskState.REBOOTING),
@@ -187,6 +190,13 @@ LEGAL: dict[str, Rule] = {
         tasks=ANY_TASK,
         heeds_lock=False,
     ),
+    "release": Rule(
+        "release",
+        "cloudportal:servers:release",
+        ANYTHING,
+        needs_launch=False,
+        begins=TaskState.DELETING,
+    ),
     "lock": _whenever("lock", "os-lock-server:lock"),
     "unlock": _whenever("unlock", "os-lock-server:unlock"),
     "resetState": _whenever("resetState", "os-admin-actions:reset_state"),
@@ -235,3 +245,13 @@ LEGAL: dict[str, Rule] = {
         heeds_lock=False,
     ),
 }
+
+_FOR_ADOPTED = frozenset(
+    {
+        *("start", "stop", "reboot", "hard reboot", "pause", "unpause", "suspend", "resume"),
+        *("trigger_crash_dump", "release", "lock", "unlock", "resetState"),
+        *("update metadata", "delete metadata", "update tag(s)", "delete tag(s)", "update"),
+        "console",
+    }
+)
+LEGAL = {name: replace(rule, for_adopted=name in _FOR_ADOPTED) for name, rule in _LEGAL.items()}

@@ -11,6 +11,7 @@ from django.db import transaction
 from cloudportal.errors import Invalid
 from hypervisors.models import Hypervisor
 from hypervisors.move import hosts_unfit, obstacle
+from hypervisors.pools import is_one_store
 from identity import policy
 from identity.actors import Actor
 from scheduling.choose import choose_hosts
@@ -30,6 +31,7 @@ from servers.errors import (
 from servers.legal import LEGAL
 from servers.models import Migration, Server
 from servers.moves import new_departure
+from servers.options import is_on_shared_store, pool_of, refuse_bound_disks
 from servers.states import MigrationStatus, MigrationType, TaskState
 
 ACTION = "os-migrateLive"
@@ -72,9 +74,10 @@ def live_migrate_server(*, server: Server, move: LiveMove, actor: Actor, now: da
 
     Raises:
         InvalidServerRequest: there is no such host, or one to check first cannot take it; or the
-            server has NUMA nodes.
+            server has NUMA nodes or PCI devices.
         InvalidState: the server does not run, or a task is under way.
         VolumesAttached: it has volumes, which are on its host alone.
+        DisksBound: its disks are block devices of its host.
         ServerLocked: it is locked, and the actor is no administrator.
         Forbidden: the actor may not, or may not choose the host.
     """
@@ -85,7 +88,8 @@ def live_migrate_server(*, server: Server, move: LiveMove, actor: Actor, now: da
     check_legal(server, ACTION, actor)
     if move.host and not Hypervisor.objects.filter(name=move.host).exists():
         raise InvalidServerRequest(f"Compute host {move.host} could not be found.")
-    _refuse_nodes(server)
+    _refuse_bound(server)
+    refuse_bound_disks(server, server.hypervisor)
     if move.checks_first:
         _check(server, move)
     with transaction.atomic():
@@ -116,13 +120,18 @@ def live_migrate_server(*, server: Server, move: LiveMove, actor: Actor, now: da
         refuse_if_attached(server)
 
 
-def _refuse_nodes(server: Server) -> None:
-    """A running guest would keep the first host's cells and CPUs on the second one."""
+def _refuse_bound(server: Server) -> None:
+    """A running guest would keep the first host's cells, CPUs and devices on the second one."""
     if server.request_spec.get("numa"):
         raise InvalidServerRequest(
             "Migration pre-check error: Instance has an associated NUMA topology. Instance NUMA "
             "topologies, including related attributes such as CPU pinning, huge page and emulator "
             "thread pinning information, are not currently recalculated on live migration."
+        )
+    if server.request_spec.get("pci"):
+        raise InvalidServerRequest(
+            "Migration pre-check error: Instance has PCI devices of its host, which cannot go "
+            "along while it runs."
         )
 
 
@@ -131,7 +140,7 @@ def _check(server: Server, move: LiveMove) -> None:
     source = server.hypervisor
     if source is None:
         raise InvalidState(f"Instance {server.pk} is not ready")
-    refusal = disks_stay(move.copies_disks)
+    refusal = disks_stay(server, source, move.copies_disks)
     if move.host and not refusal:
         refusal = obstacle(source, Hypervisor.objects.get(name=move.host))
     if refusal:
@@ -143,10 +152,23 @@ def _check(server: Server, move: LiveMove) -> None:
         raise InvalidServerRequest(choice.refusal())
 
 
-def disks_stay(copies_disks: bool | None) -> str:
-    """Why a migration that copies no disks is refused; "" when it is not asked for."""
-    if copies_disks is not False:
+def disks_stay(
+    server: Server, source: Hypervisor, copies_disks: bool | None, to: Hypervisor | None = None
+) -> str:
+    """Why a migration that copies no disks, or does, is refused; "": it is not.
+
+    Without a destination it is asked whether any has the disks.
+    """
+    if copies_disks is None or (copies_disks and to is None):
         return ""
+    if to is None:
+        is_shared = is_on_shared_store(server, source)
+    else:
+        is_shared = is_one_store(source, to, pool_of(server, source).name)
+    if copies_disks == (not is_shared):
+        return ""
+    if copies_disks:
+        return "the server's disks are on shared storage, and block migration was asked for"
     return "the server's disks are on its host alone, and block migration was not asked for"
 
 

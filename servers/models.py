@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from cloudportal.errors import CloudError
 from hypervisors.models import Hypervisor
-from servers.errors import InvalidState, ServerLocked, ServerNotFound
+from servers.errors import InvalidState, ServerAdopted, ServerLocked, ServerNotFound
 from servers.legal import Rule
 from servers.states import (
     ConsoleType,
@@ -93,11 +93,14 @@ class ServerQuerySet(models.QuerySet["Server"]):
 
         Raises:
             ServerNotFound: the server was deleted meanwhile.
+            ServerAdopted: it was not made here, and the rule is for those that were.
             ServerLocked: it is locked.
             InvalidState: its state does not allow it, or another task is under way.
         """
         now = timezone.now()
         rows = self.filter(rule.condition(), pk=server.pk, deleted_at=None)
+        if not rule.for_adopted:
+            rows = rows.filter(adopted_name="")
         if rule.heeds_lock and not passes_lock:
             rows = rows.filter(locked_by="")
         if rule.begins is None:
@@ -115,6 +118,8 @@ class ServerQuerySet(models.QuerySet["Server"]):
         current = self.filter(pk=server.pk, deleted_at=None).first()
         if current is None:
             return ServerNotFound(f"Instance {server.pk} could not be found.")
+        if current.adopted_name and not rule.for_adopted:
+            return ServerAdopted.of(current, rule)
         if current.locked_by and rule.heeds_lock and not passes_lock:
             return ServerLocked.of(current)
         return InvalidState.of(current, rule)
@@ -190,6 +195,8 @@ class Server(models.Model):
     # Since when it is shelved, and the image with its root disk, until it is back.
     shelved_at = models.DateTimeField(null=True)
     shelved_image_id = models.UUIDField(null=True)
+    # The name in libvirt of a guest that was there before its server; "" of one that was made here.
+    adopted_name = models.CharField(max_length=255, blank=True, default="", editable=False)
     # Of the metadata last written into the guest, and the `updated_at` of the row it was made of.
     record_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
     recorded_at = models.DateTimeField(null=True, editable=False)
@@ -229,8 +236,26 @@ class Server(models.Model):
 
     @property
     def domain_name(self) -> str:
-        """The guest's name in libvirt; made from the id, so it is known without asking anyone."""
-        return f"server-{self.id}"
+        """The guest's name in libvirt; made from the id, so it is known without asking anyone.
+
+        An adopted one keeps its own.
+        """
+        return self.adopted_name or f"server-{self.id}"
+
+
+class Adoption(models.Model):
+    """What a guest was when it was adopted: its kept definition, without our element.
+
+    The row stays when the server is released, and is written anew when it is adopted again.
+    """
+
+    server = models.OneToOneField(Server, models.CASCADE, related_name="adoption")
+    definition = models.TextField()
+    adopted_at = models.DateTimeField(default=timezone.now)
+    released_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"adoption of {self.server_id}"
 
 
 class ServerFault(models.Model):

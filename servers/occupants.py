@@ -19,7 +19,7 @@ def servers_on(hypervisor_keys: Collection[int]) -> Mapping[int, Sequence[Occupa
     """The servers on each host, in one query however many hosts."""
     found: dict[int, list[Occupant]] = defaultdict(list)
     servers = Server.objects.filter(hypervisor__in=hypervisor_keys, deleted_at=None)
-    columns = ("id", "hypervisor_id", "project_id", "flavor")
+    columns = ("id", "hypervisor_id", "project_id", "flavor", "adopted_name")
     for server in servers.only(*columns).order_by("created_at", "id"):
         if server.hypervisor_id is not None:
             found[server.hypervisor_id].append(_occupant(server))

@@ -9,14 +9,14 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from hypervisors.models import Hypervisor, StoragePool
-from hypervisors.pools import pool_for
+from hypervisors.pools import Places, block_pools, places_of, pool_for, shared_pools
 from images.models import Image
-from servers.errors import InvalidServerRequest
+from servers.errors import DisksBound, InvalidServerRequest
 from servers.models import Server
 from servers.wanted import CreateServers
 
@@ -68,6 +68,42 @@ def pool_of(server: Server, hypervisor: Hypervisor) -> StoragePool:
         NotOnHost: the host does not have it.
     """
     return pool_for(hypervisor, server.options.get("store_id", ""))
+
+
+def is_on_shared_store(server: Server, hypervisor: Hypervisor) -> bool:
+    """Whether other hosts have the server's disks, too."""
+    store = server.options.get("store_id", "")
+    has_disks = bool(store) and server.image_id is not None
+    return has_disks and shared_pools(hypervisor).filter(name=store).exists()
+
+
+def places_for(server: Server, hypervisor: Hypervisor) -> Places:
+    """Where the server's disks go on a host, those that are files among them.
+
+    Raises:
+        NotOnHost: the host does not have the pool.
+    """
+    return places_of(pool_of(server, hypervisor))
+
+
+def has_bound_disks(server: Server, blocks: Collection[str]) -> bool:
+    """Whether the server has disks in one of these pools, whose volumes are block devices."""
+    has_disks = server.image_id is not None or bool(server.flavor["ephemeral_gib"])
+    return has_disks and server.options.get("store_id", "") in blocks
+
+
+def refuse_bound_disks(server: Server, host: Hypervisor | None) -> None:
+    """See that the server's disks can grow and go elsewhere.
+
+    Raises:
+        DisksBound: they are block devices of its host.
+    """
+    if host is not None and has_bound_disks(server, block_pools(host)):
+        raise DisksBound(
+            f"The disks of instance {server.pk} are logical volumes of its host: they cannot be "
+            "resized or brought to another host. Make a snapshot of it and a server of that, or "
+            "shelve it."
+        )
 
 
 def read_options(given: Mapping[str, Any], hints: Mapping[str, Any]) -> Options:

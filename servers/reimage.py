@@ -25,7 +25,7 @@ from servers import create_checks
 from servers.attached_volumes import attachments_of
 from servers.begin import begin_action, check_legal, require
 from servers.errors import InvalidServerRequest, ServerNotFound
-from servers.host_needs import image_needs
+from servers.host_needs import guest_needs, image_needs
 from servers.legal import LEGAL
 from servers.models import Server
 from servers.options import options_of
@@ -207,7 +207,10 @@ def _request_spec(
 ) -> dict[str, Any]:
     spec = RequestSpec.from_json(server.request_spec)
     return dataclasses.replace(
-        spec, image_id=str(image_id or ""), **image_needs(properties)
+        spec,
+        image_id=str(image_id or ""),
+        **image_needs(properties),
+        **guest_needs(server.flavor["extra_specs"], properties),
     ).to_json()
 
 

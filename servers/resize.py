@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -37,6 +39,7 @@ from servers.host_needs import host_needs
 from servers.legal import LEGAL
 from servers.models import Migration, Server
 from servers.moves import COLD, amounts_of, new_move, waiting_move
+from servers.options import refuse_bound_disks
 from servers.states import MigrationStatus, VmState
 
 RESIZE = "server.resize"
@@ -58,13 +61,14 @@ def resize_server(
         CannotResize: a disk would have to shrink.
         QuotaExceeded: it takes more than the project has left.
         HostAway: the server's host does not answer.
+        DisksBound: its disks are block devices of its host.
         InvalidState: its state does not allow it, or a task is under way.
         ServerLocked: it is locked, and the actor is no administrator.
         Forbidden: the actor may not.
     """
     require(actor, LEGAL["resize"], server)
     check_legal(server, "resize", actor)
-    _check_ready(server)
+    refuse_bound_disks(server, _check_ready(server))
     if flavor_id == server.flavor["flavorid"]:
         raise InvalidServerRequest("When resizing, instances must change flavor!")
     flavor = create_checks.find_flavor(flavor_id, actor)
@@ -98,6 +102,7 @@ def migrate_server(*, server: Server, host: str, actor: Actor, now: datetime) ->
         InvalidServerRequest: there is no such host, or the server is on it.
         VolumesAttached: the server has volumes, which are on its host.
         HostAway: the server's host does not answer.
+        DisksBound: its disks are block devices of its host.
         InvalidState: its state does not allow it, or a task is under way.
         ServerLocked: it is locked, and the actor is no administrator.
         Forbidden: the actor may not, or not choose the host.
@@ -110,6 +115,7 @@ def migrate_server(*, server: Server, host: str, actor: Actor, now: datetime) ->
         )
     check_legal(server, "migrate", actor)
     current = _check_ready(server)
+    refuse_bound_disks(server, current)
     if host and not Hypervisor.objects.filter(name=host).exists():
         raise InvalidServerRequest(f"Compute host {host} could not be found.")
     if host == current.name:
@@ -252,4 +258,18 @@ def _spec(server: Server, flavor: Flavor) -> RequestSpec:
     root = flavor.disk_gib or max(0, old.disk_gib - current["ephemeral_gib"] - swap_gib)
     disk_gib = root + flavor.ephemeral_gib + math.ceil(flavor.swap_mib / MIB_PER_GIB)
     needs = host_needs(flavor, server.image_properties, disk_gib=disk_gib)
+    _check_same_firmware(old, needs)
     return replace(old, **needs, host="", wanted_host="")
+
+
+def _check_same_firmware(old: RequestSpec, needs: Mapping[str, Any]) -> None:
+    """What secure boot and a TPM keep on the host is of the server as it was made.
+
+    Raises:
+        CannotResize: the flavors differ in it.
+    """
+    if (needs["secure_boot"], needs["tpm"]) != (old.secure_boot, old.tpm):
+        raise CannotResize(
+            "A resize does not change secure boot or the TPM: the flavors differ in "
+            "os:secure_boot, hw:tpm_version or hw:tpm_model."
+        )

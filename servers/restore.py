@@ -120,6 +120,7 @@ def restore(
             spec=spec,
             now=now,
             numa=cells,
+            pci=found.metadata.pci,
         )
         amounts = {
             "instances": 1, "cores": server.flavor["vcpus"], "ram": server.flavor["ram_mib"]
@@ -219,6 +220,7 @@ def _fields(found: Found, now: datetime) -> dict[str, Any]:
         "created_at": record.created_at,
         "updated_at": updated_at,
         "launched_at": record.launched_at,
+        "adopted_name": record.adopted_name or "",
         # What the guest has now; whatever came back otherwise is written into it before long.
         "record_digest": record_digest(record),
         "recorded_at": updated_at,

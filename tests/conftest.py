@@ -13,6 +13,7 @@ from django.test import TransactionTestCase
 from cloudportal.api.views import WireView
 from hypervisors.libvirt.errors import HostUnreachable
 from hypervisors.models import Hypervisor
+from hypervisors.platforms import forget_neighbours
 from tests.authorisation import Endpoint
 from tests.conformance import checking
 from tests.emptying import empty_tables
@@ -136,6 +137,12 @@ def nobody_waits_for_operations() -> Iterator[None]:
     patch.setattr("operations.outcome.PATIENCE_S", 0.0)
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def hosts_seen_anew() -> None:
+    """What the hosts of another test had is not remembered."""
+    forget_neighbours()
 
 
 @pytest.fixture(scope="session", autouse=True)

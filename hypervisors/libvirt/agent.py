@@ -1,8 +1,10 @@
-"""The agent inside a guest, and the machine that the guest is made as."""
+"""The agent inside a guest, and the machine and CPU that the guest is made as."""
 
 from typing import Any, Literal
 from uuid import UUID
 from xml.etree import ElementTree as ET
+
+import libvirt
 
 from hypervisors.libvirt.connection import on_host
 
@@ -47,6 +49,18 @@ def guest_machine(raw: Any, uuid: UUID) -> str:
     """
     found = _definition(raw.lookupByUUID(uuid.bytes)).find("os/type")
     return "" if found is None else found.get("machine", "")
+
+
+@on_host()
+def guest_cpu_model(raw: Any, uuid: UUID) -> str:
+    """The named CPU model that the guest is made with; "" where its definition names none.
+
+    Raises:
+        NotThere: no such guest.
+    """
+    xml = raw.lookupByUUID(uuid.bytes).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    root = ET.fromstring(xml)  # noqa: S314 - libvirt's own output
+    return root.findtext("cpu[@mode='custom']/model", "")
 
 
 def _definition(domain: Any) -> ET.Element:

@@ -25,6 +25,7 @@ _IDENTITY = {
     "input": (".", ("type", "bus")),
     "channel": ("target", ("name",)),
     "timer": (".", ("name",)),
+    "hostdev": ("source/address", ("domain", "bus", "slot", "function")),
     "entry": (".", ("name",)),
     "feature": (".", ("name",)),
     "vcpupin": (".", ("vcpu",)),
@@ -41,6 +42,8 @@ _ATTRIBUTES_LEFT_OUT = {
     "cpu": {"mode", "match", "check"},
     "type": {"machine"},
 }
+# libvirt writes which file of the host it chose.
+_TEXTS_LEFT_OUT = {"loader"}
 # Places for devices on the bus: libvirt makes as many more as it needs.
 _PLACES = {"pcie-root-port"}
 # Shown although our definition does not have them.
@@ -48,15 +51,20 @@ _EXTRA = {
     "domain": {"memoryBacking", "cputune", "blkiotune", "memtune", "numatune", "maxMemory",
                _QEMU_WORDS},
     "memoryBacking": {"hugepages", "locked", "nosharepages"},
-    "cputune": {"vcpupin", "emulatorpin", "iothreadpin"},
+    "cputune": {"shares", "period", "quota", "global_period", "global_quota", "emulator_period",
+                "emulator_quota", "vcpupin", "emulatorpin", "iothreadpin"},
     "numatune": {"memory", "memnode"},
     "cpu": {"numa"},
     "os": {"kernel", "initrd", "cmdline"},
     "devices": {"disk", "interface", "hostdev", "filesystem", "tpm", "shmem", "vsock"},
     "disk": {"iotune", "readonly", "shareable", "transient", "boot"},
+    "iotune": {f"{way}_{unit}_sec{peak}" for way in ("total", "read", "write")
+               for unit in ("bytes", "iops") for peak in ("", "_max", "_max_length")},
     "interface": {"link", "filterref", "bandwidth", "boot"},
+    "bandwidth": {"inbound", "outbound"},
 }  # fmt: skip
-_EXTRA_ATTRIBUTES = {"vcpu": {"current"}}
+_RATES = {"average", "peak", "burst", "floor"}
+_EXTRA_ATTRIBUTES = {"vcpu": {"current"}, "inbound": _RATES, "outbound": _RATES}
 
 
 def definition_difference(wanted: str, kept: str) -> str:
@@ -87,7 +95,7 @@ def _plain(element: ET.Element, wanted: ET.Element | None) -> ET.Element:
     """What counts of an element, in the order of the wanted one; all of it where nothing is."""
     tag = element.tag
     plain = ET.Element(tag, dict(sorted(_attributes(element, wanted).items())))
-    plain.text = _text(element)
+    plain.text = None if tag in _TEXTS_LEFT_OUT else _text(element)
     if tag in _IN_KIB:
         plain.attrib["unit"] = "KiB"
     for child, like in _children(element, wanted):
@@ -115,8 +123,10 @@ def _children(
 ) -> Iterator[tuple[ET.Element, ET.Element | None]]:
     """The children that count, each with the wanted one that it answers to."""
     if wanted is None:
-        # Where a device stands on its bus says nothing to a reader.
-        yield from ((child, None) for child in element if child.tag not in ("address", "alias"))
+        # Where a device stands on the guest's bus says nothing to a reader; which one of the host's
+        # it is does.
+        dropped = {"alias"} if element.tag == "source" else {"address", "alias"}
+        yield from ((child, None) for child in element if child.tag not in dropped)
         return
     left = list(element)
     for like in wanted:

@@ -39,12 +39,18 @@ _MIRROR = (
 
 @dataclass(frozen=True)
 class DiskCopy:
-    """One copy: of the volume `source` of a guest, named `name`, in the same pool."""
+    """One copy: of the volume `source` of a guest, named `name`, in the same pool or `into`."""
 
     guest: UUID
     pool: str
     source: str
     name: str
+    into: str = ""
+
+    @property
+    def place(self) -> str:
+        """The pool of the copy."""
+        return self.into or self.pool
 
 
 @dataclass(frozen=True)
@@ -201,13 +207,13 @@ def _path_of(element: ET.Element) -> str:
 
 
 def _copy_path(raw: Any, copy: DiskCopy) -> str:
-    volume = find_volume(raw, copy.pool, copy.name)
+    volume = find_volume(raw, copy.place, copy.name)
     return "" if volume is None else str(volume.path())
 
 
 def _mirror(raw: Any, copy: DiskCopy, source: Any, domain: Any) -> None:
     capacity = describe_volume(source).capacity_bytes
-    pool = raw.storagePoolLookupByName(copy.pool)
+    pool = raw.storagePoolLookupByName(copy.place)
     volume = pool.createXML(volume_xml(copy.name, capacity, "qcow2"), 0)
     disk = ET.Element("disk", {"type": "file"})
     ET.SubElement(disk, "driver", {"type": "qcow2"})
@@ -218,26 +224,26 @@ def _mirror(raw: Any, copy: DiskCopy, source: Any, domain: Any) -> None:
 
 def _clone(raw: Any, copy: DiskCopy, source: Any) -> None:
     capacity = describe_volume(source).capacity_bytes
-    pool = raw.storagePoolLookupByName(copy.pool)
+    pool = raw.storagePoolLookupByName(copy.place)
     # With no backing volume named, all that the source lies over is copied, too.
     pool.createXMLFrom(volume_xml(copy.name, capacity, "qcow2"), source, 0)
     _mark(raw, copy)
 
 
 def _mark(raw: Any, copy: DiskCopy) -> None:
-    pool = raw.storagePoolLookupByName(copy.pool)
+    pool = raw.storagePoolLookupByName(copy.place)
     if find(pool.storageVolLookupByName, copy.name + VERIFIED_SUFFIX) is None:
         pool.createXML(volume_xml(copy.name + VERIFIED_SUFFIX, 0, "raw"), 0)
 
 
 def _is_whole(raw: Any, copy: DiskCopy) -> bool:
-    marker = find_volume(raw, copy.pool, copy.name + VERIFIED_SUFFIX)
-    return marker is not None and find_volume(raw, copy.pool, copy.name) is not None
+    marker = find_volume(raw, copy.place, copy.name + VERIFIED_SUFFIX)
+    return marker is not None and find_volume(raw, copy.place, copy.name) is not None
 
 
 def _remove(raw: Any, copy: DiskCopy) -> None:
     for name in (copy.name + VERIFIED_SUFFIX, copy.name):
-        volume = find_volume(raw, copy.pool, name)
+        volume = find_volume(raw, copy.place, name)
         if volume is not None:
             find(volume.delete, 0)
 

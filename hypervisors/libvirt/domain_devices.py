@@ -5,7 +5,9 @@ from dataclasses import replace
 from itertools import count
 from xml.etree import ElementTree as ET
 
-from hypervisors.libvirt.features import Bandwidth, InvalidProperty
+from hypervisors.libvirt.features import Bandwidth
+from hypervisors.libvirt.pci import host_device_element
+from hypervisors.libvirt.properties import InvalidProperty
 from hypervisors.libvirt.spec import DiskSpec, GuestSpec, InterfaceSpec, IoLimits
 
 BALLOON_PERIOD_S = 10
@@ -26,6 +28,7 @@ def devices_element(spec: GuestSpec) -> ET.Element:
         devices.append(interface_element(spec, interface))
     _add_serial(devices, spec)
     _add_display(devices, spec)
+    _add_host_devices(devices, spec)
     _add_small(devices, spec)
     return devices
 
@@ -230,10 +233,17 @@ def _add_small(devices: ET.Element, spec: GuestSpec) -> None:
     if features.watchdog_action is not None:
         watchdog = {"model": "i6300esb", "action": features.watchdog_action}
         ET.SubElement(devices, "watchdog", watchdog)
+    if features.tpm_version is not None and features.tpm_model is not None:
+        tpm = ET.SubElement(devices, "tpm", {"model": features.tpm_model})
+        ET.SubElement(tpm, "backend", {"type": "emulator", "version": features.tpm_version})
     if features.has_rng:
         _add_rng(devices, spec)
     balloon = ET.SubElement(devices, "memballoon", {"model": "virtio"})
     ET.SubElement(balloon, "stats", {"period": str(BALLOON_PERIOD_S)})
+
+
+def _add_host_devices(devices: ET.Element, spec: GuestSpec) -> None:
+    devices.extend(host_device_element(address) for address in spec.pci)
 
 
 def _add_rng(devices: ET.Element, spec: GuestSpec) -> None:

@@ -61,7 +61,7 @@ def _add_memory_backing(domain: ET.Element, spec: GuestSpec) -> None:
 
 def _add_cpu_tuning(domain: ET.Element, spec: GuestSpec) -> None:
     wanted = {
-        "shares": spec.features.cpu_shares,
+        "shares": spec.features.cpu_shares or None,
         "period": spec.features.cpu_period_us,
         "quota": spec.features.cpu_quota_us,
     }
@@ -92,12 +92,28 @@ def _add_os(domain: ET.Element, spec: GuestSpec) -> None:
     element = ET.SubElement(domain, "os", firmware)
     _text(element, "type", "hvm", arch=spec.arch, machine=spec.machine)
     if firmware:
-        # Enrolled keys would mean secure boot, which no server asks for here.
-        choice = ET.SubElement(element, "firmware")
-        ET.SubElement(choice, "feature", {"enabled": "no", "name": "secure-boot"})
+        _add_firmware(element, spec)
     if spec.features.boot_menu:
         ET.SubElement(element, "bootmenu", {"enable": "yes", "timeout": "5000"})
     ET.SubElement(element, "smbios", {"mode": "sysinfo"})
+
+
+def _add_firmware(element: ET.Element, spec: GuestSpec) -> None:
+    """libvirt chooses among the host's firmwares one that is so, and keeps variables for it."""
+    choice = ET.SubElement(element, "firmware")
+    if spec.features.secure_boot:
+        # Without keys in it a firmware that could check signatures would check none.
+        ET.SubElement(choice, "feature", {"enabled": "yes", "name": "enrolled-keys"})
+        ET.SubElement(choice, "feature", {"enabled": "yes", "name": "secure-boot"})
+        if _has_system_management(spec):
+            ET.SubElement(element, "loader", {"secure": "yes"})
+    else:
+        ET.SubElement(choice, "feature", {"enabled": "no", "name": "secure-boot"})
+
+
+def _has_system_management(spec: GuestSpec) -> bool:
+    """Where only the processor's management mode may write the firmware's variables."""
+    return spec.features.secure_boot and spec.arch == "x86_64"
 
 
 def _add_features(domain: ET.Element, spec: GuestSpec) -> None:
@@ -105,6 +121,8 @@ def _add_features(domain: ET.Element, spec: GuestSpec) -> None:
     ET.SubElement(element, "acpi")
     if spec.arch in ("x86_64", "i686"):
         ET.SubElement(element, "apic")
+    if _has_system_management(spec):
+        ET.SubElement(element, "smm", {"state": "on"})
     if spec.features.hides_hypervisor:
         ET.SubElement(ET.SubElement(element, "kvm"), "hidden", {"state": "on"})
     if spec.features.has_pmu is not None:

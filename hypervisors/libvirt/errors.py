@@ -87,7 +87,11 @@ _KIND_OF_CODE: dict[int, type[DriverError]] = {
 # The client side of the connection reports a lost socket under its own origin with a general code.
 _TRANSPORT = (libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE)
 _GENERAL = (libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_INTERNAL_ERROR)
-_NO_SPACE = ("No space left on device", "Disk quota exceeded", "Not enough free space")
+_NO_SPACE = (
+    *("No space left on device", "Disk quota exceeded", "Not enough free space"),
+    # lvcreate, by libvirt
+    "insufficient free space",
+)
 
 
 def translate(error: libvirt.libvirtError) -> DriverError:
@@ -105,7 +109,7 @@ def translate(error: libvirt.libvirtError) -> DriverError:
 def _kind_of_general(error: libvirt.libvirtError, text: str) -> type[DriverError]:
     if error.get_error_domain() in _TRANSPORT:
         return HostUnreachable
-    # qemu-img's own message is all libvirt has when it is the one that ran out of room.
+    # A program's own message is all libvirt has when it is the one that ran out of room.
     full = (errno.ENOSPC, errno.EDQUOT)
     if error.get_int1() in full or any(words in text for words in _NO_SPACE):
         return PoolFull

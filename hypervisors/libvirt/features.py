@@ -1,29 +1,22 @@
-"""What flavor extra specs and image properties ask of a guest, checked and made one.
+"""What flavor extra specs and image properties together ask of a guest, checked and made one.
 
-Meaning and precedence follow nova's documentation of extra specs and of image properties. A key of
-a namespace that concerns the guest is honoured or refused, never passed over.
+Meaning and precedence follow nova's documentation of extra specs and of image properties.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hypervisors.libvirt.numa_request import is_read_here
+from hypervisors.libvirt.properties import (
+    EXTRA_SPEC,
+    IMAGE_PROPERTY,
+    InvalidProperty,
+    of_flavor,
+    of_image,
+)
 
-EXTRA_SPEC = "extra spec"
 Firmware = Literal["bios", "uefi"]
 OsType = Literal["linux", "windows"]
-
-
-class InvalidProperty(ValueError):
-    """An extra spec or image property that cannot be honoured; `source` says which of the two."""
-
-    def __init__(self, key: str, value: str, why: str, source: str = "image property") -> None:
-        super().__init__(f"{source} {key} = {value!r}: {why}")
-        self.key = key
-        self.value = value
-        self.why = why
-        self.source = source
 
 
 @dataclass(frozen=True)
@@ -49,6 +42,9 @@ class GuestFeatures:
     """How a guest is put together; None leaves the choice to the domain's XML."""
 
     firmware: Firmware = "bios"
+    secure_boot: bool = False
+    tpm_version: str | None = None
+    tpm_model: str | None = None
     os_type: OsType = "linux"
     machine_type: str | None = None
     disk_bus: str = "virtio"
@@ -82,134 +78,15 @@ class GuestFeatures:
     disk_total_iops: int | None = None
     vif_inbound: Bandwidth | None = None
     vif_outbound: Bandwidth | None = None
+    # Devices of the host by the names that administrators gave them, `gpu:2,nic:1`.
+    pci: str = ""
+
+    @property
+    def tpm(self) -> str:
+        """The TPM as hosts name theirs, `model:version`; "" is none."""
+        return f"{self.tpm_model}:{self.tpm_version}" if self.tpm_version else ""
 
 
-Parser = Callable[[str], Any]
-
-
-def _one_of(*allowed: str) -> Parser:
-    def parse(text: str) -> str:
-        if text.lower() not in allowed:
-            raise ValueError(f"must be one of {', '.join(allowed)}")
-        return text.lower()
-
-    return parse
-
-
-def _whole(least: int, most: int = 2**63 - 1) -> Parser:
-    def parse(text: str) -> int:
-        if not text.strip().lstrip("-").isdecimal() or not least <= int(text) <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}")
-        return int(text)
-
-    return parse
-
-
-def _boolean(text: str) -> bool:
-    lowered = text.strip().lower()
-    if lowered in ("1", "t", "true", "on", "y", "yes"):
-        return True
-    if lowered in ("0", "f", "false", "off", "n", "no"):
-        return False
-    raise ValueError("must be a boolean")
-
-
-def _machine_type(text: str) -> str:
-    if not text or not all(char.isalnum() or char in "-._" for char in text):
-        raise ValueError("is no machine type")
-    return text
-
-
-def _cpu_quota(text: str) -> int:
-    """Any negative number means no limit, which libvirt writes as -1."""
-    quota: int = _whole(-(2**63), 17592186044415)(text)
-    if 0 <= quota < 1000:
-        raise ValueError("must be at least 1000, or negative for no limit")
-    return max(quota, -1)
-
-
-_WATCHDOG = _one_of("disabled", "none", "pause", "poweroff", "reset")
-_DISK_BUS = _one_of("virtio", "scsi", "sata", "ide", "usb")
-_NO_SECURE_BOOT = _one_of("disabled", "optional")
-_COUNT = _whole(1, 4096)
-_AMOUNT = _whole(0)
-
-# key -> (name among what is gathered, parser). Names with a dot are assembled below.
-_IMAGE: dict[str, tuple[str, Parser]] = {
-    "hw_disk_bus": ("disk_bus", _DISK_BUS),
-    "hw_cdrom_bus": ("cdrom_bus", _one_of("scsi", "sata", "ide", "usb")),
-    "hw_scsi_model": (
-        "scsi_model",
-        _one_of("virtio-scsi", "lsilogic", "lsisas1068", "lsisas1078", "buslogic"),
-    ),
-    "hw_vif_model": (
-        "vif_model",
-        _one_of("virtio", "e1000", "e1000e", "igb", "rtl8139", "ne2k_pci", "pcnet", "vmxnet3"),
-    ),
-    "hw_vif_multiqueue_enabled": ("vif_multiqueue", _boolean),
-    "hw_machine_type": ("machine_type", _machine_type),
-    "hw_firmware_type": ("firmware", _one_of("bios", "uefi")),
-    "hw_video_model": (
-        "video_model",
-        _one_of("vga", "cirrus", "qxl", "virtio", "bochs", "ramfb", "none"),
-    ),
-    "hw_video_ram": ("video_ram_mib", _whole(1, 4096)),
-    "hw_rng_model": ("rng_model", _one_of("virtio")),
-    "hw_watchdog_action": ("watchdog_action", _WATCHDOG),
-    "hw_qemu_guest_agent": ("has_guest_agent", _boolean),
-    "os_type": ("os_type", _one_of("linux", "windows")),
-    "os_secure_boot": ("secure_boot", _NO_SECURE_BOOT),
-    "hw_input_bus": ("tablet_bus", _one_of("usb", "virtio")),
-    "hw_pointer_model": ("pointer_model", _one_of("usbtablet")),
-    "hw_boot_menu": ("boot_menu", _boolean),
-    "hw_pmu": ("has_pmu", _boolean),
-    "hw_time_hpet": ("has_hpet", _boolean),
-    "img_hide_hypervisor_id": ("hides_hypervisor", _boolean),
-    "hw_locked_memory": ("locked_memory", _boolean),
-    **{
-        f"hw_cpu_{word}{part}": (f"{word}topology.{part}", _COUNT)
-        for word in ("", "max_")
-        for part in ("sockets", "cores", "threads")
-    },
-}
-_FLAVOR: dict[str, tuple[str, Parser]] = {
-    "hw:vif_multiqueue_enabled": ("vif_multiqueue", _boolean),
-    "hw:boot_menu": ("boot_menu", _boolean),
-    "hw:watchdog_action": ("watchdog_action", _WATCHDOG),
-    "hw:pmu": ("has_pmu", _boolean),
-    "hw:hide_hypervisor_id": ("hides_hypervisor", _boolean),
-    "hw:locked_memory": ("locked_memory", _boolean),
-    "os:secure_boot": ("secure_boot", _one_of("disabled")),
-    "hw_rng:allowed": ("has_rng", _boolean),
-    "hw_rng:rate_bytes": ("rng_rate_bytes", _AMOUNT),
-    "hw_rng:rate_period": ("rng_rate_period_ms", _whole(1, 2**31 - 1)),
-    "hw_video:ram_max_mb": ("video_ram_max_mib", _AMOUNT),
-    "quota:cpu_shares": ("cpu_shares", _whole(0, 262144)),
-    "quota:cpu_period": ("cpu_period_us", _whole(1000, 1000000)),
-    "quota:cpu_quota": ("cpu_quota_us", _cpu_quota),
-    **{
-        f"quota:disk_{way}_{unit}_sec": (f"disk_{way}_{unit}", _AMOUNT)
-        for way in ("read", "write", "total")
-        for unit in ("bytes", "iops")
-    },
-    **{
-        f"quota:vif_{way}_{part}": (f"vif_{way}.{part}", _AMOUNT)
-        for way in ("inbound", "outbound")
-        for part in ("average", "peak", "burst")
-    },
-    **{
-        f"hw:cpu_{word}{part}": (f"{word}topology.{part}", _COUNT)
-        for word in ("", "max_")
-        for part in ("sockets", "cores", "threads")
-    },
-}
-_IMAGE_NAMESPACES = ("hw_", "img_hide_", "os_secure_boot", "os_type")
-_FLAVOR_NAMESPACES = (
-    *("hw:", "hw_rng:", "hw_video:", "quota:", "os:"),
-    *("pci_passthrough:", "accel:"),
-)
-# Read elsewhere: by the scheduler, or by a rescue of the server.
-_ELSEWHERE = ("hw_architecture", "hw_rescue_bus", "hw_rescue_device")
 # Where both speak, these of the flavor stand; for the others the image is the nearer word.
 _FLAVOR_WINS = ("has_pmu", "vif_multiqueue", "locked_memory", "hides_hypervisor")
 
@@ -222,12 +99,15 @@ def guest_features(
     Raises:
         InvalidProperty: a bad value, a contradiction, or something this portal cannot do.
     """
-    flavor = _gather(extra_specs, _FLAVOR, _FLAVOR_NAMESPACES, EXTRA_SPEC)
-    image = _gather(image_properties, _IMAGE, _IMAGE_NAMESPACES, "image property")
+    flavor, image = of_flavor(extra_specs), of_image(image_properties)
     _check_video_ram(flavor, image)
     _check_maxima(flavor, image, image_properties)
     merged = {**flavor, **image}
     merged.update({name: flavor[name] for name in _FLAVOR_WINS if name in flavor})
+    merged["secure_boot"] = _secure_boot(flavor, image)
+    _check_tpm(flavor, image, merged)
+    if "tpm_version" in merged:
+        merged.setdefault("tpm_model", "tpm-tis")
     built: dict[str, Any] = {}
     for name in ("topology", "max_topology"):
         built[name] = Topology(**_parts(merged, name))
@@ -275,28 +155,6 @@ def choose_topology(vcpus: int, wish: Topology, most: Topology) -> tuple[int, in
     return min(allowed, key=distance)
 
 
-def _gather(
-    given: Mapping[str, str],
-    table: Mapping[str, tuple[str, Parser]],
-    namespaces: tuple[str, ...],
-    source: str,
-) -> dict[str, Any]:
-    gathered: dict[str, Any] = {}
-    for key, value in given.items():
-        if key in _ELSEWHERE or is_read_here(key):
-            continue
-        if key not in table:
-            if key.startswith(namespaces):
-                raise InvalidProperty(key, value, "is not supported here", source)
-            continue
-        name, parse = table[key]
-        try:
-            gathered[name] = parse(value)
-        except ValueError as error:
-            raise InvalidProperty(key, value, str(error), source) from error
-    return gathered
-
-
 def _parts(gathered: Mapping[str, Any], name: str) -> dict[str, Any]:
     prefix = f"{name}."
     return {
@@ -321,6 +179,45 @@ def _check_maxima(
                 key = f"{key}{part}"
                 why = f"is more than the flavor's limit of {limit}"
                 raise InvalidProperty(key, properties[key], why)
+
+
+def _secure_boot(flavor: Mapping[str, Any], image: Mapping[str, Any]) -> bool:
+    """Whether it is asked for; an image to which it is optional leaves it to the flavor."""
+    of_flavor, of_image = flavor.get("secure_boot"), image.get("secure_boot", "optional")
+    if of_flavor is not None and of_image not in ("optional", of_flavor):
+        why = f"contradicts the flavor's os:secure_boot = {of_flavor}"
+        raise InvalidProperty("os_secure_boot", of_image, why)
+    if "required" not in (of_flavor, of_image):
+        return False
+    key, source = (
+        ("os_secure_boot", IMAGE_PROPERTY)
+        if of_image == "required"
+        else ("os:secure_boot", EXTRA_SPEC)
+    )
+    if image.get("firmware") != "uefi":
+        raise InvalidProperty(key, "required", "needs hw_firmware_type = uefi", source)
+    machine = image.get("machine_type")
+    if machine is not None and "q35" not in machine and machine.startswith("pc"):
+        why = f"the machine type {machine} has no secure boot, q35 has"
+        raise InvalidProperty(key, "required", why, source)
+    return True
+
+
+def _check_tpm(
+    flavor: Mapping[str, Any], image: Mapping[str, Any], merged: Mapping[str, Any]
+) -> None:
+    for name in ("tpm_version", "tpm_model"):
+        if name in flavor and image.get(name, flavor[name]) != flavor[name]:
+            why = f"contradicts the flavor's hw:{name} = {flavor[name]}"
+            raise InvalidProperty(f"hw_{name}", image[name], why)
+    model, version = merged.get("tpm_model"), merged.get("tpm_version")
+    if model is None or (version is not None and (model, version) != ("tpm-crb", "1.2")):
+        return
+    key, source = (
+        ("hw_tpm_model", IMAGE_PROPERTY) if "tpm_model" in image else ("hw:tpm_model", EXTRA_SPEC)
+    )
+    why = "needs hw:tpm_version or hw_tpm_version" if version is None else "is of version 2.0 only"
+    raise InvalidProperty(key, model, why, source)
 
 
 def _check_disk_limits(flavor: Mapping[str, Any]) -> None:

@@ -7,10 +7,13 @@ from xml.etree import ElementTree as ET
 
 import libvirt
 
+from hypervisors.libvirt.baseline import usable_models
 from hypervisors.libvirt.connection import on_host
 from hypervisors.libvirt.errors import DriverError
+from hypervisors.libvirt.firmware import offers_secure_boot, offers_uefi, tpms_offered
 from hypervisors.libvirt.guest import POWER_STATES
 from hypervisors.libvirt.numa import host_cells
+from hypervisors.libvirt.pci import pci_devices
 from hypervisors.libvirt.spec import (
     DiskUsage,
     DomainType,
@@ -58,6 +61,9 @@ def inventory(raw: Any) -> HostInventory:
     guest = capabilities.find(f"guest/arch[@name='{arch}']")
     types = _domain_types(arch, features, guest)
     domain_capabilities = {kind: _domain_capabilities(raw, arch, kind) for kind in types}
+    machines = _machines(guest)
+    # Only of q35, which is not the machine that is told of unasked, secure boot is said.
+    secure = [_domain_capabilities(raw, arch, kind, "q35") for kind in types if "q35" in machines]
     # The memory in getInfo() leaves out what was added since the host booted.
     _, _, vcpus, _, _, sockets, cores, threads = raw.getInfo()
     memory = raw.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS, 0)
@@ -75,12 +81,20 @@ def inventory(raw: Any) -> HostInventory:
         guest_cpu_models={
             kind: _guest_cpu_model(kind, found) for kind, found in domain_capabilities.items()
         },
-        machines=_machines(guest),
-        has_uefi=any(_offers_uefi(found) for found in domain_capabilities.values()),
+        usable_cpu_models={
+            kind: usable_models(found) for kind, found in domain_capabilities.items()
+        },
+        machines=machines,
+        has_uefi=any(map(offers_uefi, domain_capabilities.values())),
+        has_secure_boot=any(map(offers_secure_boot, secure or domain_capabilities.values())),
+        tpms=tuple(
+            sorted({tpm for found in domain_capabilities.values() for tpm in tpms_offered(found)})
+        ),
         sockets=sockets,
         cores=cores,
         threads=threads,
         cells=host_cells(capabilities),
+        pci_devices=pci_devices(raw),
     )
 
 
@@ -201,8 +215,10 @@ def _domain_types(
     return tuple(types)
 
 
-def _domain_capabilities(raw: Any, arch: str, kind: DomainType) -> ET.Element:
-    text = raw.getDomainCapabilities(None, arch, None, kind, 0)
+def _domain_capabilities(
+    raw: Any, arch: str, kind: DomainType, machine: str | None = None
+) -> ET.Element:
+    text = raw.getDomainCapabilities(None, arch, machine, kind, 0)
     return ET.fromstring(text)  # noqa: S314 - libvirt's own output
 
 
@@ -211,11 +227,6 @@ def _guest_cpu_model(kind: DomainType, found: ET.Element) -> str:
     if kind == "qemu":
         return EMULATED_CPU
     return found.findtext("cpu/mode[@name='host-model']/model", EMULATED_CPU)
-
-
-def _offers_uefi(found: ET.Element) -> bool:
-    values = found.iterfind("os/enum[@name='firmware']/value")
-    return any(value.text == "efi" for value in values)
 
 
 def _machines(guest: ET.Element | None) -> dict[str, str]:

@@ -33,6 +33,8 @@ _IDENTICAL = (
     libvirt.VIR_CPU_COMPARE_IDENTICAL,
     libvirt.VIR_CPU_COMPARE_SUPERSET,
 )
+_LACKING = "required features: "
+_UNNAMED = "libvirt does not say which features"
 CopyMode = Literal["none", "top", "all"]
 
 
@@ -54,13 +56,18 @@ class DiskSeen:
 
 @dataclass(frozen=True)
 class MovableGuest:
-    """What another host must offer to take a guest over. `cpu` is XML, "" for QEMU's default."""
+    """What another host must offer to take a guest over. `cpu` is XML, "" for QEMU's default.
+
+    `tpm` is `model:version`, "" is none.
+    """
 
     arch: str
     domain_type: str
     machine: str
     cpu: str
     disks: tuple[DiskSeen, ...]
+    has_secure_boot: bool = False
+    tpm: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,8 @@ class MoveRequest:
     `address` is where the destination is reached by the source. `paths`: the files on the
     destination, by the disks' targets; `pool` the pool there that they are volumes of. `copied`
     are the targets whose content is sent: of each file only what it has itself ("top", over the
-    same base image) or all that it shows ("all").
+    same base image) or all that it shows ("all"). `is_shared`: the others are at the destination
+    by certain knowledge, which libvirt itself has of well-known network file systems only.
     """
 
     address: str
@@ -79,6 +87,7 @@ class MoveRequest:
     console_log_path: str | None = None
     copied: tuple[str, ...] = ()
     copy_mode: CopyMode = "none"
+    is_shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,16 @@ def parse_movable(xml: str) -> MovableGuest:
         machine="" if kind is None else kind.get("machine", ""),
         cpu=ET.tostring(cpu, encoding="unicode") if has_model and cpu is not None else "",
         disks=tuple(_disks(root)),
+        has_secure_boot=root.find("os/loader[@secure='yes']") is not None,
+        tpm=_tpm(root),
     )
+
+
+def _tpm(root: ET.Element) -> str:
+    tpm, backend = root.find("devices/tpm"), root.find("devices/tpm/backend")
+    if tpm is None or backend is None:
+        return ""
+    return f"{tpm.get('model', '')}:{backend.get('version', '')}"
 
 
 def _disks(root: ET.Element) -> Iterator[DiskSeen]:
@@ -159,14 +177,23 @@ def _target(disk: ET.Element) -> str:
 
 
 @on_host()
-def offers_cpu(raw: Any, wanted: MovableGuest) -> bool:
-    """Whether a guest that sees this CPU can run on with the host's."""
+def cpu_obstacle(raw: Any, wanted: MovableGuest) -> str:
+    """What the host's CPU lacks of the one that the guest sees: features by name; "" is nothing."""
     if not wanted.cpu:
-        return True
-    found = raw.compareHypervisorCPU(
-        None, wanted.arch, wanted.machine, wanted.domain_type, wanted.cpu, 0
-    )
-    return found in _IDENTICAL
+        return ""
+    compare = raw.compareHypervisorCPU
+    about = (None, wanted.arch, wanted.machine, wanted.domain_type, wanted.cpu)
+    if compare(*about, 0) in _IDENTICAL:
+        return ""
+    try:
+        # The names are in the error, and nowhere else.
+        compare(*about, libvirt.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_CPU_INCOMPATIBLE:
+            raise
+        text = str(error.get_error_message() or "")
+        return text.rpartition(_LACKING)[2] or _UNNAMED
+    return _UNNAMED
 
 
 def destination_xml(xml: str, request: MoveRequest, *, is_kept: bool) -> str:
@@ -248,6 +275,9 @@ def _migrate(raw: Any, target: Any, uuid: UUID, request: MoveRequest) -> None:
             else libvirt.VIR_MIGRATE_NON_SHARED_DISK
         )
         parameters[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] = list(request.copied)
+    if request.is_shared:
+        # All disks are opened past the host's cache (`DiskSpec.cache`), so both see the same.
+        flags |= libvirt.VIR_MIGRATE_UNSAFE
     domain.migrate3(target, parameters, flags)
 
 

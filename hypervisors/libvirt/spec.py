@@ -8,6 +8,7 @@ from uuid import UUID
 
 from hypervisors.libvirt.features import GuestFeatures
 from hypervisors.libvirt.numa import HostCell, NumaPlacement
+from hypervisors.libvirt.pci import PciDevice
 
 DomainType = Literal["kvm", "qemu"]
 # "rescue" comes before the disks of the server that is rescued, "rescuer" behind them.
@@ -296,8 +297,12 @@ class GuestMetadata:
     options: str = "{}"
     # Where its nodes are on the host, as JSON; None where it asks for none.
     numa: str | None = None
+    # The addresses of the host's PCI devices that are its own.
+    pci: tuple[str, ...] = ()
     updated_at: datetime | None = None
     launched_at: datetime | None = None
+    # The guest's own name, where it was there before its server.
+    adopted_name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -319,6 +324,7 @@ class GuestSpec:
     interfaces: tuple[InterfaceSpec, ...] = ()
     console_log_path: str | None = None
     numa: NumaPlacement | None = None
+    pci: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -403,7 +409,11 @@ class HostStats:
 
 @dataclass(frozen=True)
 class HostInventory:
-    """What a host is and has. `machines` maps an alias (q35) to the versioned type behind it."""
+    """What a host is and has. `machines` maps an alias (q35) to the versioned type behind it.
+
+    `tpms` are the emulated TPMs that guests can have, as `model:version`. `usable_cpu_models` are
+    the named CPUs that it can give guests whole, by domain type.
+    """
 
     hostname: str
     arch: str
@@ -418,15 +428,22 @@ class HostInventory:
     guest_cpu_models: Mapping[str, str]
     machines: Mapping[str, str]
     has_uefi: bool
+    has_secure_boot: bool = False
+    tpms: tuple[str, ...] = ()
+    usable_cpu_models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sockets: int = 1
     cores: int = 1
     threads: int = 1
     cells: tuple[HostCell, ...] = ()
+    pci_devices: tuple[PciDevice, ...] = ()
 
 
 @dataclass(frozen=True)
 class PoolInfo:
-    """A storage pool of a host; sizes are 0 while it is not active."""
+    """A storage pool of a host; sizes are 0 while it is not active.
+
+    `source` is where its content comes from: SERVER:/EXPORT, or a volume group; "" is a directory.
+    """
 
     name: str
     type: str
@@ -436,6 +453,7 @@ class PoolInfo:
     capacity_bytes: int
     allocation_bytes: int
     available_bytes: int
+    source: str = ""
 
 
 @dataclass(frozen=True)

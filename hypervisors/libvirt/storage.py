@@ -6,11 +6,8 @@ means it once, and a delete of what is not there is fine.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
 from xml.etree import ElementTree as ET
-
-import libvirt
 
 from hypervisors.libvirt.connection import on_host
 from hypervisors.libvirt.errors import (
@@ -21,6 +18,7 @@ from hypervisors.libvirt.errors import (
     WrongState,
     translated,
 )
+from hypervisors.libvirt.pools import describe_pool
 from hypervisors.libvirt.spec import PoolInfo, VolumeInfo
 
 GIB = 1024**3
@@ -32,33 +30,23 @@ _TWIN_POLL_S = 0.02
 _LONG_S = 300.0  # the first look at a big pool, or the removal of a big file
 
 
-@dataclass(frozen=True)
-class DirPoolSpec:
-    """A directory of the host as a pool."""
-
-    name: str
-    path: str
-
-
-def pool_xml(spec: DirPoolSpec) -> str:
-    """The pool's definition."""
-    pool = ET.Element("pool", {"type": "dir"})
-    ET.SubElement(pool, "name").text = spec.name
-    target = ET.SubElement(pool, "target")
-    ET.SubElement(target, "path").text = spec.path
-    # Guests run as another user: it must get through, but needs to list nothing.
-    ET.SubElement(ET.SubElement(target, "permissions"), "mode").text = "0711"
-    return ET.tostring(pool, encoding="unicode")
-
-
 def volume_xml(
-    name: str, capacity_bytes: int, kind: VolumeFormat, backing: tuple[str, str] | None = None
+    name: str,
+    capacity_bytes: int,
+    kind: VolumeFormat,
+    backing: tuple[str, str] | None = None,
+    *,
+    is_thick: bool = False,
 ) -> str:
-    """A volume's definition; `backing` is path and format of the volume it lies over."""
+    """A volume's definition; `backing` is path and format of the volume it lies over.
+
+    A thick one has all its room from the beginning.
+    """
+    taken = capacity_bytes if is_thick else 0
     volume = ET.Element("volume")
     ET.SubElement(volume, "name").text = name
     ET.SubElement(volume, "capacity", {"unit": "bytes"}).text = str(capacity_bytes)
-    ET.SubElement(volume, "allocation", {"unit": "bytes"}).text = "0"
+    ET.SubElement(volume, "allocation", {"unit": "bytes"}).text = str(taken)
     target = ET.SubElement(volume, "target")
     ET.SubElement(target, "format", {"type": kind})
     if kind == "qcow2":
@@ -69,26 +57,6 @@ def volume_xml(
         ET.SubElement(store, "path").text = path
         ET.SubElement(store, "format", {"type": backing_kind})
     return ET.tostring(volume, encoding="unicode")
-
-
-@on_host(_LONG_S)
-def ensure_pool(raw: Any, spec: DirPoolSpec) -> PoolInfo:
-    """Define, build, start and autostart the pool where it is not yet.
-
-    Raises:
-        AlreadyThere: a pool of that name lies elsewhere.
-    """
-    pool = find(raw.storagePoolLookupByName, spec.name)
-    if pool is None:
-        pool = raw.storagePoolDefineXML(pool_xml(spec))
-    elif _pool_path(pool) != spec.path:
-        raise AlreadyThere(f"A storage pool {spec.name} exists at {_pool_path(pool)}.")
-    if not pool.isActive():
-        pool.build()
-        pool.create()
-    if not pool.autostart():
-        pool.setAutostart(1)
-    return _pool_info(pool)
 
 
 @on_host(_LONG_S)
@@ -114,13 +82,13 @@ def pool_info(raw: Any, name: str) -> PoolInfo:
     Raises:
         NotThere: no such pool.
     """
-    return _pool_info(raw.storagePoolLookupByName(name))
+    return describe_pool(raw.storagePoolLookupByName(name))
 
 
 @on_host()
 def list_pools(raw: Any) -> list[PoolInfo]:
     """All pools of the host, by name."""
-    pools = (_pool_info(pool) for pool in raw.listAllStoragePools())
+    pools = (describe_pool(pool) for pool in raw.listAllStoragePools())
     return sorted(pools, key=lambda pool: pool.name)
 
 
@@ -218,7 +186,7 @@ def resize_volume(raw: Any, pool: str, name: str, size_bytes: int) -> VolumeInfo
 
 @on_host(_LONG_S)
 def delete_volume(raw: Any, pool: str, name: str) -> None:
-    """Delete the volume and the mark that it was verified. Absent is fine, also the pool."""
+    """Delete a volume that is a file, and its mark. Absent is fine, also the pool."""
     for each in (name + VERIFIED_SUFFIX, name):
         volume = find_volume(raw, pool, each)
         if volume is not None:
@@ -294,23 +262,3 @@ def _when_finished(volume: Any, step: Callable[[], VolumeInfo]) -> VolumeInfo:
             if time.monotonic() >= ends_at:
                 raise Busy(f"The volume {volume.name()} is still being made.") from error
         time.sleep(_TWIN_POLL_S)
-
-
-def _pool_path(pool: Any) -> str | None:
-    root = ET.fromstring(pool.XMLDesc())  # noqa: S314 - libvirt's own output
-    return root.findtext("target/path")
-
-
-def _pool_info(pool: Any) -> PoolInfo:
-    root = ET.fromstring(pool.XMLDesc())  # noqa: S314 - libvirt's own output
-    state, capacity, allocation, available = pool.info()
-    return PoolInfo(
-        name=pool.name(),
-        type=root.get("type", ""),
-        is_active=state == libvirt.VIR_STORAGE_POOL_RUNNING,
-        is_autostart=bool(pool.autostart()),
-        path=root.findtext("target/path"),
-        capacity_bytes=capacity,
-        allocation_bytes=allocation,
-        available_bytes=available,
-    )

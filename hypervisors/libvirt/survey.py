@@ -15,8 +15,9 @@ from xml.etree import ElementTree as ET
 
 import libvirt
 
+from hypervisors.libvirt import pools as pool_room
 from hypervisors.libvirt.connection import on_host
-from hypervisors.libvirt.errors import Busy, DriverError, NotThere, WrongState, translated
+from hypervisors.libvirt.errors import DriverError, NotThere, translated
 from hypervisors.libvirt.filters import FILTER_PREFIX, FilterRules, canonical_rules
 from hypervisors.libvirt.guest import POWER_STATES
 from hypervisors.libvirt.metadata import NAMESPACE, parse_metadata
@@ -31,7 +32,8 @@ _SURVEY_S = 120.0  # a thousand guests are some thousands of calls of 1 to 3 ms
 class SurveyRequest:
     """What to look at.
 
-    `pools`: by name. `refresh`: let libvirt look into the pools' directories again. `guests`: read
+    `pools`: by name. `refresh`: let libvirt look into the pools' directories again, which it does
+    in any case with those in `shared`, that other hosts change, too. `guests`: read
     only the contents of these guests and of their `ports`' filters; None is all. `settled_bases`:
     base volumes of which it need not be asked what lies over them, unless they are not marked as
     whole.
@@ -41,6 +43,7 @@ class SurveyRequest:
     network_prefix: str
     base_prefix: str
     refresh: bool = False
+    shared: frozenset[str] = frozenset()
     guests: frozenset[UUID] | None = None
     ports: frozenset[str] | None = None
     settled_bases: frozenset[str] = frozenset()
@@ -194,8 +197,9 @@ def _active_pool(raw: Any, name: str) -> Any:
 
 
 def _volumes(name: str, pool: Any, request: SurveyRequest) -> Iterator[VolumeSeen]:
-    if request.refresh:
-        _refresh(pool)
+    if request.refresh or name in request.shared:
+        # libvirt remembers a pool's volumes; what is done by hand it sees only when told.
+        pool_room.refresh(pool)
     found = {volume.name(): volume for volume in pool.listAllVolumes(0)}
     wanted = {
         each
@@ -208,15 +212,6 @@ def _volumes(name: str, pool: Any, request: SurveyRequest) -> Iterator[VolumeSee
         # An overlay of a base image is told from other volumes only by its description.
         asked = bool(wanted) and not each.startswith(request.base_prefix)
         yield VolumeSeen(name, each, _backing(volume) if asked else None)
-
-
-def _refresh(pool: Any) -> None:
-    """libvirt remembers a pool's volumes; files made or removed by hand it sees only when told."""
-    try:
-        with translated():
-            pool.refresh(0)
-    except (Busy, WrongState):
-        return  # a volume is being made there; next time
 
 
 def _backing(volume: Any) -> str | None:

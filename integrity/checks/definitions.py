@@ -28,6 +28,11 @@ _AGREED_MOST = 50_000
 
 def check(view: HostView) -> Iterator[Found]:
     """Domains and metadata that were changed by hand."""
+    for server in view.facts.adopted():
+        domain = view.domains.get(server.pk)
+        if domain is not None and domain.xml and server.pk in view.facts.records:
+            # Its disks are not ours to know: there is no pool to tell of.
+            yield _metadata(server, domain, "", view)
     for server in view.settled:
         domain = view.domains.get(server.pk)
         pool = view.pool_of(server)
@@ -42,9 +47,11 @@ def check(view: HostView) -> Iterator[Found]:
 def _metadata(server: Server, domain: DomainSeen, pool: str, view: HostView) -> Found:
     wanted = view.facts.records[server.pk]
     disks = domain.metadata.disks if domain.metadata else ()
-    kept = disks or disk_records(server, disks_of(server, pool))
+    kept = disks or disk_records(server, disks_of(server, view.facts.places(pool)))
     cells = domain.metadata.numa if domain.metadata else wanted.numa
-    difference = difference_of_metadata(dataclasses.replace(wanted, disks=kept, numa=cells), domain)
+    devices = domain.metadata.pci if domain.metadata else wanted.pci
+    wanted = dataclasses.replace(wanted, disks=kept, numa=cells, pci=devices)
+    difference = difference_of_metadata(wanted, domain)
     return Found(
         kind=FindingKind.METADATA_CHANGED,
         about=str(server.pk),
@@ -92,7 +99,7 @@ def _difference(server: Server, domain: DomainSeen, pool: str, view: HostView) -
         spec = guest_spec(
             server,
             view.hypervisor,
-            disks=disks_of(server, pool),
+            disks=disks_of(server, view.facts.places(pool)),
             wired=wired,
             # It is not compared here.
             record=domain.metadata,
@@ -101,7 +108,7 @@ def _difference(server: Server, domain: DomainSeen, pool: str, view: HostView) -
         return ""  # the host cannot run such a guest any more, so there is nothing to compare with
     if domain.machine:
         spec = dataclasses.replace(spec, machine=domain.machine)
-    return difference_of_guest(spec, domain, view.facts.pools[pool].target_path)
+    return difference_of_guest(spec, domain, view.facts.log_path(pool))
 
 
 def _state(server: Server, domain: DomainSeen, ports: Sequence[Port], host: Hypervisor) -> str:

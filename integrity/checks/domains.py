@@ -26,6 +26,9 @@ def check(view: HostView) -> Iterator[Found]:
             yield _unkept(server, facts)
         if domain is not None:
             yield from _power(server, domain, facts)
+    for server in facts.adopted():
+        domain = view.domains.get(server.pk)
+        yield from _lost(server, facts) if domain is None else _power(server, domain, facts)
     for domain in view.seen.domains:
         if domain.xml and domain.uuid not in facts.servers:
             yield from _beside(domain, facts)
@@ -35,7 +38,8 @@ def _missing(server: Server, view: HostView) -> Iterator[Found]:
     pool = view.pool_of(server)
     if pool is None:
         return  # its pool is not active: nothing can be said, and nothing be done
-    roots = [disk.volume for disk in disks_of(server, pool) if disk.role == "root"]
+    disks = disks_of(server, view.facts.places(pool))
+    roots = [disk.volume for disk in disks if disk.role == "root"]
     if not view.volumes[pool].issuperset(roots):
         return  # with its disk it lost everything: that is the finding
     started = " and started" if server.vm_state == VmState.ACTIVE else ""
@@ -49,6 +53,20 @@ def _missing(server: Server, view: HostView) -> Iterator[Found]:
         args={"pool": pool},
         server_id=server.pk,
         hypervisor_id=view.hypervisor.pk,
+    )
+
+
+def _lost(server: Server, facts: HostFacts) -> Iterator[Found]:
+    yield Found(
+        kind=FindingKind.DOMAIN_MISSING,
+        about=str(server.pk),
+        subject=server.name,
+        summary=f"{facts.hypervisor.name} does not have the domain {server.adopted_name} any more, "
+        f"which was adopted as server {server.name}: define it again by hand, or release the "
+        "server.",
+        policy=Policy.NEVER,
+        server_id=server.pk,
+        hypervisor_id=facts.hypervisor.pk,
     )
 
 
@@ -92,7 +110,10 @@ def _beside(domain: DomainSeen, facts: HostFacts) -> Iterator[Found]:
     is_ours = domain.is_ours and (
         domain.metadata is None or domain.metadata.server_id == str(domain.uuid)
     )
-    if not is_ours and server is None:
+    if server is None and (not is_ours or _may_be_adopted(domain)):
+        yield _foreign(domain, facts)
+    elif server is not None and server.adopted_name:
+        # One that was released, or stands on two hosts: whatever it carries, it is not ours.
         yield _foreign(domain, facts)
     elif server is None:
         yield _unknown(domain, facts)
@@ -100,6 +121,11 @@ def _beside(domain: DomainSeen, facts: HostFacts) -> Iterator[Found]:
         yield _stray(domain, server, facts, f"Server {server.name} was deleted", "domain.remove")
     elif facts.hypervisor.pk not in facts.allocated.get(server.pk, frozenset()):
         yield from _elsewhere(domain, server, facts)
+
+
+def _may_be_adopted(domain: DomainSeen) -> bool:
+    """Whether somebody else made it and its mark is damaged: then it is nobody's to remove."""
+    return domain.metadata is None and domain.name != Server(pk=domain.uuid).domain_name
 
 
 def _foreign(domain: DomainSeen, facts: HostFacts) -> Found:

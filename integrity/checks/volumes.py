@@ -9,6 +9,8 @@ from uuid import UUID
 
 from hypervisors.disks import BASE_PREFIX
 from hypervisors.guests import DiskSpec
+from hypervisors.pools import STORE_PREFIX
+from hypervisors.survey import VERIFIED_SUFFIX
 from hypervisors.volumes import named_volume
 from integrity.facts import base_image_of, disks_of, server_of_volume
 from integrity.found import Found
@@ -59,8 +61,8 @@ def _missing_disks(view: HostView) -> Iterator[tuple[Server, DiskSpec]]:
     for server in view.settled:
         pool = view.pool_of(server)
         if pool is not None:
-            for disk in disks_of(server, pool):
-                if disk.volume not in view.volumes[pool]:
+            for disk in disks_of(server, view.facts.places(pool)):
+                if disk.volume not in view.volumes.get(disk.pool, {disk.volume}):
                     yield server, disk
 
 
@@ -116,7 +118,7 @@ def _stray_ones(view: HostView, pool: str, names: set[str]) -> Iterator[Found]:
             yield from _of_server(view, pool, name, server_id)
         elif (kept := named_volume(name)) is not None:
             yield from _of_kept(view, pool, name, kept)
-        elif base_image_of(name) is None and not name.startswith(BASE_PREFIX):
+        elif base_image_of(name) is None and not name.startswith((BASE_PREFIX, STORE_PREFIX)):
             foreign.append(name)
     if foreign:
         yield _foreign(view, pool, foreign)
@@ -146,8 +148,8 @@ def _of_kept(view: HostView, pool: str, name: str, key: UUID) -> Iterator[Found]
 def _of_server(view: HostView, pool: str, name: str, server_id: UUID) -> Iterator[Found]:
     server = view.facts.servers.get(server_id)
     if server is not None:
-        kept = {disk.volume for disk in disks_of(server, pool)}
-        if name in kept or _LOG in name or server not in view.settled:
+        kept = {disk.volume for disk in disks_of(server, view.facts.places(pool))}
+        if name.removesuffix(VERIFIED_SUFFIX) in kept or _LOG in name or server not in view.settled:
             return
         reason = f"server {server.name} has no such disk"
         yield _stray(view, pool, name, server_id, reason, Policy.ON_REQUEST)
@@ -160,6 +162,8 @@ def _of_server(view: HostView, pool: str, name: str, server_id: UUID) -> Iterato
         yield _stray(view, pool, name, server_id, reason, Policy.ON_REQUEST)
     elif gone.deleted_at is not None:
         yield _stray(view, pool, name, server_id, f"server {gone.name} was deleted")
+    elif view.facts.is_shared(pool):
+        return  # where it is, the same file is looked for
     elif view.hypervisor.pk not in view.facts.allocated.get(server_id, frozenset()):
         never = gone.hypervisor_id is None and gone.launched_at is None
         reason = f"server {gone.name} is not on this host"

@@ -36,6 +36,7 @@ def make(work: Work) -> None:
         spec=RequestSpec.from_json(server.request_spec),
         now=work.now,
         numa=_cells(work.host, server),
+        pci=_devices(work.host, server),
     )
 
 
@@ -51,6 +52,14 @@ def _cells(host: Hypervisor, server: Server) -> NumaPlacement | None:
     if found is None or found.request.to_json() != server.request_spec["numa"]:
         return None
     return found
+
+
+def _devices(host: Hypervisor, server: Server) -> tuple[str, ...]:
+    """Those that its guest is defined with; without a word of them others are chosen."""
+    if not server.request_spec.get("pci"):
+        return ()
+    record = read_record(host, server.pk)
+    return record.pci if record else ()
 
 
 def free_slot(work: Work) -> None:

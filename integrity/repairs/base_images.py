@@ -10,7 +10,8 @@ from django.db.models import Q
 from hypervisors.connections import connected
 from hypervisors.disks import UPLOAD_LEASE_S
 from hypervisors.models import CachedImage, StoragePool
-from hypervisors.survey import VERIFIED_SUFFIX, survey
+from hypervisors.pools import main_pool
+from hypervisors.survey import survey
 from integrity.errors import ImageInUse
 from integrity.facts import base_image_of, settled_bases
 from integrity.repairs.work import Work
@@ -74,7 +75,7 @@ def _check_unused(work: Work, pool: str, name: str) -> None:
 def mark(work: Work) -> None:
     """Say of a base image again that it is whole."""
     with connected(work.host) as host:
-        host.put_content(work.args["pool"], work.args["volume"] + VERIFIED_SUFFIX, b"")
+        host.mark_verified(work.args["pool"], work.args["volume"])
 
 
 def record(work: Work) -> None:
@@ -98,4 +99,4 @@ def forget(work: Work) -> None:
 
 
 def _pool(work: Work, name: str) -> StoragePool:
-    return StoragePool.objects.get(hypervisor=work.host, name=name)
+    return main_pool(StoragePool.objects.get(hypervisor=work.host, name=name))

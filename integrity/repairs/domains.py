@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
-from hypervisors import disks, guests
+from hypervisors import agents, disks, guests
 from hypervisors.connections import connected
 from hypervisors.guests import GuestSpec
 from hypervisors.look import look_at_host
 from hypervisors.models import Hypervisor
+from hypervisors.platforms import wish_within_reach
 from hypervisors.survey import write_metadata
 from integrity.errors import CopyNeeded
-from integrity.facts import disks_of
+from integrity.facts import disks_of, places_on
 from integrity.repairs.volumes import remake_missing
 from integrity.repairs.work import Work
 from networks import wiring
@@ -29,7 +30,13 @@ def restore(work: Work) -> None:
     pool = work.args["pool"]
     remake_missing(work.host, server, pool)
     wired = wiring.wire_ports(hypervisor=work.host, server_id=server.pk)
-    spec = guest_spec(server, work.host, disks=disks_of(server, pool), wired=wired)
+    spec = guest_spec(
+        server,
+        work.host,
+        disks=disks_of(server, places_on(work.host, pool)),
+        wired=wired,
+        wish=wish_within_reach(work.host),
+    )
     guests.define_guest(work.host, spec)
     wiring.lease_addresses(
         hypervisor=work.host, leases=wiring.leases_of(server.pk), hostname=server.hostname
@@ -43,30 +50,37 @@ def define(work: Work) -> None:
     """Give a guest its definition; one that runs is not interrupted."""
     server = work.server()
     spec = _spec(work.host, server)
-    machine = work.args.get("machine", "")
-    if machine.rpartition("-")[0] == spec.machine.rpartition("-")[0]:
-        # The one it was made with: a newer one would be new hardware to the guest.
-        spec = dataclasses.replace(spec, machine=machine)
-    guests.define_guest(work.host, spec)
+    machine, model = work.args.get("machine", ""), agents.guest_cpu_model(work.host, server.pk)
+    guests.define_guest(
+        work.host, guests.as_made(spec, work.host, machine=machine, cpu_model=model)
+    )
 
 
 def _spec(host: Hypervisor, server: Server) -> GuestSpec:
     wired = [wiring.wired_port(port) for port in wiring.ports_with_addresses(server.pk)]
-    return guest_spec(server, host, disks=disks_of(server, _pool(host, server)), wired=wired)
+    return guest_spec(
+        server,
+        host,
+        disks=disks_of(server, places_on(host, _pool(host, server))),
+        wired=wired,
+        wish=wish_within_reach(host),
+    )
 
 
 def _pool(host: Hypervisor, server: Server) -> str:
-    for pool in host.pools.order_by("-is_default", "name"):
-        if disks.volumes_of(host, pool.name, server.pk):
-            return str(pool.name)
-    return str(host.pools.get(is_default=True).name)
+    pools = list(host.pools.order_by("-is_default", "name"))
+    found = {pool.name: disks.volumes_of(host, pool.name, server.pk) for pool in pools}
+    root = f"{server.pk}-root"
+    with_root = next((name for name, volumes in found.items() if root in volumes), None)
+    with_any = next((name for name, volumes in found.items() if volumes), None)
+    return str(with_root or with_any or host.pools.get(is_default=True).name)
 
 
 def keep_record(work: Work) -> None:
     """Write what a guest keeps of its server anew."""
     server = work.server()
     record = guest_records([server])[server.pk]
-    kept = disk_records(server, disks_of(server, work.args["pool"]))
+    kept = disk_records(server, disks_of(server, places_on(work.host, work.args["pool"])))
     write_metadata(work.host, server.pk, dataclasses.replace(record, disks=kept))
 
 

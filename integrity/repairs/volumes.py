@@ -5,9 +5,11 @@ from __future__ import annotations
 from hypervisors import disks
 from hypervisors.connections import connected
 from hypervisors.models import Hypervisor
+from hypervisors.pools import shared_pools
+from hypervisors.survey import VERIFIED_SUFFIX
 from hypervisors.volumes import named_volume
 from integrity.errors import CopyNeeded
-from integrity.facts import disks_of
+from integrity.facts import disks_of, places_on
 from integrity.repairs.work import Work
 from servers.config_drive import config_drive
 from servers.guest_spec import disk_plan, guest_facts
@@ -26,8 +28,13 @@ def delete(work: Work) -> None:
     pool, name = work.args["pool"], work.args["volume"]
     here = Server.objects.alive().filter(hypervisor=work.host)
     server = here.filter(pk=work.server_id).first() if work.server_id else None
-    if server is not None and name in {disk.volume for disk in disks_of(server, pool)}:
+    own = () if server is None else disks_of(server, places_on(work.host, pool))
+    if name.removesuffix(VERIFIED_SUFFIX) in {disk.volume for disk in own}:
         raise CopyNeeded("The server has this disk.")
+    key = work.server_id
+    lives = key is not None and Server.objects.alive().filter(pk=key).exists()
+    if server is None and lives and shared_pools(work.host).filter(name=pool).exists():
+        raise CopyNeeded("The server has this disk at another host, which has the same files.")
     kept = named_volume(name)
     if kept is not None and any(
         rows.filter(pk=kept, hypervisor=work.host).exists()
@@ -45,8 +52,13 @@ def remake(work: Work) -> None:
 
 def remake_missing(host: Hypervisor, server: Server, pool: str) -> None:
     """Make those of a server's disks again that are gone and can be; the root disk cannot."""
-    there = set(disks.volumes_of(host, pool, server.pk))
-    wanted = {disk.volume for disk in disks_of(server, pool) if disk.role in _REMADE}
+    places = places_on(host, pool)
+    there = {
+        name
+        for each in {places.disks, places.files}
+        for name in disks.volumes_of(host, each, server.pk)
+    }
+    wanted = {disk.volume for disk in disks_of(server, places) if disk.role in _REMADE}
     _make(host, server, pool, wanted - there)
 
 
@@ -55,6 +67,6 @@ def _make(host: Hypervisor, server: Server, pool: str, names: set[str]) -> None:
         return
     drive = config_drive(guest_facts(server)) if server.has_config_drive else None
     plan = disk_plan(server, base_volume=None, config_drive=drive)
-    for disk in disks.disk_specs(pool, server.pk, plan):
+    for disk in disks.disk_specs(places_on(host, pool), server.pk, plan):
         if disk.volume in names and disk.role in _REMADE:
             disks.create_disk(host, disk, server.pk, plan)

@@ -12,7 +12,10 @@ def _condition(spec: RequestSpec) -> Q | None:
         return None
     room = spec.disk_gib * 1024**3
     pools = StoragePool.objects.filter(hypervisor_id=OuterRef("pk"), name=spec.store)
-    return Q(Exists(pools.filter(available__gte=room)))
+    has_room = Q(available__gte=room)
+    if spec.kept_in:
+        has_room |= Q(store=spec.kept_in)
+    return Q(Exists(pools.filter(has_room)))
 
 
 STORE = Filter(

@@ -1,7 +1,7 @@
 """Has the host the traits that flavor and image require, and none that they forbid?
 
-A host has the traits of its processor's features and its architecture, and those among its
-labels, which are where an administrator writes CUSTOM_ traits.
+A host has the traits of its processor's features and its architecture, of its firmware and the
+TPMs that it emulates, and those among its labels, where an administrator writes CUSTOM_ traits.
 """
 
 from __future__ import annotations
@@ -19,6 +19,14 @@ REQUIRED, FORBIDDEN = "required", "forbidden"
 _CPU = "HW_CPU_X86_"
 _ARCH = ("COMPUTE_ARCH_", "HW_ARCH_")
 _CUSTOM = "CUSTOM_"
+# What stands in a part of the host's capabilities, as JSON text: quotes are a name's ends.
+_TOLD = {
+    "COMPUTE_SECURITY_UEFI_SECURE_BOOT": ("has_secure_boot", "true"),
+    "COMPUTE_SECURITY_TPM_1_2": ("tpms", ':1.2"'),
+    "COMPUTE_SECURITY_TPM_2_0": ("tpms", ':2.0"'),
+    "COMPUTE_SECURITY_TPM_TIS": ("tpms", '"tpm-tis:'),
+    "COMPUTE_SECURITY_TPM_CRB": ("tpms", '"tpm-crb:'),
+}
 # Features that libvirt spells in another way than the trait.
 _FEATURES = {
     "AESNI": "aes",
@@ -44,6 +52,9 @@ def asked_traits(spec: RequestSpec) -> dict[str, str]:
 def _has(trait: str) -> Q:
     if trait.startswith(_CUSTOM):
         return Q(labels__has_key=trait)
+    if trait in _TOLD:
+        part, text = _TOLD[trait]
+        return Q(GreaterThan(StrIndex(known(part), Value(text)), 0))
     for prefix in _ARCH:
         if trait.startswith(prefix):
             return Q(arch=trait.removeprefix(prefix).lower())

@@ -10,6 +10,7 @@ from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Invalid
 from servers.api.absent_actions import ABSENT_ACTIONS
 from servers.api.action import Action, ActionBodies
+from servers.api.adopt_actions import ADOPT_ACTIONS
 from servers.api.console_actions import CONSOLE_ACTIONS, CONSOLE_OPENED
 from servers.api.image_actions import IMAGE_ACTIONS, MADE
 from servers.api.migrate_actions import MIGRATE_ACTIONS
@@ -23,6 +24,7 @@ from servers.find import find_server
 
 ACTIONS: dict[str, Action] = {
     **POWER_ACTIONS,
+    **ADOPT_ACTIONS,
     **STATE_ACTIONS,
     **CONSOLE_ACTIONS,
     **IMAGE_ACTIONS,

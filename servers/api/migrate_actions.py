@@ -17,6 +17,7 @@ from servers.evacuation import Evacuation, evacuate_server
 from servers.legal import LEGAL
 from servers.live_migration import LiveMove, live_migrate_server, refuse_force_without_host
 from servers.models import Server
+from servers.options import is_on_shared_store
 
 # Since then what stands in the way of a live migration is found out afterwards.
 CHECKS_LATER = Microversion(2, 34)
@@ -52,11 +53,12 @@ def _evacuate(request: WireRequest, server: Server, value: Any) -> Response:
     host = value.get("host", "")
     is_forced = is_true(value.get("force", False))
     refuse_force_without_host(is_forced=is_forced, host=host)
-    # Below that it says what is so or not: this cloud's disks are on their hosts alone.
+    # Later on it is not said: the disks are kept where the new host has them.
     if is_true(value.get("onSharedStorage", False)):
         if value.get("adminPass") is not None:
             raise Invalid("admin password can't be changed on existing disk")
-        raise Invalid("The server's disks are not on shared storage.")
+        if server.hypervisor is None or not is_on_shared_store(server, server.hypervisor):
+            raise Invalid("The server's disks are not on shared storage.")
     password = evacuate_server(
         server=server,
         wanted=Evacuation(

@@ -6,6 +6,7 @@ from servers.api.actions import ServerActions
 from servers.api.addresses import Addresses, AddressesOnNetwork
 from servers.api.aggregate_images import AggregateImages
 from servers.api.explanation import Explanation
+from servers.api.foreign_domains import AdoptDomain, ForeignDomains
 from servers.api.instance_actions import InstanceActions, OneInstanceAction
 from servers.api.interfaces import Interfaces, OneInterface
 from servers.api.labels import ServerMetadata, ServerMetadataItem, ServerTag, ServerTags
@@ -15,11 +16,14 @@ from servers.api.timeline import ActionTimeline
 from servers.api.volume_attachments import OneVolumeAttachment, VolumeAttachments
 
 _ONE = "servers/<str:server_id>"
+_DOMAINS = "os-hypervisors/<str:hypervisor_id>/cloudportal:domains"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("servers.api.meta_urls")),
     path("", include("servers.api.key_pair_urls")),
     path("os-aggregates/<str:aggregate_id>/images", AggregateImages.as_view()),
     path("", include("servers.api.group_urls")),
+    path(_DOMAINS, ForeignDomains.as_view()),
+    path(f"{_DOMAINS}/<str:domain_id>/adopt", AdoptDomain.as_view()),
     path("servers", Servers.as_view()),
     path("servers/detail", ServersDetail.as_view()),
     path(_ONE, OneServer.as_view()),

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from hypervisors import capacity, disks, guests
 from hypervisors.models import Hypervisor
+from hypervisors.platforms import wish_of
 from networks import server_ports, wiring
 from operations.errors import Wait
 from operations.kinds import Context, Kind, Step
@@ -36,7 +37,7 @@ from servers.operations.build_volumes import (
 )
 from servers.operations.cleanup import enqueue_cleanup
 from servers.operations.facts import PLACE, chosen_host, server_of
-from servers.options import pool_of
+from servers.options import places_for
 from servers.states import PowerState, TaskState, VmState
 
 ROUNDS = 3
@@ -123,12 +124,17 @@ def _image_queue(context: Context) -> str:
     return base_image.queue_to_bring(server, _host(context), server.image_id)
 
 
+def disk_queue(context: Context) -> str:
+    """Disks over their image are made at once; copies of it take a while."""
+    return base_image.queue_of_disks(server_of(context), chosen_host(context))
+
+
 def prepare_host(context: Context) -> dict[str, Any]:
     """Networks and filters of the ports, and the disks, side by side."""
     _task(context, TaskState.NETWORKING)
     server = server_of(context)
     host = _host(context)
-    pool = pool_of(server, host).name
+    places = places_for(server, host)
     plan = disk_plan(
         server,
         base_volume=context.outputs["bring_image"]["volume"],
@@ -136,7 +142,7 @@ def prepare_host(context: Context) -> dict[str, Any]:
     )
     with ThreadPoolExecutor(1) as beside:
         # Only this one goes into the thread, since it needs no database.
-        making = beside.submit(disks.create_disks, host, pool, server.pk, plan)
+        making = beside.submit(disks.create_disks, host, places, server.pk, plan)
         wired = wiring.wire_ports(hypervisor=host, server_id=server.pk)
         made = making.result()
     return {
@@ -163,6 +169,7 @@ def define_guest(context: Context) -> None:
         host,
         disks=[guests.DiskSpec(**each) for each in prepared["disks"]],
         wired=[wiring.WiredPort.from_json(each) for each in prepared["ports"]],
+        wish=wish_of(host),
     )
     guests.define_guest(host, spec)
 
@@ -324,7 +331,7 @@ BUILD = Kind(
         Step("take_slot", take_slot, free_slot),
         Step("bring_image", bring_image, drop_half_image, on_host=True, queue=_image_queue),
         Step("prepare_volumes", prepare_volumes, drop_halves, on_host=True, queue=volumes_queue),
-        Step("prepare_host", prepare_host, clear_host, on_host=True),
+        Step("prepare_host", prepare_host, clear_host, on_host=True, queue=disk_queue),
         Step("define_guest", define_guest, remove_guest, on_host=True),
         Step("start_guest", start_guest, remove_guest, on_host=True),
         # Nothing outside the rows changes, and nothing follows it.

@@ -14,12 +14,16 @@ from django.utils import timezone
 
 from hypervisors import disks, guests
 from hypervisors.models import Hypervisor
+from hypervisors.pools import shared_stores
 from networks import wiring
 from operations.enqueue import AlreadyAtWork, enqueue
 from operations.kinds import Context, Kind, Step
+from operations.models import UNFINISHED, Operation
 from scheduling.place import release_server
+from servers.models import Server
 
 CLEANUP_NAME = "server.cleanup"
+_DELETE = "server.delete"
 _SPACE = uuid.UUID("6f0e4a6e-6b0c-4f5b-9a53-3c1d35a54a07")
 
 
@@ -55,10 +59,22 @@ def remove_guest(context: Context) -> None:
 
 
 def delete_disks(context: Context) -> None:
-    """Delete its volumes."""
+    """Delete its volumes; not those that the host it is at now has, too."""
     host = _host(context)
     if host is not None:
-        disks.delete_disks(host, UUID(context.params["server"]))
+        server_id = UUID(context.params["server"])
+        disks.delete_disks(host, server_id, but_in=_used_elsewhere(server_id, host))
+
+
+def _used_elsewhere(server_id: UUID, host: Hypervisor) -> frozenset[str]:
+    """The host's stores that another one has, which has the server or is just being given it."""
+    server = Server.objects.alive().select_related("hypervisor").filter(pk=server_id).first()
+    if server is None or server.hypervisor_id == host.pk:
+        return frozenset()
+    if server.hypervisor is not None:
+        return shared_stores(host, server.hypervisor)
+    at_work = Operation.objects.filter(subject=server_id, state__in=UNFINISHED)
+    return shared_stores(host) if at_work.exclude(kind=_DELETE).exists() else frozenset()
 
 
 def unplug_ports(context: Context) -> None:

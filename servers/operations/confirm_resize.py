@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from hypervisors import cold_copy, disks, guests
 from hypervisors.models import Hypervisor
+from hypervisors.pools import is_one_store, shared_stores
 from networks import wiring
 from operations.kinds import Context, Kind, Step
 from quotas.consume import hold_exactly
@@ -24,6 +25,7 @@ from servers.operations.cleanup import enqueue_cleanup
 from servers.operations.events import begin_event, end_event
 from servers.operations.facts import server_of
 from servers.operations.moving import migration_of
+from servers.options import pool_of
 from servers.resize import CONFIRM
 from servers.states import MigrationStatus, PowerState, VmState
 
@@ -42,8 +44,17 @@ def begin(context: Context) -> dict[str, Any]:
         "host": migration.source_name,
         # Where the server is, nothing of another host is to go.
         "stays": migration.source_id == server_of(context).hypervisor_id,
+        "keeps_beside": _keeps_beside(migration, server_of(context)),
         "ports": wiring.port_facts(context.subject),
     }
+
+
+def _keeps_beside(migration: Migration, server: Server) -> bool:
+    """Whether both hosts have the same files, so that the disks from before are among them."""
+    source, host = migration.source, server.hypervisor
+    if source is None or host is None:
+        return False
+    return is_one_store(source, host, pool_of(server, host).name)
 
 
 def _source(context: Context) -> Hypervisor | None:
@@ -62,7 +73,8 @@ def delete_disks(context: Context) -> None:
     """Delete the disks that it had there."""
     host = _source(context)
     if host is not None:
-        disks.delete_disks(host, context.subject)
+        stores = shared_stores(host, server_of(context).hypervisor)
+        disks.delete_disks(host, context.subject, but_in=stores)
 
 
 def unplug_ports(context: Context) -> None:
@@ -80,10 +92,14 @@ def release_claim(context: Context) -> None:
 
 
 def drop_kept(context: Context) -> None:
-    """On its own host: the disks from before go, and it holds just what it is."""
+    """The disks from before go that lie beside; on its own host it holds just what it is."""
     server = server_of(context)
-    if context.outputs["begin"]["stays"] and server.hypervisor is not None:
+    if server.hypervisor is None:
+        return
+    begun = context.outputs["begin"]
+    if begun["stays"] or begun.get("keeps_beside"):
         cold_copy.drop_kept(server.hypervisor, server.pk)
+    if begun["stays"]:
         hold_just(
             server_id=server.pk,
             hypervisor_id=server.hypervisor.pk,

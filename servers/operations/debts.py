@@ -22,6 +22,11 @@ def describe_unplugs(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
     )
 
 
+def describe_unmarks(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
+    """Which released servers' guests still say that they are the portal's; two queries."""
+    return _describe(params, "Take the portal's mark off the guest of {name}, which was released")
+
+
 def describe_copies(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
     """Of which servers' disks hosts still have copies; two queries."""
     return _describe(params, "Delete the copy of a disk of {name} that an image was made of")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 from hypervisors import agents, guests
-from hypervisors.guests import DiskSpec
+from hypervisors.guests import DiskSpec, as_made
 from hypervisors.models import Hypervisor
+from hypervisors.platforms import wish_within_reach
 from networks import wiring
 from servers.guest_spec import guest_spec, server_disks
 from servers.models import Server
@@ -16,12 +16,11 @@ from servers.models import Server
 def define_with(server: Server, host: Hypervisor, disks: Sequence[DiskSpec]) -> None:
     """Define the guest with these disks; one that runs has them when it next starts."""
     wired = wiring.wire_ports(hypervisor=host, server_id=server.pk)
-    spec = guest_spec(server, host, disks=disks, wired=wired)
+    wish = wish_within_reach(host)
+    spec = guest_spec(server, host, disks=disks, wired=wired, wish=wish)
     machine = agents.guest_machine(host, server.pk)
-    if machine.rpartition("-")[0] == spec.machine.rpartition("-")[0]:
-        # The version it was made with: a newer one would be new hardware to the guest.
-        spec = dataclasses.replace(spec, machine=machine)
-    guests.define_guest(host, spec)
+    model = agents.guest_cpu_model(host, server.pk)
+    guests.define_guest(host, as_made(spec, host, machine=machine, cpu_model=model))
 
 
 def define_own(server: Server, host: Hypervisor) -> None:

@@ -17,7 +17,7 @@ from hypervisors.models import Hypervisor
 from networks import server_ports, wiring
 from operations.enqueue import supersede
 from operations.errors import Wait
-from operations.kinds import Context, Kind, Step
+from operations.kinds import DEFAULT_QUEUE, Context, Kind, Step
 from operations.models import UNFINISHED, Operation
 from quotas.consume import release
 from scheduling.models import Allocation
@@ -27,6 +27,7 @@ from servers.live_migration import end_moves
 from servers.models import Server
 from servers.moves import end_cold_moves
 from servers.operations.attach_volume import RELEASE_NAME, RELEASED_FROM
+from servers.operations.base_image import queue_of_disks
 from servers.operations.cleanup import enqueue_cleanup
 from servers.operations.disk_image import remove_images_of_gone
 from servers.states import PowerState, VmState
@@ -85,6 +86,12 @@ def remove_guest(context: Context) -> None:
     if host is not None:
         with hurried():
             guests.remove_guest(host, context.subject)
+
+
+def disk_queue(context: Context) -> str:
+    """Where disks are written over before they go, that is a transfer."""
+    server = Server.objects.filter(pk=context.subject).first()
+    return DEFAULT_QUEUE if server is None else queue_of_disks(server, _host(context))
 
 
 def delete_disks(context: Context) -> None:
@@ -183,7 +190,7 @@ DELETE = Kind(
         # No undo anywhere: a delete goes forward.
         Step("collect", collect),
         Step("remove_guest", remove_guest, on_host=True),
-        Step("delete_disks", delete_disks, on_host=True),
+        Step("delete_disks", delete_disks, on_host=True, queue=disk_queue),
         Step("unplug_ports", unplug_ports, on_host=True),
         Step("release_claim", release_claim, on_host=True),
         Step("release_volumes", release_volumes),

@@ -1,5 +1,7 @@
 """Evacuate: a server is built anew on another host, for its own is down.
 
+Its disks are kept where the other host has the same files; else they are made of its image.
+
 Nothing of the row changes until all is ready at the new host. Then, in one transaction, the server
 is there and what it left is a debt of the old host; only after that, and after a last try to reach
 the old host, does the guest start. So however the old host comes back, the guest runs once: before
@@ -16,10 +18,13 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from hypervisors import guests
+from hypervisors import disks, guests
+from hypervisors.cold_copy import drop_kept, put_back
 from hypervisors.connections import hurried
+from hypervisors.copies import root_volume
 from hypervisors.errors import HostUnreachable
 from hypervisors.models import Hypervisor
+from hypervisors.pools import is_one_store, look_anew
 from networks import server_ports, wiring
 from operations.kinds import TRANSFER_QUEUE, Context, Kind, Step
 from scheduling.models import Allocation
@@ -41,6 +46,7 @@ from servers.operations.departure import (
 from servers.operations.events import begin_event, end_event, fail_events
 from servers.operations.facts import PLACE, chosen_host, host_of, server_of
 from servers.operations.resize_place import abandon
+from servers.options import pool_of
 from servers.states import MigrationStatus, PowerState, TaskState, VmState
 
 logger = logging.getLogger(__name__)
@@ -108,8 +114,23 @@ def _to_transfer(context: Context) -> str:
     return TRANSFER_QUEUE
 
 
+def bring_image(context: Context) -> dict[str, Any]:
+    """Have the image at the new host; not where it has the server's own disks as they were."""
+    server = server_of(context)
+    host = destination_of(context)
+    pool = pool_of(server, host)
+    if is_one_store(host_of(server), host, pool.name):
+        look_anew(pool)
+        # Of a resize that made way for this: the row says which disk is the server's.
+        end_move = drop_kept if server.vm_state == VmState.RESIZED else put_back
+        end_move(host, server.pk)
+        if root_volume(server.pk) in disks.volumes_of(host, pool.name, server.pk):
+            return {"volume": None}
+    return build.bring_image(context)
+
+
 def prepare_host(context: Context) -> dict[str, Any]:
-    """Networks and filters of the ports, and new disks."""
+    """Networks and filters of the ports, and new disks; those that are there are kept."""
     _task(context, TaskState.REBUILD_BLOCK_DEVICE_MAPPING)
     return build.prepare_host(context)
 
@@ -225,8 +246,8 @@ EVACUATE = Kind(
         # What is wanted by nobody stays a debt.
         Step("give_up", give_up),
         Step(PLACE, place, unplace),
-        Step("bring_image", build.bring_image, leave_destination, queue=_to_transfer),
-        Step("prepare_host", prepare_host, leave_destination),
+        Step("bring_image", bring_image, leave_destination, queue=_to_transfer),
+        Step("prepare_host", prepare_host, leave_destination, queue=build.disk_queue),
         Step("define_guest", build.define_guest, leave_destination),
         # From here on there is no way back: what is on the old host goes.
         Step("leave_source", leave_source),

@@ -112,7 +112,7 @@ def place(context: Context) -> dict[str, Any]:
 
 def _check_wish(context: Context, source: Hypervisor) -> None:
     """What was asked for and cannot be, is told by its reason rather than by a filter's name."""
-    refusal = disks_stay(context.params["copies_disks"])
+    refusal = disks_stay(server_of(context), source, context.params["copies_disks"])
     wanted = Hypervisor.objects.filter(name=context.params["host"]).first()
     if wanted is not None and not refusal:
         refusal = move.obstacle(source, wanted)
@@ -155,6 +155,10 @@ def check(context: Context) -> None:
     """See on both hosts whether the guest can move, before anything is made."""
     _heed_abort(context)
     wanted = _move(context)
+    copies = context.params["copies_disks"]
+    refusal = disks_stay(server_of(context), wanted.source, copies, wanted.destination)
+    if refusal:
+        raise MoveRefused(f"Migration pre-check error: {refusal}.")
     begin_event(context, CHECK_DESTINATION, wanted.destination.name)
     begin_event(context, CHECK_SOURCE, wanted.source.name)
     move.check_move(wanted, may_overcommit=context.params["may_overcommit"])

@@ -11,6 +11,8 @@ from django.utils import timezone
 from hypervisors import guests
 from hypervisors.guests import DiskSpec
 from hypervisors.models import Hypervisor
+from hypervisors.platforms import wish_within_reach
+from hypervisors.pools import is_one_store
 from networks import wiring
 from operations.kinds import Context
 from scheduling.errors import NoValidHost
@@ -20,6 +22,7 @@ from servers.models import Migration, Server
 from servers.moves import as_moved, own
 from servers.operations.build import zone_of
 from servers.operations.facts import server_of
+from servers.options import pool_of
 from servers.states import MigrationStatus, TaskState, VmState
 
 SCHEDULE, MIGRATE = "conductor_migrate_server", "cold_migrate"
@@ -39,6 +42,13 @@ class Move:
     def stays(self) -> bool:
         """Whether the server stays on its host."""
         return self.source.pk == self.destination.pk
+
+    @property
+    def keeps_beside(self) -> bool:
+        """Whether its disks are where they are to be, and are kept as they were beside."""
+        return self.stays or is_one_store(
+            self.source, self.destination, pool_of(self.server, self.destination).name
+        )
 
     @property
     def is_to_run(self) -> bool:
@@ -88,7 +98,8 @@ def drive(server: Server) -> bytes | None:
 def define_at(server: Server, host: Hypervisor, made: Sequence[DiskSpec]) -> None:
     """Have the guest of a server, as it is in memory, defined on a host, off."""
     wired = wiring.wire_ports(hypervisor=host, server_id=server.pk)
-    guests.define_guest(host, guest_spec(server, host, disks=made, wired=wired))
+    wish = wish_within_reach(host)
+    guests.define_guest(host, guest_spec(server, host, disks=made, wired=wired, wish=wish))
 
 
 def start_with_leases(server: Server, host: Hypervisor, *, is_to_run: bool) -> None:

@@ -18,7 +18,9 @@ from operations.kinds import Context, Kind, Step
 from scheduling.place import release_server
 from servers import history
 from servers.models import Server
+from servers.operations.base_image import queue_of_disks
 from servers.operations.cleanup import enqueue_cleanup
+from servers.operations.facts import server_of
 from servers.states import PowerState, TaskState, VmState
 
 OFFLOAD_NAME = "server.shelve_offload"
@@ -55,6 +57,12 @@ def remove_guest(context: Context) -> None:
     host = host_left(context)
     if host is not None:
         guests.remove_guest(host, context.subject)
+
+
+def disk_queue(context: Context) -> str:
+    """Where disks are written over before they go, that is a transfer."""
+    server = server_of(context)
+    return queue_of_disks(server, server.hypervisor)
 
 
 def delete_disks(context: Context) -> None:
@@ -128,7 +136,7 @@ def _event(context: Context, host: str) -> dict[str, Any]:
 # No undo anywhere: once its disk is an image it goes forward.
 FROM_HOST = [
     Step("remove_guest", remove_guest, on_host=True),
-    Step("delete_disks", delete_disks, on_host=True),
+    Step("delete_disks", delete_disks, on_host=True, queue=disk_queue),
     Step("unplug_ports", unplug_ports, on_host=True),
     Step("release_claim", release_claim, on_host=True),
 ]

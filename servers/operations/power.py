@@ -39,6 +39,10 @@ def _reboot_hard(server: Server, host: Hypervisor, context: Context) -> None:
     _note_start(server, _HARD)
     if server.vm_state == VmState.ERROR:
         delete_rescue_disks(host, server.pk)  # of a rescue that could not be undone
+    if server.adopted_name:
+        # Its definition is its own.
+        guests.reboot_guest(host, server.pk, hard=True)
+        return
     # From the record, so that what was changed by hand heals.
     define_own(server, host)
     guests.reboot_guest(host, server.pk, hard=True)

@@ -17,6 +17,7 @@ from django.utils import timezone
 from hypervisors import disks, guests
 from hypervisors.errors import WrongGuestState
 from hypervisors.guests import DiskSpec
+from hypervisors.platforms import wish_within_reach
 from networks import wiring
 from operations.kinds import Context, Kind, Step
 from scheduling.request_spec import RequestSpec
@@ -30,7 +31,7 @@ from servers.operations import base_image
 from servers.operations.events import begin_event, end_event
 from servers.operations.facts import host_of, server_of
 from servers.operations.power import CLEAN_STOP_S, RUNS
-from servers.options import pool_of
+from servers.options import places_for
 from servers.reimage import KIND, fields_before
 from servers.states import PowerState, TaskState, VmState
 
@@ -70,6 +71,11 @@ def bring_image(context: Context) -> dict[str, Any]:
 def drop_half_image(context: Context) -> None:
     """Take half an image off the host again; a whole one stays for the next server."""
     disks.drop_half_uploads(host_of(server_of(context)), context.subject)
+
+
+def _disk_queue(context: Context) -> str:
+    server = server_of(context)
+    return base_image.queue_of_disks(server, server.hypervisor)
 
 
 def _image_queue(context: Context) -> str:
@@ -113,7 +119,7 @@ def renew_disks(context: Context) -> dict[str, Any]:
         base_volume=context.outputs["bring_image"]["volume"],
         config_drive=config_drive(guest_facts(server)) if server.has_config_drive else None,
     )
-    made = disks.renew_disks(host, pool_of(server, host).name, server.pk, plan, _renewed(context))
+    made = disks.renew_disks(host, places_for(server, host), server.pk, plan, _renewed(context))
     return {"disks": [dataclasses.asdict(disk) for disk in made]}
 
 
@@ -126,7 +132,9 @@ def define_guest(context: Context) -> None:
     names = {disk.volume for disk in made}
     kept = [disk for disk in server_disks(server, host) if disk.volume not in names]
     wired = wiring.wire_ports(hypervisor=host, server_id=server.pk)
-    guests.redefine_guest(host, guest_spec(server, host, disks=[*made, *kept], wired=wired))
+    wish = wish_within_reach(host)
+    spec = guest_spec(server, host, disks=[*made, *kept], wired=wired, wish=wish)
+    guests.redefine_guest(host, spec)
 
 
 def start_guest(context: Context) -> None:
@@ -213,7 +221,7 @@ REBUILD = Kind(
         Step("bring_image", bring_image, drop_half_image, on_host=True, queue=_image_queue),
         Step("stop_guest", stop_guest, start_old_guest, on_host=True),
         # From here on nothing brings the old disk back.
-        Step("renew_disks", renew_disks, on_host=True),
+        Step("renew_disks", renew_disks, on_host=True, queue=_disk_queue),
         Step("define_guest", define_guest, on_host=True),
         Step("start_guest", start_guest, on_host=True),
         Step("stop_again", stop_again, on_host=True),

@@ -31,7 +31,7 @@ from servers.operations.definition import define_own, define_with
 from servers.operations.facts import host_of, server_of
 from servers.operations.guest_change import Change
 from servers.operations.power import CLEAN_STOP_S, RUNS
-from servers.options import pool_of
+from servers.options import places_for
 from servers.rescue import BUS, DEVICE, KIND, UNRESCUE_KIND
 from servers.states import PowerState, TaskState, VmState
 
@@ -88,7 +88,7 @@ def make_disks(context: Context) -> None:
     host = host_of(server)
     drive = config_drive(guest_facts(server)) if server.has_config_drive else None
     plan = _plan(context, drive)
-    create_rescue_disks(host, pool_of(server, host).name, server.pk, plan)
+    create_rescue_disks(host, places_for(server, host).files, server.pk, plan)
 
 
 def delete_disks(context: Context) -> None:
@@ -100,7 +100,7 @@ def define_guest(context: Context) -> None:
     """Let the guest have them."""
     server = server_of(context)
     host = host_of(server)
-    pool = pool_of(server, host).name
+    pool = places_for(server, host).files
     own = server_disks(server, host)
     plan = _plan(context, b"" if server.has_config_drive else None)
     define_with(server, host, rescue_disks(pool, server.pk, own, plan))
@@ -195,7 +195,7 @@ RESCUE = Kind(
 
 def _unrescue(server: Server, host: Hypervisor, context: Context) -> None:
     """Back to its own disk; who does it again finds no rescue disk, and only starts the guest."""
-    there = disks.volumes_of(host, pool_of(server, host).name, server.pk)
+    there = disks.volumes_of(host, places_for(server, host).files, server.pk)
     if set(rescue_disk_names(server.pk)) & set(there):
         # Cleanly, for the server's own disk may be mounted in it.
         guests.stop_guest(host, server.pk, CLEAN_STOP_S)

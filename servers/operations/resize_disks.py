@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from hypervisors import cold_copy, disks, guests
 from hypervisors.cold_copy import Disk
-from hypervisors.errors import ImageBeingUploaded
+from hypervisors.errors import HostCannot, ImageBeingUploaded
+from hypervisors.pools import look_anew
 from images.models import Image, ImageStatus
 from operations.errors import Wait
 from operations.kinds import DEFAULT_QUEUE, TRANSFER_QUEUE, Context
@@ -29,7 +30,7 @@ from servers.operations.moving import (
     note,
     task,
 )
-from servers.options import pool_of
+from servers.options import places_for, pool_of
 from servers.states import MigrationStatus, TaskState
 
 # Made anew with the new flavor; the others are the guest's own.
@@ -52,8 +53,10 @@ def _disks(context: Context) -> list[Disk]:
 def bring_bases(context: Context) -> None:
     """Have on the other host what the disks lie over."""
     move = move_of(context)
-    if move.stays:
+    if move.keeps_beside:
         return
+    if places_for(move.server, move.destination).is_block:
+        raise HostCannot("The disks are files, and the other host's pool has block devices.")
     for disk in _disks(context):
         if disk.base:
             _bring_base(context, move, disk)
@@ -82,7 +85,7 @@ def _bring_base(context: Context, move: Move, disk: Disk) -> None:
 def copy_disks(context: Context) -> None:
     """Bring the disks to the other host, or keep them as they are beside."""
     move, found = move_of(context), _disks(context)
-    if move.stays:
+    if move.keeps_beside:
         cold_copy.keep_disks(move.source, context.subject, found)
     else:
         total = sum(disk.allocation_bytes for disk in found)
@@ -108,9 +111,9 @@ def _copy(context: Context, move: Move, disk: Disk, before: int, total: int) -> 
 
 
 def put_back(context: Context) -> None:
-    """On the server's own host its disks and guest as they were; elsewhere there is a debt."""
+    """Where they were kept, its disks and guest as they were; elsewhere there is a debt."""
     move = move_of(context)
-    if not move.stays:
+    if not move.keeps_beside:
         return
     if move.server.task_state != TaskState.RESIZE_FINISH:
         cold_copy.drop_kept(move.source, context.subject)
@@ -121,15 +124,16 @@ def put_back(context: Context) -> None:
 
 
 def restore_in_place(move: Move) -> None:
-    """Give the server, on its own host, the disks that were kept, and the guest that it had."""
+    """Give the server, on the host it had, the disks that were kept, and the guest that it had."""
     server = as_before_move(move)
+    look_anew(pool_of(server, move.source))
     cold_copy.put_back(move.source, server.pk)
     plan = disk_plan(server, base_volume=None, config_drive=drive(server))
-    pool = pool_of(server, move.source).name
-    wanted = [disk.volume for disk in disks.disk_specs(pool, server.pk, plan)]
+    places = places_for(server, move.source)
+    wanted = [disk.volume for disk in disks.disk_specs(places, server.pk, plan)]
     kept = [f"{server.pk}_console.log"]
     cold_copy.drop_others(move.source, server.pk, [*wanted, *kept])
-    made = disks.renew_disks(move.source, pool, server.pk, plan, RENEWED)
+    made = disks.renew_disks(move.source, places, server.pk, plan, RENEWED)
     define_at(server, move.source, made)
 
 
@@ -144,8 +148,9 @@ def prepare_disks(context: Context) -> dict[str, Any]:
     move = move_of(context)
     server = move.moved()
     plan = disk_plan(server, base_volume=None, config_drive=drive(server))
-    pool = pool_of(server, move.destination).name
-    made = disks.renew_disks(move.destination, pool, server.pk, plan, RENEWED)
+    look_anew(pool_of(server, move.destination))
+    places = places_for(server, move.destination)
+    made = disks.renew_disks(move.destination, places, server.pk, plan, RENEWED)
     return {"disks": [dataclasses.asdict(disk) for disk in made]}
 
 

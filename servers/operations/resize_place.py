@@ -80,6 +80,8 @@ def _choose(context: Context, migration: Migration, source: Hypervisor) -> None:
 def _refuse_bound(server: Server) -> None:
     if attachments_of(server):
         raise NoValidHost("No valid host was found. The server's volumes are on its host.")
+    if server.request_spec.get("tpm"):
+        raise NoValidHost("No valid host was found. The server's TPM is on its host.")
 
 
 def _stay(

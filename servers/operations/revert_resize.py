@@ -90,7 +90,7 @@ def go_back(context: Context) -> None:
 def define_guest(context: Context) -> None:
     """Have the guest of before on its host, with its disks and ports."""
     move = move_of(context)
-    if move.stays:
+    if move.keeps_beside:
         restore_in_place(move)
         return
     server = as_before(move.server, move.migration)

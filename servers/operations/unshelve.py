@@ -283,7 +283,13 @@ UNSHELVE = Kind(
         Step(PLACE, place, _unless_back(unplace), on_host=True),
         Step("take_slot", build.take_slot, build.free_slot),
         Step("bring_image", bring_image, build.drop_half_image, on_host=True, queue=_image_queue),
-        Step("prepare_host", prepare_host, _unless_back(build.clear_host), on_host=True),
+        Step(
+            "prepare_host",
+            prepare_host,
+            _unless_back(build.clear_host),
+            on_host=True,
+            queue=build.disk_queue,
+        ),
         Step("define_guest", build.define_guest, _unless_back(build.remove_guest), on_host=True),
         Step("start_guest", build.start_guest, _unless_back(build.remove_guest), on_host=True),
         # Nothing outside the rows changes, and nothing follows it.

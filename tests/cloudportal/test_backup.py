@@ -110,9 +110,9 @@ class Site:
         return f"postgres://{OWNER}@/{cluster.folder}/{name}"
 
 
-ON_BOTH = pytest.mark.parametrize("site", ["sqlite", "postgresql"], indirect=True)
+ON_BOTH = pytest.mark.parametrize("original", ["sqlite", "postgresql"], indirect=True)
 ON_SQLITE_FIRST = pytest.mark.parametrize(
-    "site", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+    "original", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
 )
 
 

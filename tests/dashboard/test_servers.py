@@ -271,6 +271,15 @@ def test_press_asks_the_use_case(member, world, action, choice, vm_state, kind):
     assert (operation.kind, operation.params) == (kind, {})
 
 
+def test_delete_of_an_adopted_server_is_not_offered_and_refused_in_words(member, world):
+    server = world.server("web", adopted_name="legacy")
+
+    assert power(server, "delete") not in member.get(page_of(server)).content.decode()
+    answer = member.post(power(server, "delete"), follow=True)
+    assert "release it instead" in answer.content.decode()
+    assert not Operation.objects.exists()
+
+
 def test_press_from_the_list_answers_with_a_note_and_a_call_to_look_again(member, world):
     server = world.server("web")
 

@@ -34,6 +34,10 @@ class FakeAgents(FakeGuests):
     def guest_machine(self, uuid: UUID) -> str:
         return self._guest(uuid).spec.machine
 
+    @counted_call
+    def guest_cpu_model(self, uuid: UUID) -> str:
+        return self._guest(uuid).spec.cpu_model
+
     def _agent_state(self, uuid: UUID) -> AgentState:
         guest = self._guest(uuid)
         if not guest.spec.features.has_guest_agent:

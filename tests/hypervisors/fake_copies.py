@@ -29,7 +29,7 @@ class FakeCopies(FakeGuests):
             raise Busy("The disk is being copied for something else.")
         if job == copy.name:
             return CopyState(is_alike=True)
-        volumes = self._pool(copy.pool).volumes
+        volumes = self._pool(copy.place).volumes
         volumes[copy.name] = FakeVolume(copy.name, "qcow2", source.capacity, _half(source))
         self.copying.pop(copy.guest, None)
         if self._is_on(copy):
@@ -63,9 +63,9 @@ class FakeCopies(FakeGuests):
     def drop_copy(self, copy: DiskCopy) -> None:
         if self.copying.get(copy.guest) == copy.name:
             del self.copying[copy.guest]
-        if copy.pool in self.pools:
+        if copy.place in self.pools:
             for name in (copy.name, f"{copy.name}.verified"):
-                self.pools[copy.pool].volumes.pop(name, None)
+                self.pools[copy.place].volumes.pop(name, None)
 
     @counted_call
     def read_volume(self, pool: str, name: str, offset: int, length: int) -> bytes:
@@ -81,15 +81,15 @@ class FakeCopies(FakeGuests):
     def _check_goes_on(self, copy: DiskCopy) -> None:
         if not self._is_on(copy):
             raise Busy("The guest stopped while its disk was copied.")
-        if self._job(copy) != copy.name or copy.name not in self._pool(copy.pool).volumes:
+        if self._job(copy) != copy.name or copy.name not in self._pool(copy.place).volumes:
             raise DriverError("The copying broke off.")
 
     def _is_whole(self, copy: DiskCopy) -> bool:
-        volumes = self._pool(copy.pool).volumes
+        volumes = self._pool(copy.place).volumes
         return copy.name in volumes and f"{copy.name}.verified" in volumes
 
     def _finish(self, copy: DiskCopy) -> None:
-        volumes = self._pool(copy.pool).volumes
+        volumes = self._pool(copy.place).volumes
         source = self._volume(copy.pool, copy.source)
         content = source.content
         if not content and source.backing is not None:

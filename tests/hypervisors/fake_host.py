@@ -39,6 +39,7 @@ from hypervisors.libvirt.survey import HostSurvey, SurveyRequest
 from hypervisors.models import HostState, Hypervisor, StoragePool
 from hypervisors.pools import POOL
 from tests.hypervisors.clean_slate import assert_clean_slate, leftovers
+from tests.hypervisors.fake_adopt import FakeAdopting
 from tests.hypervisors.fake_agent import FakeAgents
 from tests.hypervisors.fake_boot import FakeBoot
 from tests.hypervisors.fake_cold import FakeCold
@@ -72,6 +73,7 @@ class FakeNetwork:
 
 
 class FakeHost(
+    FakeAdopting,
     FakeAgents,
     FakeBoot,
     FakeCold,
@@ -89,8 +91,6 @@ class FakeHost(
         super().__init__()
         self.name = name
         self.heeds_power_button = True
-        # Which of them somebody else has made.
-        self.foreign: set[UUID] = set()
         self.console_text: dict[UUID, bytes] = {}
         self.found_checks: list[HostCheck] | None = None
         self.listener: Listener | None = None
@@ -117,6 +117,7 @@ class FakeHost(
             guest_cpu_models={"qemu": "qemu64"},
             machines={"q35": "pc-q35-7.2", "pc-q35-7.2": "pc-q35-7.2"},
             has_uefi=True,
+            usable_cpu_models={"qemu": ("Nehalem", "qemu64")},
         )
 
     @counted_call
@@ -216,13 +217,17 @@ class FakeHost(
 
     @counted_call
     def read_metadata(self, uuid: UUID) -> GuestMetadata:
-        return self._guest(uuid).spec.metadata
+        guest = self._guest(uuid)
+        if uuid in self.foreign:
+            raise NotThere("metadata not found: Requested metadata element is not present")
+        return guest.spec.metadata
 
     @counted_call
     def write_metadata(self, uuid: UUID, metadata: GuestMetadata) -> None:
         guest = self._guest(uuid)
         guest.spec = dataclasses.replace(guest.spec, metadata=metadata)
-        self._guest(uuid).xml = None
+        guest.xml = None
+        self.foreign.discard(uuid)
 
     @counted_call
     def screenshot(self, uuid: UUID) -> bytes:
@@ -400,6 +405,8 @@ def make_hypervisor(hosts: FakeHosts, name: str = "host1", **fields: Any) -> Hyp
             "guest_cpu_models": {"qemu": "qemu64"},
             "domain_types": ["qemu"],
             "has_uefi": True,
+            "usable_cpu_models": {"qemu": ["Nehalem", "qemu64"]},
+            "cpu_vendor": "AMD",
         },
     }
     hypervisor = Hypervisor.objects.create(name=name, **{**known, **fields})

@@ -43,11 +43,19 @@ class FakeMigrations(FakeGuests):
                     capacity_bytes=volume.capacity if volume else 0,
                 )
             )
-        return MovableGuest(spec.arch, spec.domain_type, spec.machine, "<cpu/>", tuple(disks))
+        return MovableGuest(
+            spec.arch,
+            spec.domain_type,
+            spec.machine,
+            "<cpu/>",
+            tuple(disks),
+            has_secure_boot=spec.features.secure_boot,
+            tpm=spec.features.tpm,
+        )
 
     @counted_call
-    def offers_cpu(self, wanted: MovableGuest) -> bool:
-        return not self.lacks_cpu
+    def cpu_obstacle(self, wanted: MovableGuest) -> str:
+        return "avx2, erms" if self.lacks_cpu else ""
 
     @counted_call
     def migrate_guest(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from hypervisors.libvirt.errors import (
     AlreadyThere,
@@ -14,13 +15,22 @@ from hypervisors.libvirt.errors import (
     DriverError,
     HostUnreachable,
     NotThere,
+    PoolFull,
     TooSmall,
+    Unsupported,
+)
+from hypervisors.libvirt.pools import (
+    STORE_PREFIX,
+    LogicalPoolSpec,
+    NetworkPoolSpec,
+    PoolSpec,
+    source_of,
 )
 from hypervisors.libvirt.spec import PoolInfo, VolumeInfo
-from hypervisors.libvirt.storage import DirPoolSpec, VolumeFormat
+from hypervisors.libvirt.storage import VolumeFormat
 from tests.hypervisors.fake_memory import Memory
 
-GIB = 1024**3
+GIB, MIB = 1024**3, 1024**2
 F = TypeVar("F", bound=Callable[..., Any])
 # What belongs to this process only.
 _NOT_KEPT = ("memory", "on_point", "on_upload", "on_migrate")
@@ -39,8 +49,16 @@ class FakeVolume:
 
 @dataclasses.dataclass
 class FakePool:
+    """A pool; one of `type` logical has no thin volumes and no overlays.
+
+    With a `room` what does not fit is refused.
+    """
+
     path: str
     is_active: bool = True
+    type: str = "dir"
+    source: str = ""
+    room: int | None = None
     volumes: dict[str, FakeVolume] = dataclasses.field(default_factory=dict)
 
 
@@ -50,6 +68,13 @@ class Failure:
 
     error: DriverError
     is_after: bool = False
+
+
+def _fake_pool(spec: PoolSpec) -> FakePool:
+    if isinstance(spec, LogicalPoolSpec):
+        return FakePool(f"/dev/{spec.group}", type="logical", source=spec.group)
+    kind = "netfs" if isinstance(spec, NetworkPoolSpec) else "dir"
+    return FakePool(spec.path, type=kind, source=source_of(spec))
 
 
 def counted_call(method: F) -> F:
@@ -144,11 +169,31 @@ class FakePools:
         return self._by_number.pop(len(self.calls), None)
 
     @counted_call
-    def ensure_pool(self, spec: DirPoolSpec) -> PoolInfo:
-        pool = self.pools.setdefault(spec.name, FakePool(spec.path))
-        if pool.path != spec.path:
+    def ensure_pool(self, spec: PoolSpec) -> PoolInfo:
+        pool = self.pools.setdefault(spec.name, _fake_pool(spec))
+        wanted = _fake_pool(spec)
+        if (pool.type, pool.source, pool.path) != (wanted.type, wanted.source, wanted.path):
             raise AlreadyThere(f"A storage pool {spec.name} exists at {pool.path}.")
+        pool.is_active = True
         return self._pool_info(spec.name)
+
+    @counted_call
+    def start_pool(self, name: str) -> PoolInfo:
+        self._pool(name).is_active = True
+        return self._pool_info(name)
+
+    @counted_call
+    def look_anew(self, name: str) -> None:
+        self._pool(name)
+
+    @counted_call
+    def store_of(self, name: str) -> str:
+        volumes = self._pool(name).volumes
+        marks = [each for each in volumes if each.startswith(STORE_PREFIX)]
+        if not marks:
+            marks = [f"{STORE_PREFIX}{uuid4()}"]
+            volumes[marks[0]] = FakeVolume(marks[0], "raw", 0)
+        return marks[0].removeprefix(STORE_PREFIX)
 
     @counted_call
     def pool_info(self, name: str) -> PoolInfo:
@@ -191,8 +236,39 @@ class FakePools:
         return self._volume_info(pool, name)
 
     @counted_call
+    def create_block(self, pool: str, name: str, size_bytes: int) -> VolumeInfo:
+        if name not in self._pool(pool).volumes:
+            self._take_room(pool, size_bytes)
+        volumes = self._pool(pool).volumes
+        volume = volumes.setdefault(name, FakeVolume(name, "raw", size_bytes))
+        if volume.capacity < size_bytes:
+            raise Unsupported(f"The volume {name} cannot grow.")
+        return self._volume_info(pool, name)
+
+    @counted_call
+    def fill_block(
+        self, pool: str, name: str, size_bytes: int, source: tuple[str, str]
+    ) -> VolumeInfo:
+        original, volumes = self._volume(*source), self._pool(pool).volumes
+        size = size_bytes or original.capacity
+        if size < original.capacity:
+            raise TooSmall(f"{size} bytes are too small.")
+        if f"{name}.verified" not in volumes:
+            volumes.pop(name, None)
+            self._take_room(pool, size)
+            # Half of it is there before anybody notices that something is wrong.
+            volumes[name] = FakeVolume(name, "raw", size)
+            if self.memory is not None:
+                self.memory.write()
+            self._pass("inside fill_block")
+            volumes[name].content = original.content
+            volumes[f"{name}.verified"] = FakeVolume(f"{name}.verified", "raw", 4 * MIB)
+        return self._volume_info(pool, name)
+
+    @counted_call
     def create_overlay(self, pool: str, name: str, backing: str, size_gib: int) -> VolumeInfo:
         volumes = self._pool(pool).volumes
+        self._check_files(pool)
         if backing not in volumes:
             raise NotThere(f"no storage vol with matching name '{backing}'")
         size = size_gib * GIB or volumes[backing].capacity
@@ -206,12 +282,14 @@ class FakePools:
     @counted_call
     def create_blank(self, pool: str, name: str, size_bytes: int, kind: VolumeFormat) -> VolumeInfo:
         volumes = self._pool(pool).volumes
+        self._check_files(pool)
         volume = volumes.setdefault(name, FakeVolume(name, kind, size_bytes))
         volume.capacity = max(volume.capacity, size_bytes)
         return self._volume_info(pool, name)
 
     @counted_call
     def put_content(self, pool: str, name: str, content: bytes) -> VolumeInfo:
+        self._check_files(pool)
         self._pool(pool).volumes[name] = FakeVolume(name, "raw", len(content), content)
         return self._volume_info(pool, name)
 
@@ -224,6 +302,17 @@ class FakePools:
         if pool in self.pools:
             self.pools[pool].volumes.pop(f"{name}.verified", None)
             self.pools[pool].volumes.pop(name, None)
+
+    def _check_files(self, name: str) -> None:
+        if self._pool(name).type == "logical":
+            raise Unsupported(f"The volumes of the pool {name} are no files.")
+
+    def _take_room(self, name: str, size_bytes: int) -> None:
+        """What is thick takes all its room at once."""
+        pool = self._pool(name)
+        used = sum(volume.capacity for volume in pool.volumes.values())
+        if pool.room is not None and used + size_bytes > pool.room:
+            raise PoolFull("insufficient free space")
 
     def _pool(self, name: str) -> FakePool:
         if name not in self.pools:
@@ -240,7 +329,10 @@ class FakePools:
         pool = self._pool(name)
         used = sum(len(volume.content) for volume in pool.volumes.values())
         size = 200 * GIB
-        return PoolInfo(name, "dir", pool.is_active, True, pool.path, size, used, size - used)
+        return PoolInfo(
+            *(name, pool.type, pool.is_active, True, pool.path, size, used, size - used),
+            source=pool.source,
+        )
 
     def _volume_info(self, pool: str, name: str) -> VolumeInfo:
         volume = self._volume(pool, name)

@@ -7,6 +7,7 @@ from django.utils import timezone
 from hypervisors.fence_command import words_of
 from hypervisors.libvirt import errors as driver
 from hypervisors.models import Aggregate, HostState, Hypervisor
+from hypervisors.platforms import CPU_MODEL
 from identity.models import Domain, User
 from tests.hypervisors.factories import put_server_on
 from tests.hypervisors.test_register import URI
@@ -101,6 +102,23 @@ def test_list_shows_state_zone_and_claims_without_a_query_a_row(
     assert "west" in text
 
 
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("", "qemu64, pc-q35-7.2"),
+        ("Nehalem", "Nehalem, pc-q35-7.2"),
+        ("EPYC", "The host cannot give guests the CPU model of its group."),
+    ],
+)
+def test_a_host_tells_what_its_guests_are_made_as(admin, hypervisor, ssh_dir, model, words):
+    group = Aggregate.objects.create(name="old", metadata={CPU_MODEL: model})
+    group.hypervisors.add(hypervisor)
+
+    page = admin.get(reverse("admin:hypervisors_hypervisor_change", args=[hypervisor.pk]))
+
+    assert words in page.content.decode()
+
+
 def test_actions_switch_hosts_off_and_on(admin, hypervisor):
     for action, field, value in [
         ("disable", "is_enabled", False),
@@ -176,6 +194,7 @@ def test_an_aggregate_is_made_and_filled(admin, hypervisor):
         {"availability_zone": "a:b"},
         {"metadata": '["a"]'},
         {"metadata": '{"availability_zone": "x"}'},
+        {"metadata": '{"cloudportal:cpu_model": "a b"}'},
     ],
 )
 def test_an_aggregate_that_makes_no_sense_is_refused(admin, hypervisor, fields):

@@ -1,3 +1,4 @@
+import dataclasses
 from uuid import uuid4
 
 import pytest
@@ -13,6 +14,7 @@ from hypervisors.errors import (
 )
 from hypervisors.guests import GuestFeatures
 from hypervisors.libvirt import errors as driver
+from hypervisors.platforms import PlatformWish
 from hypervisors.pools import POOL
 from tests.hypervisors.fake_host import assert_clean_slate
 
@@ -105,13 +107,81 @@ def test_platform_is_the_hosts_with_a_versioned_machine(hypervisor):
 
 
 @pytest.mark.parametrize(
-    "features", [GuestFeatures(machine_type="pc-i440fx-99"), GuestFeatures(firmware="uefi")]
+    "features",
+    [
+        GuestFeatures(machine_type="pc-i440fx-99"),
+        GuestFeatures(firmware="uefi"),
+        GuestFeatures(secure_boot=True),
+        GuestFeatures(tpm_version="2.0", tpm_model="tpm-crb"),
+    ],
 )
 def test_platform_the_host_does_not_have_is_refused(hypervisor, features):
     hypervisor.capabilities["has_uefi"] = False
 
     with pytest.raises(HostCannot):
         guests.platform_of(hypervisor, features)
+
+
+@pytest.fixture
+def able(hypervisor):
+    """A host with two versions of a machine type and two CPU models."""
+    hypervisor.domain_type = "kvm"
+    hypervisor.capabilities |= {
+        "machines": {"q35": "pc-q35-7.2", "pc-q35-7.2": "pc-q35-7.2", "pc-q35-7.1": "pc-q35-7.1"},
+        "guest_cpu_models": {"kvm": "EPYC-Rome"},
+        "usable_cpu_models": {"kvm": ["EPYC", "kvm64"]},
+    }
+    return hypervisor
+
+
+@pytest.mark.parametrize(
+    ("features", "wish", "cpu_model", "machine"),
+    [
+        ({}, {}, "EPYC-Rome", "pc-q35-7.2"),
+        (
+            {},
+            {"shared_cpu_model": "EPYC", "shared_machines": {"pc-q35": "pc-q35-7.1"}},
+            *("EPYC", "pc-q35-7.1"),
+        ),
+        ({}, {"shared_machines": {"pc-q35": ""}}, "EPYC-Rome", "pc-q35-7.2"),
+        (
+            {},
+            {"cpu_model": "kvm64", "shared_cpu_model": "EPYC", "machine": "pc-q35-7.1"},
+            *("kvm64", "pc-q35-7.1"),
+        ),
+        # The image names its version, or the group speaks of another type.
+        ({"machine_type": "pc-q35-7.2"}, {"machine": "pc-q35-7.1"}, "EPYC-Rome", "pc-q35-7.2"),
+        ({}, {"machine": "pc-i440fx-7.1"}, "EPYC-Rome", "pc-q35-7.2"),
+    ],
+)
+def test_platform_is_what_the_group_says_or_its_hosts_share(
+    able, features, wish, cpu_model, machine
+):
+    platform = guests.platform_of(able, GuestFeatures(**features), PlatformWish(**wish))
+
+    assert (platform.cpu_model, platform.machine) == (cpu_model, machine)
+
+
+@pytest.mark.parametrize("wish", [{"cpu_model": "EPYC-Rome"}, {"machine": "pc-q35-8.0"}])
+def test_what_a_group_says_and_a_host_cannot_is_refused(able, wish):
+    with pytest.raises(HostCannot):
+        guests.platform_of(able, GuestFeatures(), PlatformWish(**wish))
+
+
+@pytest.mark.parametrize(
+    ("machine", "cpu_model", "kept"),
+    [
+        ("pc-q35-6.0", "EPYC", ("pc-q35-6.0", "EPYC")),
+        ("pc-i440fx-7.2", "Haswell", ("pc-q35-7.2", "qemu64")),
+        ("", "", ("pc-q35-7.2", "qemu64")),
+    ],
+)
+def test_a_guest_stays_as_it_was_made_where_it_can(able, spec, machine, cpu_model, kept):
+    spec = dataclasses.replace(spec, machine="pc-q35-7.2", domain_type="kvm", cpu_model="qemu64")
+
+    found = guests.as_made(spec, able, machine=machine, cpu_model=cpu_model)
+
+    assert (found.machine, found.cpu_model) == kept
 
 
 def test_extra_spec_that_cannot_be_honoured_is_refused():

@@ -11,8 +11,9 @@ from hypervisors.libvirt.connection import open_connection
 from hypervisors.libvirt.errors import AlreadyThere, Corrupted, NotThere, TooSmall, Unsupported
 from hypervisors.libvirt.filters import FilterSpec, filter_name
 from hypervisors.libvirt.network import DhcpHost, NatNetworkSpec, PlainNetworkSpec
+from hypervisors.libvirt.pools import DirPoolSpec
 from hypervisors.libvirt.segments import SegmentSpec, wire_name
-from hypervisors.libvirt.storage import DirPoolSpec, remove_pool
+from hypervisors.libvirt.storage import remove_pool
 from tests.hypervisors.fake_host import FakeHost
 
 MIB = 1024**2

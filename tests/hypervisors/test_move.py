@@ -185,3 +185,24 @@ def test_unfit_hosts_are_those_with_an_obstacle(scene):
     Hypervisor.objects.filter(name="host2").update(arch="aarch64")
 
     assert hosts_unfit(scene.move.source) == ["host2"]
+
+
+@pytest.mark.parametrize(
+    ("features", "reason"),
+    [
+        ({"secure_boot": True}, "has no firmware with secure boot"),
+        ({"tpm_model": "tpm-crb", "tpm_version": "2.0"}, "emulates no TPM tpm-crb:2.0"),
+    ],
+)
+def test_a_guest_stays_where_its_firmware_and_tpm_are(scene, features, reason):
+    guest = scene.hosts["host1"].guests[scene.uuid]
+    guest.spec = dataclasses.replace(
+        guest.spec, features=dataclasses.replace(guest.spec.features, **features)
+    )
+
+    with pytest.raises(MoveRefused, match=f"host2 {reason}"):
+        check_move(scene.move)
+
+    able = {"has_secure_boot": True, "tpms": ["tpm-crb:2.0"]}
+    scene.move.destination.capabilities.update(able)
+    check_move(scene.move)

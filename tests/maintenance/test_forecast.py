@@ -61,6 +61,7 @@ def test_servers_that_are_off_are_left_when_asked_so(site, switched_off):
         ({"vm_state": VmState.RESIZED}, ItemState.BLOCKED, "confirmed or reverted"),
         ({"vm_state": VmState.ERROR}, ItemState.BLOCKED, "ERROR"),
         ({"vm_state": VmState.SHELVED}, ItemState.BLOCKED, "shelved"),
+        ({"adopted_name": "legacy"}, ItemState.BLOCKED, "was adopted"),
         ({"task_state": TaskState.REBOOTING}, ItemState.WAITING, "rebooting"),
         ({"vm_state": VmState.PAUSED}, ItemState.WAITING, "The best of"),
         ({"locked_by": "owner", "locked_reason": "mine"}, ItemState.WAITING, "locked (mine)"),
@@ -107,6 +108,29 @@ def test_a_server_with_nodes_is_in_the_way_while_it_runs(site):
     item = site.item(site.servers[0])
     assert (item.way, item.state, item.destination) == (Way.NONE, ItemState.BLOCKED, "")
     assert "It has NUMA nodes" in item.reason
+
+
+def test_a_server_with_devices_of_the_host_is_in_the_way_while_it_runs(site):
+    asked = {**site.servers[0].request_spec, "pci": "gpu:1"}
+    Server.objects.filter(pk=site.servers[0].pk).update(request_spec=asked)
+
+    site.plan()
+
+    item = site.item(site.servers[0])
+    assert (item.way, item.state, item.destination) == (Way.NONE, ItemState.BLOCKED, "")
+    assert "It has PCI devices" in item.reason
+
+
+def test_a_server_with_a_tpm_is_in_the_way_while_it_is_off(site, switched_off):
+    asked = {**site.servers[0].request_spec, "tpm": "tpm-crb:2.0"}
+    Server.objects.filter(pk=site.servers[0].pk).update(request_spec=asked)
+    switched_off(site.servers[0])
+
+    site.plan()
+
+    item = site.item(site.servers[0])
+    assert (item.way, item.state, item.destination) == (Way.NONE, ItemState.BLOCKED, "")
+    assert "It has a TPM" in item.reason
 
 
 def test_cells_are_counted_over_the_whole_plan(site, switched_off):

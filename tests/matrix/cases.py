@@ -36,6 +36,7 @@ from servers.power import (
 from servers.states import PowerState, VmState
 from tests.authorisation import actor_named
 from tests.matrix import (
+    adopt,
     fences,
     floating,
     groups,
@@ -545,6 +546,14 @@ CASES = [
         "release", "volume.release", volumes.begin_release, volumes.is_free_and_done,
         has_successor=False,
     ),
+    Case(
+        "adopt", "server.adopt", adopt.begin_adoption, adopt.is_adopted,
+        adopt.says_why_it_is_not, has_successor=False,
+    ),
+    Case(
+        "let go", "server.release", adopt.begin_release, adopt.is_released, has_successor=False,
+    ),
+    Case("mark owed", "server.unmark", adopt.begin_debt, adopt.debt_is_paid, has_successor=False),
     Case(
         "network", "network.remove", begin_remove_network, network_is_gone, has_successor=False,
     ),

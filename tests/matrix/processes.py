@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db import connection, connections
 
+from hypervisors.platforms import forget_neighbours
 from operations import engine
 from tests.matrix.world import World
 
@@ -32,6 +33,8 @@ def fork(work: Callable[[], None]) -> int:
     if child:
         return child
     status = 1
+    # As a process that starts: what it knows by heart would leave moments out.
+    forget_neighbours()
     try:
         work()
         status = 0

@@ -31,7 +31,7 @@ from servers.wanted import CreateServers
 from tests.authorisation import OWN_PROJECT, actor_named
 from tests.hypervisors.clean_slate import leftovers
 from tests.hypervisors.fake_host import FakeHosts, make_hypervisor
-from tests.matrix.clear import clear_volumes
+from tests.matrix.clear import clear_volumes, let_adopted_go
 
 CONTENT = b"the bytes of an image"
 GIB = 1024**3
@@ -138,6 +138,7 @@ class World:
         """As at first: no server, no image on the hosts, and nobody remembers a failure."""
         for host in self.hosts.values():
             host.heal()
+        let_adopted_go(self.settle)
         for server in Server.objects.filter(deleted_at=None):
             self.delete(server)
         self.settle()
@@ -149,6 +150,9 @@ class World:
         with self.hosts.opened():
             for host in self.hosts.values():
                 host.networks.clear()
+                for foreign in host.foreign:
+                    del host.guests[foreign]
+                host.foreign.clear()
                 for pool in host.pools.values():
                     pool.volumes.clear()
 

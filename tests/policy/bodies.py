@@ -21,6 +21,9 @@ BODIES: dict[str, Any] = {
     "POST flavors/{flavor_id}/os-extra_specs": {"extra_specs": {"size": "small"}},
     "PUT flavors/{flavor_id}/os-extra_specs/{key}": {"color": "blue"},
     "POST os-hypervisors/{hypervisor_id}/cloudportal:drain": {"start": None},
+    "POST os-hypervisors/{hypervisor_id}/cloudportal:domains/{domain_id}/adopt": {
+        "adopt": {"project_id": "$tenant_id"}
+    },
     "POST os-aggregates": {"aggregate": {"name": "new"}},
     "PUT os-aggregates/{aggregate_id}": {"aggregate": {"name": "new"}},
     "POST os-aggregates/{aggregate_id}/action": {"set_metadata": {"metadata": {"a": "b"}}},

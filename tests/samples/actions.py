@@ -38,6 +38,7 @@ ACTIONS = [
     _action("unlock", "2.1", {"unlock": None}),
     _action("reset-state", "2.1", {"os-resetState": {"state": "active"}}),
     _action("crash-dump", "2.17", {"trigger_crash_dump": None}),
+    _asked("release", "2.1", {"cloudportal:release": None}),
     _action("force-delete", "2.1", {"forceDelete": None}),
     _asked("rescue", "2.1", {"rescue": {"adminPass": "secret", "rescue_image_ref": "$image_id"}}),
     _asked("unrescue", "2.1", {"unrescue": None}, "rescued"),

@@ -10,6 +10,7 @@ from tests.samples.sample import Sample
 _NOTHING = "00000000-0000-4000-8000-00000000dead"
 _AGGREGATE = "os-aggregates/{aggregate_id}"
 _DRAIN = "os-hypervisors/{hypervisor_id}/cloudportal:drain"
+_DOMAINS = "os-hypervisors/{hypervisor_id}/cloudportal:domains"
 _COMPUTE = {"host": "host1", "binary": "nova-compute"}
 
 
@@ -75,6 +76,12 @@ ADMINISTRATION = [
         {"plan": {"max_at_once": 2, "moves_stopped": False}},
     ),
     Sample("hypervisors", "start-drain", f"POST {_DRAIN}", "2.1", {"start": None}),
+    Sample("hypervisors", "domains", f"GET {_DOMAINS}?limit=1", "2.1", world="domains"),
+    Sample(
+        *("hypervisors", "adopt", f"POST {_DOMAINS}/{{domain_id}}/adopt", "2.1"),
+        {"adopt": {"project_id": "$tenant_id", "name": "heirloom"}},
+        world="domains",
+    ),
     Sample("hypervisors", "search", "GET os-hypervisors/{pattern}/search", "2.1"),
     Sample("hypervisors", "servers", "GET os-hypervisors/{pattern}/servers", "2.1"),
     Sample(

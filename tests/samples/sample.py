@@ -13,8 +13,8 @@ class Sample:
 
     `status` is that of a refusal whose form is kept. Of a request alone no answer is kept: it has
     only to be understood. `world` names what has to be there besides: `more`, a `console`, a
-    `guest`, NUMA `nodes`; `names` the variables of the route that here are other things than the
-    world's.
+    `guest`, NUMA `nodes`, foreign `domains`; `names` the variables of the route that here are other
+    things than the world's.
     """
 
     resource: str

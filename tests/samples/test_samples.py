@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from string import Template
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -19,7 +20,7 @@ from servers.api.actions import ACTIONS
 from servers.models import Server
 from tests.authorisation import client_as
 from tests.compute_more import add_console, add_more, add_nodes
-from tests.compute_world import World, make_world
+from tests.compute_world import NOTHING, World, make_world
 from tests.endpoints import Call, compute_calls
 from tests.hypervisors.factories import guest_spec
 from tests.hypervisors.fake_guests import FakeGuest
@@ -79,6 +80,8 @@ def _prepare(world: World, sample: Sample, monkeypatch: pytest.MonkeyPatch) -> N
         add_console(world)
     if sample.world == "nodes":
         add_nodes(world)
+    if sample.world == "domains":
+        installed(monkeypatch)["host1"].make_foreign(uuid=UUID(NOTHING))
     if sample.world == "guest":
         server = world.servers[0]
         hosts = installed(monkeypatch)

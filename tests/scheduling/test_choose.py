@@ -98,6 +98,29 @@ def test_architecture_virt_type_and_firmware_of_the_image_are_honoured():
     assert names(choose_hosts(spec(firmware="uefi"), without=[])) == [uefi.name]
 
 
+def test_secure_boot_needs_a_host_with_firmware_for_it():
+    make_host(capabilities={"has_uefi": True})
+    make_host(capabilities={"has_uefi": True, "has_secure_boot": False})
+    secure = spec(firmware="uefi", secure_boot=True)
+
+    assert removed(choose_hosts(secure, without=[])) == {"secure_boot": 2}
+
+    able = make_host(capabilities={"has_uefi": True, "has_secure_boot": True})
+    assert names(choose_hosts(secure, without=[])) == [able.name]
+
+
+def test_a_tpm_is_the_hosts_to_emulate():
+    make_host(capabilities={})
+    make_host(capabilities={"tpms": []})
+    make_host(capabilities={"tpms": ["tpm-tis:1.2", "tpm-tis:2.0"]})
+    wanted = spec(tpm="tpm-crb:2.0")
+
+    assert removed(choose_hosts(wanted, without=[])) == {"tpm": 3}
+
+    able = make_host(capabilities={"tpms": ["tpm-crb:2.0", "tpm-tis:2.0"]})
+    assert names(choose_hosts(wanted, without=[])) == [able.name]
+
+
 def test_hints_put_servers_together_and_apart():
     here, there = make_host(), make_host()
     server = uuid.uuid4()

@@ -103,6 +103,7 @@ def processors():
             **{"cpu_model": "EPYC", "cpu_vendor": "AMD", "topology": topology},
             **{"cpu_features": ["aes", "avx", "avx2", "sse4.1"]},
             "machines": {"pc": "pc-i440fx-7.2", "q35": "pc-q35-7.2"},
+            **{"has_secure_boot": True, "tpms": ["tpm-crb:2.0"]},
         },
     )
     make_host(
@@ -111,6 +112,7 @@ def processors():
         capabilities={
             **{"cpu_model": "Haswell", "cpu_vendor": "Intel", "cpu_features": ["avx"]},
             "machines": {"pc": "pc-i440fx-8.0"},
+            **{"has_secure_boot": False, "tpms": ["tpm-tis:1.2", "tpm-tis:2.0"]},
         },
     )
     make_host(name="new", arch="aarch64")
@@ -158,6 +160,12 @@ def test_capabilities_are_compared_with_the_host(processors, specs, names):
         ({"trait:CUSTOM_QUIET": "required"}, ["amd"]),
         ({"trait:CUSTOM_QUIET": "forbidden"}, ["intel", "new"]),
         ({"trait:COMPUTE_ARCH_AARCH64": "required"}, ["new"]),
+        ({"trait:COMPUTE_SECURITY_UEFI_SECURE_BOOT": "required"}, ["amd"]),
+        ({"trait:COMPUTE_SECURITY_UEFI_SECURE_BOOT": "forbidden"}, ["intel", "new"]),
+        ({"trait:COMPUTE_SECURITY_TPM_2_0": "required"}, ["amd", "intel"]),
+        ({"trait:COMPUTE_SECURITY_TPM_1_2": "required"}, ["intel"]),
+        ({"trait:COMPUTE_SECURITY_TPM_CRB": "required"}, ["amd"]),
+        ({"trait:COMPUTE_SECURITY_TPM_TIS": "forbidden"}, ["amd", "new"]),
         ({"trait:COMPUTE_MAGIC": "required"}, []),
         ({"trait:COMPUTE_MAGIC": "forbidden"}, ["amd", "intel", "new"]),
     ],

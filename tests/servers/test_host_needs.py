@@ -107,3 +107,30 @@ def test_what_has_no_meaning_is_refused(post, body, specs, words):
     assert answer.status_code == 400
     assert words in answer.json()["badRequest"]["message"]
     assert not Server.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("of_flavor", "of_image", "wanted"),
+    [("required", None, True), (None, "required", True), (None, "optional", False)],
+)
+def test_secure_boot_is_asked_of_the_host(post, body, of_flavor, of_image, wanted):
+    Flavor.objects.update(extra_specs={"os:secure_boot": of_flavor} if of_flavor else {})
+    properties = {"os_secure_boot": of_image} if of_image else {}
+    Image.objects.update(properties={"hw_firmware_type": "uefi", **properties})
+
+    assert post(body()).status_code == 202
+
+    assert spec_of_only_server().secure_boot is wanted
+
+
+def test_secure_boot_without_its_firmware_is_refused_by_name(post, body):
+    Flavor.objects.update(extra_specs={"os:secure_boot": "required"})
+    Image.objects.update(properties={"hw_firmware_type": "bios"})
+
+    answer = post(body())
+
+    assert answer.status_code == 400
+    assert answer.json()["badRequest"]["message"] == (
+        "Invalid flavor extra specs. Error: extra spec os:secure_boot = 'required': needs "
+        "hw_firmware_type = uefi"
+    )

@@ -11,9 +11,12 @@ from django.utils import timezone
 
 from cloudportal.settings import BASE_DIR
 from identity.policy import declared
+from servers.begin import check_legal
+from servers.errors import ServerAdopted
 from servers.legal import ANY_TASK, LEGAL
 from servers.models import Server
 from servers.states import STATUS, TaskState, VmState, states_of, status_of
+from tests.authorisation import actor_named
 
 NOW = timezone.now()
 # By column: active, building, stopped, paused, suspended, rescued, resized, error, soft-delete,
@@ -93,6 +96,33 @@ def test_tasks_and_locks_are_those_of_the_reference():
         "hard reboot",
         "console",
     }
+
+
+def test_an_adopted_guest_has_what_needs_no_disk_or_card_of_ours():
+    assert {name for name, rule in LEGAL.items() if rule.for_adopted} == {
+        *("start", "stop", "reboot", "hard reboot", "pause", "unpause", "suspend", "resume"),
+        *("trigger_crash_dump", "lock", "unlock", "resetState", "update", "console", "release"),
+        *("update metadata", "delete metadata", "update tag(s)", "delete tag(s)"),
+    }
+
+
+@pytest.mark.django_db
+def test_every_other_action_refuses_an_adopted_one_in_whatever_state():
+    server = Server(
+        project_id="p", user_id="u", name="s", hostname="s", flavor={}, reservation_id="r",
+        adopted_name="legacy",
+    )  # fmt: skip
+    server.save()
+    refused = [name for name, rule in LEGAL.items() if not rule.for_adopted]
+
+    for name, state in itertools.product(refused, VmState):
+        server.vm_state = state
+        Server.objects.filter(pk=server.pk).update(vm_state=state, launched_at=NOW)
+        with pytest.raises(ServerAdopted, match="was adopted"):
+            check_legal(server, name, actor_named("admin"))
+        with pytest.raises(ServerAdopted, match="was adopted"):
+            Server.objects.begin_task(server, LEGAL[name], passes_lock=True)
+    assert Server.objects.get().task_state is None
 
 
 def test_nothing_is_legal_on_a_deleted_server():

@@ -13,15 +13,15 @@ from django.utils import timezone
 
 from cloudportal.errors import CloudError
 from hypervisors import ssh
+from hypervisors.add_pool import MADE, NewPool, add_pool
 from hypervisors.check import HostCheck, check_hypervisor, is_fit
 from hypervisors.errors import HypervisorNotReady
 from hypervisors.fence_command import Fencing, set_fencing, words_of
-from hypervisors.models import Hypervisor, VirtType
+from hypervisors.models import Hypervisor, StoragePool, VirtType
 from hypervisors.physical_networks import set_physical_network, set_tunnel_address
 from hypervisors.register import (
     accept_host_key,
     add_hypervisor,
-    add_pool,
     offered_host_keys,
     remove_hypervisor,
 )
@@ -55,7 +55,11 @@ class Command(BaseCommand):
         pool = verbs.add_parser("pool", help="Let servers ask for a storage pool of a host.")
         pool.add_argument("name")
         pool.add_argument("pool", help="its name in libvirt, which servers give as their store_id")
+        pool.add_argument("--type", choices=MADE, default="", help="make it; else libvirt has it")
         pool.add_argument("--path", default="", help="make it, as this directory of the host")
+        pool.add_argument(
+            "--source", default="", help="SERVER:/EXPORT of netfs, or the volume group of logical"
+        )
         network = verbs.add_parser("physical-network", help="Where a host is on a network outside.")
         network.add_argument("name")
         network.add_argument("network", help="the network's name, the same on all hosts")
@@ -119,9 +123,14 @@ class Command(BaseCommand):
 
     def _pool(self, options: dict[str, Any]) -> None:
         host = named(options["name"])
-        pool = add_pool(hypervisor=host, name=options["pool"], path=options["path"])
+        wanted = NewPool(options["pool"], options["type"], options["path"], options["source"])
+        pool = add_pool(hypervisor=host, wanted=wanted)
         free = pool.available // 1024**3
         self.stdout.write(f"Servers may ask for the pool {pool.name} of {host.name}: {free} GiB.")
+        shared = StoragePool.objects.filter(store=pool.store).exclude(pk=pool.pk)
+        if pool.store and shared.exists():
+            names = ", ".join(sorted(shared.values_list("hypervisor__name", flat=True)))
+            self.stdout.write(f"It has the same files as on {names}.")
 
     def _physical_network(self, options: dict[str, Any]) -> None:
         host = named(options["name"])

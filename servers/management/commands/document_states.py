@@ -25,14 +25,16 @@ named, in this order:
 
 | obstacle | answer |
 | --- | --- |
+| an adopted guest | Cannot 'ACTION' instance ID: its guest was adopted, … |
 | a lock, for all but administrators | Instance ID is locked |
 | the state | Cannot 'ACTION' instance ID while it is in vm_state VALUE |
 | a task | Cannot 'ACTION' instance ID while it is in task_state VALUE |
 | never launched | Cannot 'ACTION' instance ID while it is in launched_at None |
 
 *Lock*: the action heeds a lock. *Tasks*: those that may be under way. *Launched*: the server must
-have run once. *Begins*: the task that the action sets. An action that is in this table and that
-this release does not have is answered with 501.
+have run once. *Adopted*: servers have it too whose guests were adopted ([adopt.md](adopt.md)).
+*Begins*: the task that the action sets. An action that is in this table and that this release does
+not have is answered with 501.
 """
 STATUSES = """\
 ## Status
@@ -52,12 +54,13 @@ class Command(BaseCommand):
 
 
 def _actions() -> Iterable[str]:
-    head = ["action", *(state.value for state in COLUMNS), "tasks", "launched", "lock", "begins"]
-    yield _row([*head, "policy"])
-    yield _row(["---"] * (len(head) + 1))
+    head = ["action", *(state.value for state in COLUMNS), "tasks", "launched", "lock", "adopted"]
+    head += ["begins", "policy"]
+    yield _row(head)
+    yield _row(["---"] * len(head))
     for name, rule in LEGAL.items():
         states = ["yes" if state in rule.states else "" for state in COLUMNS]
-        flags = [_word(rule.needs_launch), _word(rule.heeds_lock)]
+        flags = [_word(rule.needs_launch), _word(rule.heeds_lock), _word(rule.for_adopted)]
         begins = rule.begins.value if rule.begins else ""
         yield _row([name, *states, _tasks(rule), *flags, begins, f"`{rule.policy}`"])
 

@@ -27,7 +27,8 @@ STRICT_SINCE = {
         ),
         "2.75",
     ),
-    # This cloud's own has no clients from before.
+    # This cloud's own have no clients from before.
+    "os-hypervisors/{hypervisor_id}/cloudportal:domains": "2.1",
     "os-hypervisors/{hypervisor_id}/cloudportal:drain/servers": "2.1",
     "os-console-auth-tokens/{token}": "2.99",
     "os-quota-sets/{target_id}/defaults": NEVER,

@@ -259,7 +259,10 @@ def test_metadata_is_merged_and_null_removes(aggregate):
 
 @pytest.mark.parametrize(
     "metadata",
-    [{"a": 1}, {"a" * 256: "b"}, {"ä": "b"}, {"a": "b" * 256}, {"availability_zone": None}],
+    [
+        *({"a": 1}, {"a" * 256: "b"}, {"ä": "b"}, {"a": "b" * 256}, {"availability_zone": None}),
+        *({"cloudportal:cpu": "EPYC"}, {"cloudportal:machine_type": "q35"}),
+    ],
 )
 def test_metadata_that_is_none_is_refused(aggregate, metadata):
     assert act(aggregate, "set_metadata", metadata=metadata).status_code == 400

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from hypervisors.libvirt import console, filters, guest, host, network, storage, transfer
+from hypervisors.libvirt import console, filters, guest, host, network, pools, storage, transfer
 from hypervisors.libvirt.connection import open_connection
 from hypervisors.libvirt.spec import DiskSpec, GuestSpec, InterfaceSpec
 from tests.hypervisors.libvirt import specs
@@ -24,7 +24,7 @@ def pool(connection):
     """A pool of its own, in a directory guests may read; gone afterwards with all in it."""
     name = f"cp-test-{uuid4().hex[:8]}"
     path = f"/var/lib/libvirt/{name}"
-    storage.ensure_pool(connection, storage.DirPoolSpec(name, path))
+    pools.ensure_pool(connection, pools.DirPoolSpec(name, path))
     yield name
     for volume in storage.list_volumes(connection, name):
         storage.delete_volume(connection, name, volume.name)

@@ -112,6 +112,26 @@ def windows():
     )
 
 
+def secure():
+    """Windows as it wants to be run since its eleventh version."""
+    features = guest_features(
+        {"os:secure_boot": "required"}, {"os_type": "windows", "hw_firmware_type": "uefi"}
+    )
+    return dataclasses.replace(linux(), name="cp-secure", features=features)
+
+
+def trusted():
+    """The same with a TPM."""
+    found = secure()
+    features = dataclasses.replace(found.features, tpm_version="2.0", tpm_model="tpm-crb")
+    return dataclasses.replace(found, features=features)
+
+
+def passed():
+    """With two devices of its host."""
+    return dataclasses.replace(linux(), name="cp-passed", pci=("0000:81:00.0", "0000:3b:02.5"))
+
+
 def pinned():
     """Two nodes, each vCPU with a CPU of its own, and memory in huge pages."""
     request = NumaRequest((NumaNode((0, 1), 512), NumaNode((2, 3), 1024)), "large", True)

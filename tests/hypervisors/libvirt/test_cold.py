@@ -7,6 +7,7 @@ import pytest
 
 from hypervisors.libvirt import cold, storage, transfer, volumes
 from hypervisors.libvirt.errors import DriverError, NotThere
+from hypervisors.libvirt.pools import DirPoolSpec, ensure_pool
 from tests.hypervisors.libvirt.machine import MIB
 
 pytestmark = pytest.mark.lab
@@ -18,7 +19,7 @@ def pools(connection, request):
     names = []
     for end in request.param:
         name = f"cp-test-{uuid4().hex[:8]}-{end}"
-        storage.ensure_pool(connection, storage.DirPoolSpec(name, f"/var/lib/libvirt/{name}"))
+        ensure_pool(connection, DirPoolSpec(name, f"/var/lib/libvirt/{name}"))
         transfer.put_content(connection, name, "base", b"\x5a" * MIB)
         names.append(name)
     yield names

@@ -17,6 +17,7 @@ from hypervisors.libvirt import (
     host,
     migrate,
     network,
+    pools,
     storage,
     transfer,
 )
@@ -55,6 +56,8 @@ def test_inventory_says_what_the_host_is(connection):
     assert found.ram_mib > 256
     assert found.machines["q35"].startswith("pc-q35-")
     assert "qemu" in found.domain_types
+    assert {"qemu64", "Nehalem"} <= set(found.usable_cpu_models["qemu"])
+    assert "EPYC-Milan" not in found.usable_cpu_models["qemu"]
     if not {"vmx", "svm"} & set(found.cpu_features):
         assert "kvm" not in found.domain_types
 
@@ -73,7 +76,7 @@ def test_checks_name_what_is_missing(pool, net):
 
 def test_pool_of_the_same_name_elsewhere_is_not_taken_over(connection, pool):
     with pytest.raises(AlreadyThere):
-        storage.ensure_pool(connection, storage.DirPoolSpec(pool, "/var/lib/libvirt/other"))
+        pools.ensure_pool(connection, pools.DirPoolSpec(pool, "/var/lib/libvirt/other"))
 
 
 def test_image_is_uploaded_once_and_is_what_was_sent(connection, pool, image):
@@ -283,10 +286,13 @@ def test_a_running_guest_says_what_its_next_host_must_offer(connection, server):
     assert found.machine == server.machine
     [disk] = found.disks
     assert (disk.target, disk.capacity_bytes) == ("vda", 10 * MIB)
-    assert migrate.offers_cpu(connection, found)
+    assert migrate.cpu_obstacle(connection, found) == ""
+    newer = "<cpu mode='custom' match='exact'><model>EPYC-Milan</model></cpu>"
+    lacking = migrate.cpu_obstacle(connection, dataclasses.replace(found, cpu=newer))
+    assert "ibpb" in lacking.split(", ")
     unknown = "<cpu mode='custom' match='exact'><model>none-such</model></cpu>"
     with pytest.raises(DriverError):
-        migrate.offers_cpu(connection, dataclasses.replace(found, cpu=unknown))
+        migrate.cpu_obstacle(connection, dataclasses.replace(found, cpu=unknown))
 
 
 def test_without_a_migration_there_is_none_to_end_or_hasten(connection, server):

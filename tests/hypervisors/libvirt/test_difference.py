@@ -20,7 +20,7 @@ def kept(name):
     return (DATA / f"domain_{name}_kept.xml").read_text()
 
 
-@pytest.mark.parametrize("name", ["linux", "windows", "pinned", "floating"])
+@pytest.mark.parametrize("name", ["linux", "windows", "secure", "pinned", "floating", "passed"])
 def test_what_libvirt_adds_is_no_difference(name):
     assert definition_difference(wanted(name), kept(name)) == ""
 
@@ -44,6 +44,12 @@ def test_what_libvirt_adds_is_no_difference(name):
             "<hostdev mode='subsystem' type='usb'><source/></hostdev></devices>",
             '+    <hostdev mode="subsystem" type="usb">',
         ),
+        (
+            "</disk>",
+            "<iotune><read_iops_sec>9</read_iops_sec></iotune></disk>",
+            "+        <read_iops_sec>9</read_iops_sec>",
+        ),
+        ("<vcpu ", "<cputune><quota>5000</quota></cputune><vcpu ", "+    <quota>5000</quota>"),
     ],
 )
 def test_what_a_hand_changed_is_shown(old, new, line):
@@ -66,3 +72,27 @@ def test_what_depends_on_the_host_or_is_a_label_is_not_compared(old, new):
 
     assert changed != kept("linux")
     assert definition_difference(wanted("linux"), changed) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "line"),
+    [
+        ("windows", "<iotune>", "<iotune><read_bytes_sec>9</read_bytes_sec>", "<read_bytes_sec>9"),
+        ("windows", "<bandwidth>", "<bandwidth><inbound average='9'/>", '<inbound average="9" />'),
+        ("windows", "<outbound ", "<outbound peak='9' ", 'peak="9"'),
+        ("secure", "</devices>", "<tpm model='tpm-tis'/></devices>", '<tpm model="tpm-tis" />'),
+        (
+            "passed",
+            "bus='0x81' slot='0x00' function='0x0'",
+            "bus='0x82' slot='0x00' function='0x0'",
+            '+        <address bus="0x82"',
+        ),
+        ("secure", "<smm state='on'/>", "", '<smm state="on" />'),
+        ("floating", "<cputune>", "<cputune><quota>5000</quota>", "<quota>5000</quota>"),
+    ],
+)
+def test_what_a_hand_added_or_took_is_shown(name, old, new, line):
+    changed = kept(name).replace(old, new)
+
+    assert changed != kept(name)
+    assert line in definition_difference(wanted(name), changed)

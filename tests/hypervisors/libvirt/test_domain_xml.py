@@ -6,7 +6,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from hypervisors.libvirt.domain_xml import domain_xml
-from hypervisors.libvirt.features import InvalidProperty, guest_features
+from hypervisors.libvirt.features import guest_features
+from hypervisors.libvirt.properties import InvalidProperty
 from hypervisors.libvirt.spec import DiskSpec
 from tests.hypervisors.libvirt import specs
 from tests.hypervisors.libvirt.specs import at
@@ -14,7 +15,9 @@ from tests.hypervisors.libvirt.specs import at
 DATA = Path(__file__).parent / "data"
 
 
-@pytest.mark.parametrize("name", ["linux", "windows", "pinned", "floating"])
+@pytest.mark.parametrize(
+    "name", ["linux", "windows", "secure", "trusted", "pinned", "floating", "passed"]
+)
 def test_domain_is_as_in_its_file(name):
     file = DATA / f"domain_{name}.xml"
 

@@ -73,6 +73,17 @@ def test_what_the_destination_must_offer_is_read_of_the_guest():
     assert [each.format for each in found.disks] == ["qcow2", "raw", "raw", "raw"]
 
 
+def test_secure_boot_and_a_tpm_are_read_of_the_guest():
+    found = parse_movable(
+        "<domain type='kvm'><os><loader readonly='yes' secure='yes' type='pflash'>/x</loader></os>"
+        "<devices><tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm></devices>"
+        "</domain>"
+    )
+
+    assert (found.has_secure_boot, found.tpm) == (True, "tpm-crb:2.0")
+    assert (parse_movable(XML).has_secure_boot, parse_movable(XML).tpm) == (False, "")
+
+
 def test_a_guest_without_a_cpu_model_asks_for_none():
     assert parse_movable("<domain type='kvm'><cpu mode='host-passthrough'/></domain>").cpu == ""
 

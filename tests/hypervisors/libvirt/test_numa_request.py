@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypervisors.libvirt.features import InvalidProperty, guest_features
+from hypervisors.libvirt.features import guest_features
 from hypervisors.libvirt.numa import NumaNode, NumaRequest, format_cpus
 from hypervisors.libvirt.numa_request import InvalidNumaRequest, numa_request
+from hypervisors.libvirt.properties import InvalidProperty
 
 
 def ask(specs, properties=None, *, vcpus=4, ram_mib=2048):

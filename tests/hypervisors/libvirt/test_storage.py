@@ -1,6 +1,7 @@
 from xml.etree import ElementTree as ET
 
-from hypervisors.libvirt.storage import DirPoolSpec, pool_xml, volume_xml
+from hypervisors.libvirt.pools import DirPoolSpec, pool_xml
+from hypervisors.libvirt.storage import volume_xml
 from tests.hypervisors.libvirt.specs import at
 
 

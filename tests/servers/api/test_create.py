@@ -243,13 +243,13 @@ def test_image_property_that_cannot_be_honoured_is_named(post, body, image):
 
 
 def test_extra_spec_that_cannot_be_honoured_is_named_as_one(post, body, flavor):
-    type(flavor).objects.filter(pk=flavor.pk).update(extra_specs={"hw:tpm_model": "tpm-crb"})
+    type(flavor).objects.filter(pk=flavor.pk).update(extra_specs={"hw:mem_encryption": "true"})
 
     answer = post(body())
 
     assert answer.json()["badRequest"]["message"] == (
-        "Invalid flavor extra specs. Error: extra spec hw:tpm_model = 'tpm-crb': is not supported "
-        "here"
+        "Invalid flavor extra specs. Error: extra spec hw:mem_encryption = 'true': is not "
+        "supported here"
     )
 
 

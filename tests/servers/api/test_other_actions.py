@@ -104,4 +104,6 @@ def test_every_action_of_the_field_is_known():
         *("removeFixedIp", "os-migrateLive", "evacuate", "migrate", "resize", "confirmResize"),
         *("revertResize", "createImage", "createBackup", "shelve", "shelveOffload", "unshelve"),
         *(f"os-get{kind}Console" for kind in ("VNC", "SPICE", "Serial", "RDP")),
+        # This cloud's own.
+        "cloudportal:release",
     } == set(ACTIONS)

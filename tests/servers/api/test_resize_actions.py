@@ -106,6 +106,17 @@ def test_the_same_flavor_is_refused(server):
     assert message(answer) == "When resizing, instances must change flavor!"
 
 
+def test_a_resize_does_not_change_secure_boot(server):
+    server.image_properties = {"hw_firmware_type": "uefi"}
+    server.save()
+    make_flavor(extra_specs={"os:secure_boot": "required"})
+
+    answer = resize(server)
+
+    assert answer.status_code == 400
+    assert message(answer).startswith("A resize does not change secure boot or the TPM")
+
+
 @pytest.mark.parametrize("grown", ["disk_gib", "ephemeral_gib"])
 def test_a_disk_does_not_shrink(server, grown):
     server.flavor[grown] = 3

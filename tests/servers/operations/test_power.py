@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from django.utils import timezone
 
 from hypervisors.libvirt.errors import DriverError, HostUnreachable
+from hypervisors.models import Aggregate
+from hypervisors.platforms import CPU_MODEL
 from operations.models import OperationState
 from servers.models import ServerAction
 from servers.power import reboot_server, start_server, stop_server
@@ -64,6 +68,27 @@ def test_a_hard_reboot_starts_a_stopped_server(server, hosts, work):
 
     server.refresh_from_db()
     assert server.vm_state == VmState.ACTIVE
+
+
+def test_a_hard_reboot_leaves_the_guest_the_cpu_it_was_made_with(server, hosts, work):
+    group = Aggregate.objects.create(name="old ones", metadata={CPU_MODEL: "Nehalem"})
+    group.hypervisors.add(server.hypervisor)
+
+    def reboot():
+        ask(reboot_server, server, hard=True)
+        work(server.pk)
+        server.refresh_from_db()
+        return hosts["host1"].guests[server.pk].spec.cpu_model
+
+    assert reboot() == "qemu64"
+
+    # With a model that its host can give no guest any more it gets the one of today.
+    guest = hosts["host1"].guests[server.pk]
+    guest.spec = dataclasses.replace(guest.spec, cpu_model="EPYC")
+    assert reboot() == "Nehalem"
+
+    group.delete()
+    assert reboot() == "Nehalem"
 
 
 def test_a_passing_trouble_is_tried_again(server, hosts, work):
