@@ -72,21 +72,6 @@ def find_host(hosts: QuerySet[Hypervisor], identifier: str, version: Microversio
     return found
 
 
-def host_by_uuid(identifier: str) -> Hypervisor:
-    """The host of this UUID: so calls beyond Nova's name it at every microversion.
-
-    Raises:
-        HypervisorNotFound: there is none, as of what is no UUID.
-    """
-    try:
-        found = Hypervisor.objects.filter(uuid=UUID(identifier)).first()
-    except ValueError:
-        found = None
-    if found is None:
-        raise HypervisorNotFound(f"Hypervisor with ID '{identifier}' could not be found.")
-    return found
-
-
 def identifier_of(hypervisor: Hypervisor, version: Microversion) -> str:
     """What the wire calls a host."""
     return str(hypervisor.uuid) if UUIDS.at(version) else str(hypervisor.pk)

@@ -22,7 +22,7 @@ from cloudportal.api.representation import (
 from cloudportal.api.validation import BodySchema, closed
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Invalid
-from hypervisors.api.lookup import host_by_uuid
+from hypervisors.find import host_by_uuid
 from identity import policy
 from maintenance.drain import CHANGE, CHANGES, SHOW, DrainWish, newest_drain, plan_drain
 from maintenance.models import MAX_AT_ONCE, Drain

@@ -21,7 +21,7 @@ from cloudportal.api.representation import (
 from cloudportal.api.validation import NAME, BodySchema, closed
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Invalid
-from hypervisors.api.lookup import host_by_uuid
+from hypervisors.find import host_by_uuid
 from identity import policy
 from servers.adopt import (
     ADOPT,
