@@ -6,10 +6,10 @@ from uuid import UUID
 
 from hypervisors.connections import connected
 from hypervisors.errors import GuestNotFound, NotOnHost
-from hypervisors.libvirt.agent import AgentState
+from hypervisors.libvirt.agent import AgentState, MadeAs
 from hypervisors.models import Hypervisor
 
-__all__ = ["AgentState", "agent_state", "guest_cpu_model", "guest_machine", "set_password"]
+__all__ = ["AgentState", "MadeAs", "agent_state", "guest_made_as", "set_password"]
 
 
 def agent_state(hypervisor: Hypervisor, server_id: UUID) -> AgentState:
@@ -42,19 +42,10 @@ def set_password(hypervisor: Hypervisor, server_id: UUID, user: str, password: s
         raise GuestNotFound("The host does not have the guest.", detail=error.detail) from error
 
 
-def guest_machine(hypervisor: Hypervisor, server_id: UUID) -> str:
-    """The versioned machine type that the guest is made as; "" where there is no such guest."""
+def guest_made_as(hypervisor: Hypervisor, server_id: UUID) -> MadeAs:
+    """The machine type and the CPU model that the guest is made with; none of no such guest."""
     try:
         with connected(hypervisor) as host:
-            return host.guest_machine(server_id)
+            return host.made_as(server_id)
     except NotOnHost:
-        return ""
-
-
-def guest_cpu_model(hypervisor: Hypervisor, server_id: UUID) -> str:
-    """The named CPU model that the guest is made with; "" where there is none, or no such guest."""
-    try:
-        with connected(hypervisor) as host:
-            return host.guest_cpu_model(server_id)
-    except NotOnHost:
-        return ""
+        return MadeAs()

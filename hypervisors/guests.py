@@ -17,25 +17,27 @@ from hypervisors.libvirt.diagnostics import GuestDiagnosis
 from hypervisors.libvirt.errors import DriverError, HostUnreachable
 from hypervisors.libvirt.features import GuestFeatures
 from hypervisors.libvirt.properties import EXTRA_SPEC, InvalidProperty
-from hypervisors.libvirt.spec import (
+from hypervisors.libvirt.records import (
     DiskRecord,
-    DiskSpec,
-    DomainType,
     FixedIpRecord,
     FlavorRecord,
     GroupRuleRecord,
-    GuestInfo,
     GuestMetadata,
-    GuestSpec,
-    GuestUsage,
     ImageRecord,
-    InterfaceSpec,
     NetworkRecord,
     PortRecord,
     ProjectRecord,
     SecurityGroupRecord,
     SubnetRecord,
     VolumeRecord,
+)
+from hypervisors.libvirt.spec import (
+    DiskSpec,
+    DomainType,
+    GuestInfo,
+    GuestSpec,
+    GuestUsage,
+    InterfaceSpec,
 )
 from hypervisors.models import Hypervisor, StoragePool
 from hypervisors.platforms import PlatformWish

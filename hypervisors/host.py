@@ -40,9 +40,9 @@ from hypervisors.libvirt.domain_xml import domain_xml
 from hypervisors.libvirt.events import Listener
 from hypervisors.libvirt.filters import FilterSpec
 from hypervisors.libvirt.network import DhcpHost, NatNetworkSpec, PlainNetworkSpec
+from hypervisors.libvirt.records import GuestMetadata
 from hypervisors.libvirt.spec import (
     GuestInfo,
-    GuestMetadata,
     GuestSpec,
     HostCheck,
     HostInventory,

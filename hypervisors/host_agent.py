@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from hypervisors.libvirt import agent
-from hypervisors.libvirt.agent import AgentState
+from hypervisors.libvirt.agent import AgentState, MadeAs
 from hypervisors.libvirt.connection import Connection
 
 
@@ -21,11 +21,8 @@ class AgentsOfHost(Protocol):
     def set_password(self, uuid: UUID, user: str, password: str) -> None:
         """Let the agent give a user of the guest a password."""
 
-    def guest_machine(self, uuid: UUID) -> str:
-        """The versioned machine type that the guest is made as."""
-
-    def guest_cpu_model(self, uuid: UUID) -> str:
-        """The named CPU model that the guest is made with."""
+    def made_as(self, uuid: UUID) -> MadeAs:
+        """The machine type and the CPU model that the guest is made with."""
 
 
 class LibvirtAgents:
@@ -39,8 +36,5 @@ class LibvirtAgents:
     def set_password(self, uuid: UUID, user: str, password: str) -> None:
         agent.set_password(self.connection, uuid, user, password)
 
-    def guest_machine(self, uuid: UUID) -> str:
-        return agent.guest_machine(self.connection, uuid)
-
-    def guest_cpu_model(self, uuid: UUID) -> str:
-        return agent.guest_cpu_model(self.connection, uuid)
+    def made_as(self, uuid: UUID) -> MadeAs:
+        return agent.made_as(self.connection, uuid)

@@ -9,7 +9,8 @@ from uuid import UUID
 from hypervisors.connections import connected
 from hypervisors.disks import BASE_PREFIX
 from hypervisors.libvirt.errors import DriverError, HostUnreachable
-from hypervisors.libvirt.spec import GuestInfo, GuestMetadata
+from hypervisors.libvirt.records import GuestMetadata
+from hypervisors.libvirt.spec import GuestInfo
 from hypervisors.libvirt.storage import VERIFIED_SUFFIX
 from hypervisors.models import CachedImage, Hypervisor, StoragePool
 

@@ -14,7 +14,8 @@ from hypervisors.libvirt.console import log_name
 from hypervisors.libvirt.difference import definition_difference, metadata_difference
 from hypervisors.libvirt.domain_xml import domain_xml
 from hypervisors.libvirt.filters import FilterRules, FilterSpec, canonical_rules, filter_xml
-from hypervisors.libvirt.spec import GuestMetadata, GuestSpec
+from hypervisors.libvirt.records import GuestMetadata
+from hypervisors.libvirt.spec import GuestSpec
 from hypervisors.libvirt.storage import VERIFIED_SUFFIX
 from hypervisors.libvirt.survey import (
     DomainSeen,

@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -38,6 +39,7 @@ from servers.models import (
 from servers.power import reboot_server, start_server, stop_server
 
 MAX_OPERATIONS = 20
+DOMAINS_A_PAGE = 50
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -242,13 +244,6 @@ class AdoptionAdmin(_ReadOnly):
         """Where it is."""
         return str(adoption.server.hypervisor or "")
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """The list, with the way to each host's domains."""
-        hosts = Hypervisor.objects.order_by("name")
-        return super().changelist_view(request, {**(extra_context or {}), "hosts": hosts})
-
     def get_urls(self) -> list[URLPattern]:
         """With the page of a host's domains."""
         view = self.admin_site.admin_view(self.domains_view)
@@ -274,9 +269,8 @@ class AdoptionAdmin(_ReadOnly):
         context = {
             **self.admin_site.each_context(request),
             "title": f"Domains on {host.name} that were not made here",
-            **{"host": host, "found": found, "failure": failure, "form": form},
-            # Made once, not once a row.
-            **{name: str(form[name]) for name in ("project", "flavor")},
+            **{"host": host, "failure": failure, "form": form},
+            "page": Paginator(found, DOMAINS_A_PAGE).get_page(request.GET.get("page")),
         }
         return TemplateResponse(request, "admin/servers/domains.html", context)
 

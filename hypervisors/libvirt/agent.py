@@ -1,5 +1,6 @@
 """The agent inside a guest, and the machine and CPU that the guest is made as."""
 
+from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 from xml.etree import ElementTree as ET
@@ -11,6 +12,14 @@ from hypervisors.libvirt.connection import on_host
 AgentState = Literal["absent", "silent", "connected"]
 CHANNEL = "org.qemu.guest_agent.0"
 _AGENT_S = 30.0
+
+
+@dataclass(frozen=True)
+class MadeAs:
+    """A guest's versioned machine type and named CPU model; "" where it has none."""
+
+    machine: str = ""
+    cpu_model: str = ""
 
 
 @on_host()
@@ -41,26 +50,19 @@ def set_password(raw: Any, uuid: UUID, user: str, password: str) -> None:
 
 
 @on_host()
-def guest_machine(raw: Any, uuid: UUID) -> str:
-    """The versioned machine type that the guest is made as; "" where its definition has none.
-
-    Raises:
-        NotThere: no such guest.
-    """
-    found = _definition(raw.lookupByUUID(uuid.bytes)).find("os/type")
-    return "" if found is None else found.get("machine", "")
-
-
-@on_host()
-def guest_cpu_model(raw: Any, uuid: UUID) -> str:
-    """The named CPU model that the guest is made with; "" where its definition names none.
+def made_as(raw: Any, uuid: UUID) -> MadeAs:
+    """The hardware that the guest is made with.
 
     Raises:
         NotThere: no such guest.
     """
     xml = raw.lookupByUUID(uuid.bytes).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
     root = ET.fromstring(xml)  # noqa: S314 - libvirt's own output
-    return root.findtext("cpu[@mode='custom']/model", "")
+    kind = root.find("os/type")
+    return MadeAs(
+        machine="" if kind is None else kind.get("machine", ""),
+        cpu_model=root.findtext("cpu[@mode='custom']/model", ""),
+    )
 
 
 def _definition(domain: Any) -> ET.Element:

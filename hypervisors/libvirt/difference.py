@@ -12,7 +12,7 @@ from difflib import unified_diff
 from xml.etree import ElementTree as ET
 
 from hypervisors.libvirt.metadata import metadata_element
-from hypervisors.libvirt.spec import GuestMetadata
+from hypervisors.libvirt.records import GuestMetadata
 
 _UNITS_KIB = {"KiB": 1, "MiB": 1024, "GiB": 1024**2}
 _IN_KIB = {"memory", "currentMemory"}

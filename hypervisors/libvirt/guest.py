@@ -16,7 +16,8 @@ import libvirt
 from hypervisors.libvirt.connection import Connection, on_host
 from hypervisors.libvirt.errors import DriverError, NotThere, WrongState, translated
 from hypervisors.libvirt.metadata import NAMESPACE, PREFIX, metadata_element, parse_metadata
-from hypervisors.libvirt.spec import GuestInfo, GuestMetadata, PowerState
+from hypervisors.libvirt.records import GuestMetadata
+from hypervisors.libvirt.spec import GuestInfo, PowerState
 from hypervisors.libvirt.storage import find
 
 _START_S = 120.0  # the first start of a QEMU binary probes it, and a filter takes its time

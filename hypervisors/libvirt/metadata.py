@@ -14,7 +14,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from hypervisors.libvirt.errors import DriverError
-from hypervisors.libvirt.spec import GuestMetadata
+from hypervisors.libvirt.records import GuestMetadata
 
 NAMESPACE = "urn:cloudportal:server:1"
 PREFIX = "cloudportal"

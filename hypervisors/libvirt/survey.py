@@ -22,7 +22,8 @@ from hypervisors.libvirt.filters import FILTER_PREFIX, FilterRules, canonical_ru
 from hypervisors.libvirt.guest import POWER_STATES
 from hypervisors.libvirt.metadata import NAMESPACE, parse_metadata
 from hypervisors.libvirt.network import DhcpHost, read_entries
-from hypervisors.libvirt.spec import GuestMetadata, PowerState
+from hypervisors.libvirt.records import GuestMetadata
+from hypervisors.libvirt.spec import PowerState
 from hypervisors.libvirt.storage import VERIFIED_SUFFIX, find
 
 _SURVEY_S = 120.0  # a thousand guests are some thousands of calls of 1 to 3 ms

@@ -50,7 +50,8 @@ def define(work: Work) -> None:
     """Give a guest its definition; one that runs is not interrupted."""
     server = work.server()
     spec = _spec(work.host, server)
-    machine, model = work.args.get("machine", ""), agents.guest_cpu_model(work.host, server.pk)
+    machine = work.args.get("machine", "")
+    model = agents.guest_made_as(work.host, server.pk).cpu_model
     guests.define_guest(
         work.host, guests.as_made(spec, work.host, machine=machine, cpu_model=model)
     )

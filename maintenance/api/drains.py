@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from django.utils import timezone
 from rest_framework.response import Response
@@ -23,8 +22,7 @@ from cloudportal.api.representation import (
 from cloudportal.api.validation import BodySchema, closed
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Invalid
-from hypervisors.errors import HypervisorNotFound
-from hypervisors.models import Hypervisor
+from hypervisors.find import host_by_uuid
 from identity import policy
 from maintenance.drain import CHANGE, CHANGES, SHOW, DrainWish, newest_drain, plan_drain
 from maintenance.models import MAX_AT_ONCE, Drain
@@ -82,17 +80,6 @@ ITEM = record(
 )
 
 
-def _find(hypervisor_id: str) -> Hypervisor:
-    """The host of this UUID, at every microversion."""
-    try:
-        found = Hypervisor.objects.filter(uuid=UUID(hypervisor_id)).first()
-    except ValueError:
-        found = None
-    if found is None:
-        raise HypervisorNotFound(f"Hypervisor with ID '{hypervisor_id}' could not be found.")
-    return found
-
-
 class HostDrain(ComputeView):
     """The host's plan."""
 
@@ -100,7 +87,7 @@ class HostDrain(ComputeView):
     def get(self, request: WireRequest, hypervisor_id: str) -> Response:
         """Answer with the newest one."""
         policy.require(request.actor, SHOW)
-        return _answer(newest_drain(hypervisor=_find(hypervisor_id), actor=request.actor))
+        return _answer(newest_drain(hypervisor=host_by_uuid(hypervisor_id), actor=request.actor))
 
     @documented(
         "Plan to drain a hypervisor, or start, pause, resume or cancel that.",
@@ -112,7 +99,7 @@ class HostDrain(ComputeView):
         [(asked, value)] = ASKED.check(request.data).items()
         policy.require(request.actor, CHANGE)
         who: dict[str, Any] = {
-            "hypervisor": _find(hypervisor_id),
+            "hypervisor": host_by_uuid(hypervisor_id),
             "actor": request.actor,
             "now": timezone.now(),
         }
@@ -132,7 +119,7 @@ class DrainServers(ComputeView):
     def get(self, request: WireRequest, hypervisor_id: str) -> Response:
         """Answer with a page."""
         policy.require(request.actor, SHOW)
-        drain = newest_drain(hypervisor=_find(hypervisor_id), actor=request.actor)
+        drain = newest_drain(hypervisor=host_by_uuid(hypervisor_id), actor=request.actor)
         marker = None
         if request.query.get("marker"):
             wanted = as_uuid(str(request.query["marker"]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from django.utils import timezone
 from rest_framework.response import Response
@@ -22,8 +21,7 @@ from cloudportal.api.representation import (
 from cloudportal.api.validation import NAME, BodySchema, closed
 from cloudportal.api.views import ComputeView, WireRequest
 from cloudportal.errors import Invalid
-from hypervisors.errors import HypervisorNotFound
-from hypervisors.models import Hypervisor
+from hypervisors.find import host_by_uuid
 from identity import policy
 from servers.adopt import (
     ADOPT,
@@ -75,17 +73,6 @@ DOMAIN = record(
 ADOPTED = record({"id": STRING})
 
 
-def _find(hypervisor_id: str) -> Hypervisor:
-    """The host of this UUID, at every microversion."""
-    try:
-        found = Hypervisor.objects.filter(uuid=UUID(hypervisor_id)).first()
-    except ValueError:
-        found = None
-    if found is None:
-        raise HypervisorNotFound(f"Hypervisor with ID '{hypervisor_id}' could not be found.")
-    return found
-
-
 class ForeignDomains(ComputeView):
     """The domains of a host that the portal did not make."""
 
@@ -97,7 +84,7 @@ class ForeignDomains(ComputeView):
     def get(self, request: WireRequest, hypervisor_id: str) -> Response:
         """Answer with a page; the host is asked."""
         policy.require(request.actor, LIST)
-        found = adoptable_domains(hypervisor=_find(hypervisor_id), actor=request.actor)
+        found = adoptable_domains(hypervisor=host_by_uuid(hypervisor_id), actor=request.actor)
         limit = paging.parse_limit(request.query)
         page = _after(found, request.query.get("marker"))[:limit]
         body: dict[str, Any] = {"domains": [_shown(each) for each in page]}
@@ -121,7 +108,7 @@ class AdoptDomain(ComputeView):
         """Begin; the server is ACTIVE, or as its guest is, when it is done."""
         wanted = ASKED.check(request.data)["adopt"]
         policy.require(request.actor, ADOPT)
-        hypervisor = _find(hypervisor_id)
+        hypervisor = host_by_uuid(hypervisor_id)
         server = adopt_domain(
             hypervisor=hypervisor,
             domain_id=find_domain(hypervisor, domain_id),

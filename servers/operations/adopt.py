@@ -25,6 +25,7 @@ from servers.adopt import ADOPT_KIND, RELEASE_KIND, obstacle
 from servers.errors import CannotAdopt
 from servers.guest_record import guest_records
 from servers.models import Adoption, Server
+from servers.operations.events import begin_event, end_event
 from servers.operations.facts import host_of, server_of
 from servers.power_sync import POWER
 from servers.states import PowerState, VmState
@@ -51,7 +52,7 @@ _NOT_AS_BEFORE = {
 def begin(context: Context) -> dict[str, Any]:
     """Note the start of the event."""
     host = host_of(server_of(context))
-    history.begin_event(**_event(context, ADOPT_EVENT, host.name), now=timezone.now())
+    begin_event(context, ADOPT_EVENT, host.name)
     return {"host": host.name}
 
 
@@ -101,7 +102,7 @@ def finish(context: Context) -> None:
             updated_at=now,
         )
         host = context.outputs["begin"]["host"]
-        history.end_event(**_event(context, ADOPT_EVENT, host), now=now)
+        end_event(context, ADOPT_EVENT, host)
 
 
 def fail_adoption(context: Context, error: dict[str, Any]) -> None:
@@ -111,7 +112,7 @@ def fail_adoption(context: Context, error: dict[str, Any]) -> None:
     _own(context).update(**fields, updated_at=now)
     message, detail = str(error.get("message", "")), str(error.get("detail", ""))
     host = (context.outputs.get("begin") or {}).get("host", "")
-    history.end_event(**_event(context, ADOPT_EVENT, host), error=message, now=now)
+    end_event(context, ADOPT_EVENT, host, message)
     history.mark_action_failed(server_id=context.subject, request_id=context.request_id, now=now)
     history.record_fault(server_id=context.subject, message=message, details=detail, now=now)
 
@@ -137,7 +138,7 @@ def _own(context: Context) -> Any:
 def collect(context: Context) -> dict[str, Any]:
     """Note where it is, while the row is there to tell."""
     host = host_of(server_of(context))
-    history.begin_event(**_event(context, RELEASE_EVENT, host.name), now=timezone.now())
+    begin_event(context, RELEASE_EVENT, host.name)
     return {"hypervisor": host.pk, "host": host.name}
 
 
@@ -173,7 +174,7 @@ def forget(context: Context) -> None:
             updated_at=now,
         )
         host = context.outputs["collect"]["host"]
-        history.end_event(**_event(context, RELEASE_EVENT, host), now=now)
+        end_event(context, RELEASE_EVENT, host)
         if domain in _NOT_AS_BEFORE:
             history.explain_action(
                 server_id=context.subject,
@@ -223,15 +224,6 @@ def definition_of(server_id: UUID) -> str:
     """How the domain was kept before it was adopted; "" of one that came back from its host."""
     found = Adoption.objects.filter(server_id=server_id).values_list("definition", flat=True)
     return found.first() or ""
-
-
-def _event(context: Context, event: str, host: str) -> dict[str, Any]:
-    return {
-        "server_id": context.subject,
-        "request_id": context.request_id,
-        "event": event,
-        "host": host,
-    }
 
 
 ADOPT = Kind(

@@ -18,9 +18,8 @@ def define_with(server: Server, host: Hypervisor, disks: Sequence[DiskSpec]) -> 
     wired = wiring.wire_ports(hypervisor=host, server_id=server.pk)
     wish = wish_within_reach(host)
     spec = guest_spec(server, host, disks=disks, wired=wired, wish=wish)
-    machine = agents.guest_machine(host, server.pk)
-    model = agents.guest_cpu_model(host, server.pk)
-    guests.define_guest(host, as_made(spec, host, machine=machine, cpu_model=model))
+    made = agents.guest_made_as(host, server.pk)
+    guests.define_guest(host, as_made(spec, host, machine=made.machine, cpu_model=made.cpu_model))
 
 
 def define_own(server: Server, host: Hypervisor) -> None:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from hypervisors.libvirt.agent import AgentState
+from hypervisors.libvirt.agent import AgentState, MadeAs
 from hypervisors.libvirt.errors import Busy, Unsupported
 from tests.hypervisors.fake_guests import FakeGuests
 from tests.hypervisors.fake_pools import counted_call
@@ -31,12 +31,9 @@ class FakeAgents(FakeGuests):
         self.passwords[uuid] = (user, password)
 
     @counted_call
-    def guest_machine(self, uuid: UUID) -> str:
-        return self._guest(uuid).spec.machine
-
-    @counted_call
-    def guest_cpu_model(self, uuid: UUID) -> str:
-        return self._guest(uuid).spec.cpu_model
+    def made_as(self, uuid: UUID) -> MadeAs:
+        spec = self._guest(uuid).spec
+        return MadeAs(spec.machine, spec.cpu_model)
 
     def _agent_state(self, uuid: UUID) -> AgentState:
         guest = self._guest(uuid)

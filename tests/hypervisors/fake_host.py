@@ -25,9 +25,9 @@ from hypervisors.libvirt.errors import (
 from hypervisors.libvirt.events import Listener
 from hypervisors.libvirt.filters import FilterSpec, filter_name
 from hypervisors.libvirt.network import DhcpHost, NatNetworkSpec, PlainNetworkSpec
+from hypervisors.libvirt.records import GuestMetadata
 from hypervisors.libvirt.spec import (
     GuestInfo,
-    GuestMetadata,
     GuestSpec,
     GuestUsage,
     HostCheck,

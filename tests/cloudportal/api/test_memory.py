@@ -11,6 +11,10 @@ from cloudportal.api.openapi import documented, listed
 from cloudportal.api.representation import INTEGER
 from cloudportal.api.views import ComputeView
 
+# The end of an answer looks after the database's connections, of which an earlier test may have
+# left one open.
+pytestmark = pytest.mark.django_db
+
 
 class LongList(ComputeView):
     authentication_classes = []

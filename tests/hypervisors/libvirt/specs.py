@@ -6,16 +6,14 @@ from uuid import UUID
 
 from hypervisors.libvirt.features import guest_features
 from hypervisors.libvirt.numa import NumaNode, NumaPlacement, NumaRequest, PlacedNode
-from hypervisors.libvirt.spec import (
+from hypervisors.libvirt.records import (
     DiskRecord,
-    DiskSpec,
     FixedIpRecord,
     FlavorRecord,
     GuestMetadata,
-    GuestSpec,
-    InterfaceSpec,
     PortRecord,
 )
+from hypervisors.libvirt.spec import DiskSpec, GuestSpec, InterfaceSpec
 
 SERVER = UUID("1b6a1f9c-4e0f-4ab1-9a44-6f0c6a6e0001")
 PORT = "7c1f2a34-0000-4000-8000-00000000abcd"

@@ -45,7 +45,7 @@ def test_a_guest_without_a_channel_has_no_agent(connection, define):
     guest.start_guest(connection, uuid)
 
     assert agent.agent_state(connection, uuid) == "absent"
-    assert agent.guest_machine(connection, uuid).startswith("pc-q35-")
+    assert agent.made_as(connection, uuid).machine.startswith("pc-q35-")
     with pytest.raises(Unsupported):
         agent.set_password(connection, uuid, "root", "secret")
 
@@ -63,6 +63,6 @@ def test_an_agent_that_never_spoke_is_silent(connection, define):
 
 
 def test_a_guest_that_is_not_there_is_named_so(connection):
-    for ask in (agent.agent_state, agent.guest_machine):
+    for ask in (agent.agent_state, agent.made_as):
         with pytest.raises(NotThere):
             ask(connection, uuid4())

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypervisors.libvirt import guest
 from hypervisors.libvirt.connection import open_connection
 from hypervisors.libvirt.errors import DriverError, NotThere
-from hypervisors.libvirt.spec import GuestMetadata
+from hypervisors.libvirt.records import GuestMetadata
 from tests.hypervisors.libvirt import specs
 from tests.hypervisors.libvirt.test_metadata import records
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hypervisors.libvirt.errors import DriverError
 from hypervisors.libvirt.metadata import NAMESPACE, metadata_element, parse_metadata
-from hypervisors.libvirt.spec import GuestMetadata
+from hypervisors.libvirt.records import GuestMetadata
 from tests.hypervisors.libvirt import specs
 
 TEXTS = st.text(max_size=20)

@@ -230,7 +230,8 @@ def test_the_admin_shows_the_domains_of_a_host_and_adopts_one(site, fake, host, 
 
     shown = site.get(page).content.decode()
     assert "&lt;b&gt;db&lt;/b&gt;" in shown
-    assert page in site.get(reverse("admin:servers_adoption_changelist")).content.decode()
+    adoptions = site.get(reverse("admin:servers_adoption_changelist")).content.decode()
+    assert reverse("admin:hypervisors_hypervisor_changelist") in adoptions
     host_page = reverse("admin:hypervisors_hypervisor_change", args=[host.pk])
     assert page in site.get(host_page).content.decode()
 
@@ -243,6 +244,18 @@ def test_the_admin_shows_the_domains_of_a_host_and_adopts_one(site, fake, host, 
             site.get(reverse(f"admin:servers_adoption_{where}", args=[adoption.pk])).status_code
             == 200
         )
+
+
+def test_the_admin_shows_the_domains_in_pages(site, fake, host, monkeypatch):
+    monkeypatch.setattr("servers.admin.DOMAINS_A_PAGE", 2)
+    ids = {str(fake.make_foreign(f"old-{n}")) for n in range(3)}
+    page = reverse("admin:servers_adoption_domains", args=[host.pk])
+
+    shown = [site.get(f"{page}?page={n}").content.decode() for n in (1, 2)]
+
+    assert [sum(each in text for each in ids) for text in shown] == [2, 1]
+    # As many choices of a project as there are, however many domains.
+    assert shown[0].count("<select") == 2
 
 
 def test_the_admin_shows_domains_only_to_who_may_act(client, fake, host):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from datetime import timedelta
 
@@ -9,6 +10,9 @@ import pytest
 from django.utils import timezone
 
 from hypervisors.models import Hypervisor
+from identity.bootstrap import ensure_domain_and_roles
+from identity.models import Project, User
+from images.inspect import Inspection
 from images.models import Image
 from images.storage import image_path
 from networks.models import FixedIP, Port
@@ -19,7 +23,7 @@ from scheduling.models import Allocation
 from servers.create import create_servers
 from servers.models import Server
 from servers.wanted import CreateServers
-from tests.authorisation import actor_named
+from tests.authorisation import FOREIGN_PROJECT, OWN_PROJECT, STRANGER, actor_named
 from tests.hypervisors.fake_host import FakeHosts, assert_clean_slate, installed, make_hypervisor
 
 
@@ -71,6 +75,44 @@ def work():
         return Operation.objects.filter(subject=subject).latest("created_at")
 
     return run
+
+
+@pytest.fixture
+def work_off(work):
+    """Run what is asked of a server, and then all that is owed."""
+
+    def run(server: Server) -> Operation:
+        ended: Operation = work(server.pk)
+        for subject in Operation.objects.filter(state__in=UNFINISHED).values_list("subject"):
+            work(subject[0])
+        server.refresh_from_db()
+        return ended
+
+    return run
+
+
+@pytest.fixture
+def ask(server, work_off):
+    """Ask for a change of the server as an administrator, and work it off."""
+    admin = dataclasses.replace(actor_named("admin"), request_id="req-asked")
+
+    def change(use_case, **options) -> Operation:
+        server.refresh_from_db()
+        use_case(server=server, actor=admin, now=timezone.now(), **options)
+        return work_off(server)
+
+    return change
+
+
+@pytest.fixture
+def owners(db, monkeypatch) -> None:
+    """The project and user that servers belong to, with names; and an image that can be read."""
+    ensure_domain_and_roles()
+    Project.objects.create(id=OWN_PROJECT, name="ours")
+    Project.objects.create(id=FOREIGN_PROJECT, name="network people")
+    User.objects.create_user("ann", "a password", id=STRANGER)
+    fine = Inspection("qcow2", 2**29)
+    monkeypatch.setattr("servers.restore_image.inspect_file", lambda path, format: fine)
 
 
 def wake(operation: Operation) -> None:

@@ -12,10 +12,7 @@ from flavors.models import Flavor
 from hypervisors.connections import connected
 from hypervisors.models import HostState, Hypervisor
 from hypervisors.numa import NumaPlacement
-from identity.bootstrap import ensure_domain_and_roles
-from identity.models import Project, User
-from images.inspect import Inspection
-from operations.models import UNFINISHED, Operation, OperationState
+from operations.models import OperationState
 from scheduling.models import Allocation
 from servers.delete import delete_server
 from servers.evacuation import Evacuation, evacuate_server
@@ -25,7 +22,7 @@ from servers.resize import confirm_resize, migrate_server, resize_server, revert
 from servers.restore import Found, restore
 from servers.shelve import shelve_server, unshelve_server
 from servers.states import VmState
-from tests.authorisation import FOREIGN_PROJECT, OWN_PROJECT, STRANGER, actor_named
+from tests.authorisation import actor_named
 from tests.hypervisors.fake_host import make_hypervisor
 from tests.scheduling.two_cells import CELLS
 from tests.servers.operations.conftest import assert_nothing_left
@@ -44,17 +41,6 @@ def flavor(db) -> Flavor:
     )
 
 
-@pytest.fixture
-def owners(db, monkeypatch) -> None:
-    """The project and user that servers belong to, with names; and an image that can be read."""
-    ensure_domain_and_roles()
-    Project.objects.create(id=OWN_PROJECT, name="ours")
-    Project.objects.create(id=FOREIGN_PROJECT, name="network people")
-    User.objects.create_user("ann", "a password", id=STRANGER)
-    fine = Inspection("qcow2", 2**29)
-    monkeypatch.setattr("servers.restore_image.inspect_file", lambda path, format: fine)
-
-
 def host_with_cells(hosts, name: str) -> Hypervisor:
     host = make_hypervisor(hosts, name, vcpus=16)
     host.capabilities["cells"] = [cell.to_json() for cell in CELLS]
@@ -69,22 +55,6 @@ def server(hosts, create, work) -> Server:
     made = create()
     work(made.pk)
     return Server.objects.select_related("hypervisor").get(pk=made.pk)
-
-
-@pytest.fixture
-def ask(server, work):
-    """Ask for a change as an administrator and have it done, with all that is owed then."""
-
-    def change(use_case, **options) -> Operation:
-        server.refresh_from_db()
-        use_case(server=server, actor=ADMIN, now=timezone.now(), **options)
-        ended: Operation = work(server.pk)
-        for subject in Operation.objects.filter(state__in=UNFINISHED).values_list("subject"):
-            work(subject[0])
-        server.refresh_from_db()
-        return ended
-
-    return change
 
 
 def placed(server: Server) -> NumaPlacement:

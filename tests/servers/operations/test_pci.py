@@ -12,9 +12,6 @@ from flavors.models import Flavor
 from hypervisors.connections import connected
 from hypervisors.errors import HostCannot
 from hypervisors.models import HostState, Hypervisor
-from identity.bootstrap import ensure_domain_and_roles
-from identity.models import Project, User
-from images.inspect import Inspection
 from operations.models import UNFINISHED, Operation, OperationState
 from scheduling.models import Allocation, PciAlias, PciClaim
 from servers.delete import delete_server
@@ -28,7 +25,7 @@ from servers.resize import confirm_resize, migrate_server, resize_server, revert
 from servers.restore import Found, restore
 from servers.shelve import shelve_server, unshelve_server
 from servers.states import VmState
-from tests.authorisation import FOREIGN_PROJECT, OWN_PROJECT, STRANGER, actor_named
+from tests.authorisation import actor_named
 from tests.hypervisors.fake_host import make_hypervisor
 from tests.scheduling.devices import give_devices, name_devices
 from tests.servers.operations.conftest import assert_nothing_left
@@ -49,17 +46,6 @@ def flavor(db) -> Flavor:
     )  # fmt: skip
 
 
-@pytest.fixture
-def owners(db, monkeypatch) -> None:
-    """The project and user that servers belong to, with names; and an image that can be read."""
-    ensure_domain_and_roles()
-    Project.objects.create(id=OWN_PROJECT, name="ours")
-    Project.objects.create(id=FOREIGN_PROJECT, name="network people")
-    User.objects.create_user("ann", "a password", id=STRANGER)
-    fine = Inspection("qcow2", 2**29)
-    monkeypatch.setattr("servers.restore_image.inspect_file", lambda path, format: fine)
-
-
 def host_with_devices(hosts, name: str) -> Hypervisor:
     return give_devices(make_hypervisor(hosts, name))
 
@@ -71,22 +57,6 @@ def server(hosts, create, work) -> Server:
     made = create()
     work(made.pk)
     return Server.objects.select_related("hypervisor").get(pk=made.pk)
-
-
-@pytest.fixture
-def ask(server, work):
-    """Ask for a change as an administrator and have it done, with all that is owed then."""
-
-    def change(use_case, **options) -> Operation:
-        server.refresh_from_db()
-        use_case(server=server, actor=ADMIN, now=timezone.now(), **options)
-        ended: Operation = work(server.pk)
-        for subject in Operation.objects.filter(state__in=UNFINISHED).values_list("subject"):
-            work(subject[0])
-        server.refresh_from_db()
-        return ended
-
-    return change
 
 
 def other_flavor(wish: str) -> None:

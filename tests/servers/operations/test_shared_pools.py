@@ -29,6 +29,7 @@ from tests.authorisation import actor_named
 from tests.hypervisors.clean_slate import leftovers
 from tests.hypervisors.fake_host import make_hypervisor
 from tests.hypervisors.fake_pools import FakePool
+from tests.servers.operations.shared_store import shared_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,14 +40,7 @@ FAST = {"store_id": "fast"}
 
 @pytest.fixture
 def store(hosts) -> FakePool:
-    """One export that two hosts have mounted."""
-    found = FakePool("/var/lib/libvirt/cloudportal-pools/fast", type="netfs", source="nas:/export")
-    for name in ("host1", "host2"):
-        host = make_hypervisor(hosts, name)
-        hosts[name].pools["fast"] = found
-        wanted = NewPool("fast", type="netfs", source="nas:/export")
-        add_pool(hypervisor=host, wanted=wanted)
-    return found
+    return shared_store(hosts)
 
 
 @pytest.fixture
@@ -56,20 +50,6 @@ def server(store, create, work) -> Server:
     assert ended.state == OperationState.DONE, ended.error
     store.volumes[f"{made.pk}-root"].content = b"written"
     return Server.objects.select_related("hypervisor").get(pk=made.pk)
-
-
-@pytest.fixture
-def settle(work):
-    """Run what is asked of the server, then the debts that it left."""
-
-    def run(server) -> Operation:
-        ended = work(server.pk)
-        for subject in Operation.objects.filter(state__in=UNFINISHED).values_list("subject"):
-            work(subject[0])
-        server.refresh_from_db()
-        return ended
-
-    return run
 
 
 def other_than(name: str) -> str:
@@ -118,7 +98,7 @@ def test_the_image_is_put_there_once(hosts, store, server, create, work):
     assert CachedImage.objects.filter(pool__name="fast").count() == 1
 
 
-def test_a_live_migration_copies_nothing_and_leaves_the_disks(hosts, store, server, settle):
+def test_a_live_migration_copies_nothing_and_leaves_the_disks(hosts, store, server, work_off):
     there = other_than(server.hypervisor.name)
     requests = []
     original = type(hosts[there]).take_over
@@ -130,7 +110,7 @@ def test_a_live_migration_copies_nothing_and_leaves_the_disks(hosts, store, serv
     hosts[there].take_over = take_over
 
     live_migrate_server(server=server, move=LiveMove(), actor=ADMIN, now=timezone.now())
-    ended = settle(server)
+    ended = work_off(server)
 
     assert ended.state == OperationState.DONE, ended.error
     assert [(each.copied, dict(each.paths), each.is_shared) for each in requests] == [
@@ -141,62 +121,62 @@ def test_a_live_migration_copies_nothing_and_leaves_the_disks(hosts, store, serv
 
 @pytest.mark.parametrize(("copies", "refusal"), [(False, ""), (True, "on shared storage")])
 def test_a_copy_of_the_disks_is_neither_needed_nor_made(
-    hosts, store, server, settle, copies, refusal
+    hosts, store, server, work_off, copies, refusal
 ):
     here = server.hypervisor.name
     wanted = LiveMove(host=other_than(here), copies_disks=copies)
 
     live_migrate_server(server=server, move=wanted, actor=ADMIN, now=timezone.now())
-    settle(server)
+    work_off(server)
 
     assert refusal in (server.faults.first().message if refusal else "")
     assert_is_whole_at(hosts, store, server, here if refusal else other_than(here))
 
 
-def test_a_full_store_takes_what_is_in_it_already(hosts, store, server, settle):
+def test_a_full_store_takes_what_is_in_it_already(hosts, store, server, work_off):
     there = other_than(server.hypervisor.name)
     StoragePool.objects.filter(name="fast").update(available=0)
 
     live_migrate_server(server=server, move=LiveMove(), actor=ADMIN, now=timezone.now())
-    ended = settle(server)
+    ended = work_off(server)
 
     assert ended.state == OperationState.DONE, ended.error
     assert_is_whole_at(hosts, store, server, there)
 
 
 def test_what_moves_to_a_host_with_another_store_leaves_nothing_in_this_one(
-    hosts, store, server, settle
+    hosts, store, server, work_off
 ):
     third = make_hypervisor(hosts, "host3")
     add_pool(hypervisor=third, wanted=NewPool("fast", path="/fast"))
     wanted = LiveMove(host="host3")
 
     live_migrate_server(server=server, move=wanted, actor=ADMIN, now=timezone.now())
-    ended = settle(server)
+    ended = work_off(server)
 
     assert ended.state == OperationState.DONE, ended.error
     assert of(server, store) == set()
     assert of(server, hosts["host3"].pools["fast"]) == {"-root", "-config"}
 
 
-def test_a_live_migration_that_fails_leaves_the_disks(hosts, store, server, settle):
+def test_a_live_migration_that_fails_leaves_the_disks(hosts, store, server, work_off):
     here = server.hypervisor.name
     hosts[here].fail_on("migrate_guest", DriverError("no"), times=9)
 
     live_migrate_server(server=server, move=LiveMove(), actor=ADMIN, now=timezone.now())
-    ended = settle(server)
+    ended = work_off(server)
 
     assert ended.state == OperationState.FAILED
     assert_is_whole_at(hosts, store, server, here)
 
 
-def test_a_destination_that_does_not_see_the_disks_is_refused(hosts, store, server, settle):
+def test_a_destination_that_does_not_see_the_disks_is_refused(hosts, store, server, work_off):
     here = server.hypervisor.name
     there = other_than(here)
     hosts[there].pools["fast"] = FakePool(store.path, type="netfs", source=store.source)
 
     live_migrate_server(server=server, move=LiveMove(host=there), actor=ADMIN, now=timezone.now())
-    ended = settle(server)
+    ended = work_off(server)
 
     assert ended.state == OperationState.FAILED
     assert "does not see the volume" in server.faults.first().message
@@ -222,7 +202,7 @@ def test_an_evacuated_server_keeps_its_disks_also_when_the_old_host_is_back(
     assert_is_whole_at(hosts, store, server, other_than(old.name))
 
 
-def test_an_evacuation_that_fails_leaves_the_disks(hosts, store, server, settle):
+def test_an_evacuation_that_fails_leaves_the_disks(hosts, store, server, work_off):
     old = server.hypervisor
     there = other_than(old.name)
     hosts[old.name].be_down()
@@ -231,7 +211,7 @@ def test_an_evacuation_that_fails_leaves_the_disks(hosts, store, server, settle)
     server.hypervisor.refresh_from_db()
 
     evacuate_server(server=server, wanted=Evacuation(), actor=ADMIN, now=timezone.now())
-    ended = settle(server)
+    ended = work_off(server)
     hosts[old.name].be_down(False)
 
     assert ended.state == OperationState.FAILED
@@ -258,7 +238,7 @@ def resized(server, work) -> Server:
 
 
 def test_a_resize_to_the_other_host_grows_the_disk_in_place_and_is_confirmed(
-    hosts, store, server, big, work, settle
+    hosts, store, server, big, work, work_off
 ):
     first = server.hypervisor.name
 
@@ -267,7 +247,7 @@ def test_a_resize_to_the_other_host_grows_the_disk_in_place_and_is_confirmed(
     assert store.volumes[f"{server.pk}-root"].capacity == big.disk_gib * GIB
     assert f"{server.pk}-before-root" in store.volumes
     confirm_resize(server=server, actor=actor_named("manager"), now=timezone.now())
-    settle(server)
+    work_off(server)
 
     assert server.vm_state == VmState.ACTIVE
     assert of(server, store) == {"-root", "-config", "-swap"}
@@ -275,19 +255,19 @@ def test_a_resize_to_the_other_host_grows_the_disk_in_place_and_is_confirmed(
     assert not leftovers(hosts[first])
 
 
-def test_a_reverted_resize_has_the_disk_of_before(hosts, store, server, big, work, settle):
+def test_a_reverted_resize_has_the_disk_of_before(hosts, store, server, big, work, work_off):
     first = server.hypervisor.name
     server = resized(server, work)
     store.volumes[f"{server.pk}-root"].content = b"written later"
 
     revert_resize(server=server, actor=actor_named("manager"), now=timezone.now())
-    settle(server)
+    work_off(server)
 
     assert store.volumes[f"{server.pk}-root"].capacity == GIB
     assert_is_whole_at(hosts, store, server, first)
 
 
-def test_a_resize_that_fails_there_has_the_disk_of_before(hosts, store, server, big, settle):
+def test_a_resize_that_fails_there_has_the_disk_of_before(hosts, store, server, big, work_off):
     first = server.hypervisor.name
     hosts[other_than(first)].refuse("start_guest")
 
@@ -295,21 +275,23 @@ def test_a_resize_that_fails_there_has_the_disk_of_before(hosts, store, server, 
         server=server, actor=actor_named("manager"), now=timezone.now(), flavor_id="9",
         disk_config="",
     )  # fmt: skip
-    ended = settle(server)
+    ended = work_off(server)
 
     assert ended.state == OperationState.FAILED
     assert store.volumes[f"{server.pk}-root"].capacity == GIB
     assert_is_whole_at(hosts, store, server, first)
 
 
-def test_a_cold_migration_takes_the_disks_along_without_a_copy(hosts, store, server, work, settle):
+def test_a_cold_migration_takes_the_disks_along_without_a_copy(
+    hosts, store, server, work, work_off
+):
     first = server.hypervisor.name
     migrate_server(server=server, host="", actor=actor_named("manager"), now=timezone.now())
     assert work(server.pk).state == OperationState.DONE
 
     server = Server.objects.select_related("hypervisor").get(pk=server.pk)
     confirm_resize(server=server, actor=actor_named("manager"), now=timezone.now())
-    settle(server)
+    work_off(server)
 
     assert not [call for host in hosts.values() for call in host.calls if call == "take_disk"]
     assert_is_whole_at(hosts, store, server, other_than(first))
@@ -341,9 +323,9 @@ def test_a_build_that_goes_on_elsewhere_keeps_its_disks_when_the_first_host_is_b
     assert not leftovers(hosts[first["name"]])
 
 
-def test_a_deleted_server_leaves_nothing_in_the_store(hosts, store, server, settle):
+def test_a_deleted_server_leaves_nothing_in_the_store(hosts, store, server, work_off):
     delete_server(server=server, actor=actor_named("member"), now=timezone.now())
-    settle(server)
+    work_off(server)
 
     assert of(server, store) == set()
 
@@ -378,9 +360,9 @@ def view_of(hosts, host) -> HostView:
     return HostView(seen, host_facts(host, seen, started_at=started))
 
 
-def test_images_stay_known_when_a_host_is_forgotten(hosts, store, server, settle):
+def test_images_stay_known_when_a_host_is_forgotten(hosts, store, server, work_off):
     delete_server(server=server, actor=actor_named("member"), now=timezone.now())
-    settle(server)
+    work_off(server)
     [row] = CachedImage.objects.filter(pool__name="fast")
 
     remove_hypervisor(hypervisor=row.pool.hypervisor)

@@ -11,7 +11,6 @@ import pytest
 from django.utils import timezone
 
 from flavors.models import Flavor
-from hypervisors.add_pool import NewPool, add_pool
 from hypervisors.models import Hypervisor
 from operations.models import UNFINISHED, Operation
 from scheduling.models import Allocation
@@ -23,8 +22,8 @@ from servers.resize import confirm_resize, resize_server, revert_resize
 from servers.states import VmState
 from tests.authorisation import actor_named
 from tests.hypervisors.clean_slate import leftovers
-from tests.hypervisors.fake_host import make_hypervisor
 from tests.hypervisors.fake_pools import FakePool
+from tests.servers.operations.shared_store import shared_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,12 +53,7 @@ class Kill:
 
 @pytest.fixture
 def store(hosts) -> FakePool:
-    found = FakePool("/var/lib/libvirt/cloudportal-pools/fast", type="netfs", source="nas:/export")
-    for name in ("host1", "host2"):
-        host = make_hypervisor(hosts, name)
-        hosts[name].pools["fast"] = found
-        add_pool(hypervisor=host, wanted=NewPool("fast", type="netfs", source="nas:/export"))
-    return found
+    return shared_store(hosts)
 
 
 @pytest.fixture
