@@ -14,9 +14,12 @@ from django.utils import timezone
 
 from cloudportal.errors import CloudError
 from identity.actors import system_actor
+from identity.changes import DomainFields
 from identity.delete import delete_project
+from identity.domains import delete_domain, update_domain
 from identity.models import (
     BUILT_IN_ROLES,
+    DEFAULT_DOMAIN_ID,
     ApplicationCredential,
     Domain,
     Group,
@@ -46,6 +49,35 @@ class DomainAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript a
 
     list_display = ("name", "id", "enabled")
     search_fields = ("name", "id")
+    fields = ("name", "description", "enabled", "tags")
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Domain | None = None
+    ) -> tuple[str, ...]:
+        """The default domain stays enabled: without it nobody could log in."""
+        return ("enabled",) if obj is not None and obj.pk == DEFAULT_DOMAIN_ID else ()
+
+    def save_model(self, request: HttpRequest, obj: Domain, form: Any, change: bool) -> None:
+        """Save; disabling a domain ends the tokens of its users for good, as over the API."""
+        update_domain(domain=obj, fields=DomainFields(), actor=system_actor(), now=timezone.now())
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Without the deletion in bulk, which would not ask what a domain still holds."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def delete_model(self, request: HttpRequest, obj: Domain) -> None:
+        """Delete it with all that is in it unless something is held, as the API does."""
+        try:
+            delete_domain(domain=obj, actor=system_actor())
+        except CloudError as error:
+            self.message_user(request, error.message, messages.ERROR)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes with it is not protected from it: the use case sees to that."""
+        found, counts, forbidden, _ = super().get_deleted_objects(objs, request)
+        return found, counts, forbidden, []
 
 
 @admin.register(Project)

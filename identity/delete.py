@@ -25,6 +25,11 @@ def keep_project_while(holder: Holder) -> None:
         _holders.append(holder)
 
 
+def held_by(project_id: str) -> str:
+    """What a project still holds, in words; "" when nothing."""
+    return ", ".join(filter(None, (holder(project_id) for holder in _holders)))
+
+
 def delete_project(*, project: Project, actor: Actor) -> None:
     """Delete an empty project with its role assignments.
 
@@ -34,7 +39,7 @@ def delete_project(*, project: Project, actor: Actor) -> None:
     """
     require(actor, "identity:delete_project")
     with transaction.atomic():
-        held = ", ".join(filter(None, (holder(project.id) for holder in _holders)))
+        held = held_by(project.id)
         if held:
             raise StillInUse(f"The project {project.name} still has {held}.")
         project.delete()

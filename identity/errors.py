@@ -50,6 +50,31 @@ class StillInUse(Conflict):
     """Something else depends on it."""
 
 
+class DomainInUse(StillInUse):
+    """A domain with projects that hold something."""
+
+    def __init__(self, name: str, kept: list[str]) -> None:
+        super().__init__(
+            f"The domain {name} still has projects that are not empty: {'; '.join(kept)}."
+        )
+
+
+class StillEnabled(Forbidden):
+    """Only a disabled domain can be deleted."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Cannot delete the domain {name}: it is enabled, please disable it first."
+        )
+
+
+class DefaultDomain(Forbidden):
+    """The domain that the first users are in, without which nobody could log in."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The default domain cannot be {what}.")
+
+
 class NotYours(Forbidden):
     """The caller is known and may not see or do this."""
 

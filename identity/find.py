@@ -35,7 +35,7 @@ def find_domain(*, domain_id: str, actor: Actor) -> Domain:
 def all_domains(*, actor: Actor) -> QuerySet[Domain]:
     """Every domain, by name."""
     require(actor, "identity:list_domains")
-    return Domain.objects.order_by("name")
+    return Domain.objects.order_by("name", "id")
 
 
 def find_project(*, project_id: str, actor: Actor) -> Project:

@@ -28,12 +28,13 @@ def new_id() -> str:
 
 
 class Domain(models.Model):
-    """A name space of users and projects."""
+    """A name space of users, groups and projects."""
 
     id = models.CharField(primary_key=True, max_length=64, default=new_id, editable=False)
     name = models.CharField(max_length=64, unique=True)
     description = models.TextField(blank=True, default="")
     enabled = models.BooleanField(default=True)
+    tags = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     def __str__(self) -> str:

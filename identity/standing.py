@@ -103,6 +103,11 @@ def projects_with_a_role(user: User) -> QuerySet[Project]:
     ).order_by("name", "id")
 
 
+def usable_projects(user: User) -> QuerySet[Project]:
+    """Those of them that are enabled, as their domains are: what a token may be scoped to."""
+    return projects_with_a_role(user).filter(enabled=True, domain__enabled=True)
+
+
 def domains_with_a_role(user: User) -> QuerySet[Domain]:
     """The domains in which a user has a role of the domain itself."""
     grants = _grants_of(user).filter(is_inherited=False, domain__isnull=False)

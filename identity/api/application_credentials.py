@@ -19,7 +19,8 @@ from identity.access_rules import (
 )
 from identity.api.bodies import CREATE_APPLICATION_CREDENTIAL
 from identity.api.filters import narrowed
-from identity.api.forms import access_rule_form, application_credential_form, listing
+from identity.api.forms import access_rule_form, application_credential_form
+from identity.api.pages import paged
 from identity.api.views import IdentityView
 from identity.application_credentials import (
     NewApplicationCredential,
@@ -67,8 +68,12 @@ class ApplicationCredentials(IdentityView):
         own = application_credentials_of(user_id=user_id, actor=self.actor)
         found = narrowed(own, request.query_params, {"name": "name"})
         roles = _roles()
-        forms = [application_credential_form(credential, roles) for credential in found]
-        return Response(listing("application_credentials", forms, self.own_address))
+        return paged(
+            request,
+            "application_credentials",
+            found,
+            lambda credential: application_credential_form(credential, roles),
+        )
 
     def post(self, request: Request, user_id: str) -> Response:
         """Make one for the token's project; 201, and the secret this once."""
@@ -110,7 +115,8 @@ class AccessRules(IdentityView):
         columns = {name: name for name in ("service", "method", "path")}
         own = access_rules_of(user_id=user_id, actor=self.actor)
         rules = narrowed(own, request.query_params, columns)
-        return Response(listing("access_rules", map(access_rule_form, rules), self.own_address))
+        order = ("service", "path", "method", "id")
+        return paged(request, "access_rules", rules, access_rule_form, order)
 
 
 class AccessRuleView(IdentityView):

@@ -17,19 +17,20 @@ def _name(longest: int) -> dict[str, Any]:
 
 
 _DOMAIN_ID = {"domain_id": _ID}
-_PROJECT = {
+_TAGS: dict[str, Any] = {
+    "type": "array",
+    "maxItems": 80,
+    "uniqueItems": True,
+    "items": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[^,/]*\Z"},
+}
+_DOMAIN = {
     "name": _name(64),
     "description": _TEXT,
     "enabled": {"type": "boolean"},
     "options": _NO_OPTIONS,
-    "tags": {
-        "type": "array",
-        "maxItems": 80,
-        "uniqueItems": True,
-        "items": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[^,/]*\Z"},
-    },
-    **_DOMAIN_ID,
+    "tags": _TAGS,
 }
+_PROJECT = {**_DOMAIN, **_DOMAIN_ID}
 # Projects form no tree: the parent is the domain, which the view checks, and none is a domain.
 _NEW_PROJECT = {
     **_PROJECT,
@@ -88,6 +89,8 @@ def _envelope(kind: str, properties: dict[str, Any], *required: str) -> BodySche
     return BodySchema(closed({kind: closed(properties, required)}, [kind]))
 
 
+CREATE_DOMAIN = _envelope("domain", _DOMAIN, "name")
+UPDATE_DOMAIN = _envelope("domain", _DOMAIN)
 CREATE_PROJECT = _envelope("project", _NEW_PROJECT, "name")
 UPDATE_PROJECT = _envelope("project", _PROJECT)
 CREATE_USER = _envelope("user", _USER, "name")

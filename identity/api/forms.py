@@ -34,9 +34,9 @@ def instant(value: datetime) -> str:
     return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def listing(name: str, things: Iterable[Json], url: str) -> Json:
-    """A whole list; there is no paging here."""
-    return {name: list(things), "links": {"self": url, "previous": None, "next": None}}
+def listing(name: str, things: Iterable[Json], url: str, following: str | None = None) -> Json:
+    """A list, or a page of one; `following` is the address of the next."""
+    return {name: list(things), "links": {"self": url, "previous": None, "next": following}}
 
 
 def domain_form(domain: Domain) -> Json:
@@ -47,7 +47,7 @@ def domain_form(domain: Domain) -> Json:
         "description": domain.description,
         "enabled": domain.enabled,
         "options": {},
-        "tags": [],
+        "tags": domain.tags,
         "links": {"self": address("domains", domain.id)},
     }
 

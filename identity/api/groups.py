@@ -10,7 +10,8 @@ from rest_framework.response import Response
 
 from identity.api.bodies import CREATE_GROUP, UPDATE_GROUP
 from identity.api.filters import narrowed
-from identity.api.forms import group_form, listing, user_form
+from identity.api.forms import group_form, user_form
+from identity.api.pages import paged
 from identity.api.views import IdentityView
 from identity.changes import GroupFields
 from identity.find import find_user
@@ -44,7 +45,7 @@ class Groups(IdentityView):
         """By name; `name` and `domain_id` narrow it."""
         columns = {"name": "name", "domain_id": "domain_id"}
         groups = narrowed(all_groups(actor=self.actor), request.query_params, columns)
-        return Response(listing("groups", map(group_form, groups), self.own_address))
+        return paged(request, "groups", groups, group_form)
 
     def post(self, request: Request) -> Response:
         """Make one; 201."""
@@ -81,7 +82,7 @@ class Members(IdentityView):
         group = find_group(group_id=group_id, actor=self.actor)
         members = members_of(group=group, actor=self.actor)
         users = narrowed(members, request.query_params, {"name": "name"})
-        return Response(listing("users", map(user_form, users), self.own_address))
+        return paged(request, "users", users, user_form)
 
 
 class Member(IdentityView):
@@ -116,7 +117,8 @@ class UserGroups(IdentityView):
     """The groups of a user."""
 
     def get(self, request: Request, user_id: str) -> Response:
-        """By name."""
+        """By name; `name` narrows it."""
         user = find_user(user_id=user_id, actor=self.actor)
-        groups = groups_of_user(user=user, actor=self.actor)
-        return Response(listing("groups", map(group_form, groups), self.own_address))
+        own = groups_of_user(user=user, actor=self.actor)
+        groups = narrowed(own, request.query_params, {"name": "name"})
+        return paged(request, "groups", groups, group_form)

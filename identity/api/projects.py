@@ -1,4 +1,4 @@
-"""Domains and projects."""
+"""Projects."""
 
 from __future__ import annotations
 
@@ -10,19 +10,14 @@ from rest_framework.response import Response
 
 from cloudportal.errors import Invalid
 from identity.api.bodies import CREATE_PROJECT, UPDATE_PROJECT
-from identity.api.filters import flag, narrowed
-from identity.api.forms import address, domain_form, listing, project_form
+from identity.api.filters import wanted_projects
+from identity.api.forms import project_form
+from identity.api.pages import paged
 from identity.api.views import IdentityView
 from identity.changes import ProjectFields
 from identity.create import create_project
 from identity.delete import delete_project
-from identity.find import (
-    all_domains,
-    all_projects,
-    find_domain,
-    find_project,
-    projects_of_user,
-)
+from identity.find import all_projects, find_project, projects_of_user
 from identity.update import update_project
 
 
@@ -36,43 +31,13 @@ def _fields(body: dict[str, Any]) -> ProjectFields:
     )
 
 
-class Domains(IdentityView):
-    """All domains."""
-
-    def get(self, request: Request) -> Response:
-        """By name; `name` and `enabled` narrow it."""
-        domains = narrowed(all_domains(actor=self.actor), request.query_params, {"name": "name"})
-        enabled = flag(request.query_params, "enabled")
-        if enabled is not None:
-            domains = domains.filter(enabled=enabled)
-        return Response(listing("domains", map(domain_form, domains), self.own_address))
-
-
-class DomainView(IdentityView):
-    """One domain."""
-
-    def get(self, request: Request, domain_id: str) -> Response:
-        """The domain."""
-        domain = find_domain(domain_id=domain_id, actor=self.actor)
-        return Response({"domain": domain_form(domain)})
-
-
 class Projects(IdentityView):
     """All projects."""
 
     def get(self, request: Request) -> Response:
         """By name; narrowed by `name`, `domain_id`, `parent_id`, `enabled`, `is_domain`, `tags`."""
-        query = request.query_params
-        columns = {"name": "name", "domain_id": "domain_id", "parent_id": "domain_id"}
-        projects = narrowed(all_projects(actor=self.actor), query, columns)
-        enabled = flag(query, "enabled")
-        if enabled is not None:
-            projects = projects.filter(enabled=enabled)
-        if flag(query, "is_domain"):
-            projects = projects.none()
-        wanted = {tag for tag in query.get("tags", "").split(",") if tag}
-        found = [project for project in projects if wanted <= set(project.tags)]
-        return Response(listing("projects", map(project_form, found), self.own_address))
+        projects = wanted_projects(all_projects(actor=self.actor), request.query_params)
+        return paged(request, "projects", projects, project_form)
 
     def post(self, request: Request) -> Response:
         """Make one; 201."""
@@ -113,7 +78,7 @@ class UserProjects(IdentityView):
     """The projects of a user."""
 
     def get(self, request: Request, user_id: str) -> Response:
-        """By name."""
-        projects = projects_of_user(user_id=user_id, actor=self.actor)
-        url = address("users", user_id, "projects")
-        return Response(listing("projects", map(project_form, projects), url))
+        """By name, narrowed as the list of all is."""
+        own = projects_of_user(user_id=user_id, actor=self.actor)
+        projects = wanted_projects(own, request.query_params)
+        return paged(request, "projects", projects, project_form)

@@ -13,7 +13,8 @@ from rest_framework.response import Response
 from cloudportal.errors import Invalid
 from identity.api.bodies import CREATE_ROLE, UPDATE_ROLE
 from identity.api.filters import narrowed, present
-from identity.api.forms import assignment_form, listing, role_form
+from identity.api.forms import assignment_form, role_form
+from identity.api.pages import paged, paged_forms
 from identity.api.views import IdentityView
 from identity.changes import RoleFields
 from identity.create import create_role
@@ -58,7 +59,7 @@ class Roles(IdentityView):
         roles = narrowed(all_roles(actor=self.actor), query, {"name": "name"})
         if query.get("domain_id"):
             roles = roles.none()
-        return Response(listing("roles", map(role_form, roles), self.own_address))
+        return paged(request, "roles", roles, role_form)
 
     def post(self, request: Request) -> Response:
         """Make one; 201."""
@@ -119,7 +120,7 @@ class Grants(GrantBase):
         """The list."""
         holding = self.holding(scope_id, holder_id)
         roles = held_roles(holding=holding, actor=self.actor)
-        return Response(listing("roles", map(role_form, roles), self.own_address))
+        return paged_forms(request, "roles", [role_form(role) for role in roles])
 
 
 class Grant(GrantBase):
@@ -169,7 +170,9 @@ class Assignments(IdentityView):
             for entry in found
             if _is_wanted(entry, query)
         ]
-        return Response(listing("role_assignments", forms, self.own_address))
+        # They have no ids, and an effective one may be there twice: pages go by the count.
+        keys = {id(form): str(number) for number, form in enumerate(forms, start=1)}
+        return paged_forms(request, "role_assignments", forms, lambda form: keys[id(form)])
 
 
 def _is_wanted(entry: HeldRole, query: QueryDict) -> bool:

@@ -6,7 +6,8 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from identity.api.forms import Json, endpoint_form, listing, region_form, service_form
+from identity.api.forms import Json, endpoint_form, region_form, service_form
+from identity.api.pages import paged_forms
 from identity.api.views import IdentityView
 from identity.catalog import REGION, services
 from identity.errors import NoSuchThing
@@ -48,7 +49,7 @@ class Services(IdentityView):
         """`type` and `name` narrow it."""
         require(self.actor, "identity:list_services")
         found = _matching(_services(), request, ("type", "name"))
-        return Response(listing("services", found, self.own_address))
+        return paged_forms(request, "services", found)
 
 
 class ServiceView(IdentityView):
@@ -67,7 +68,7 @@ class Endpoints(IdentityView):
         """`service_id`, `interface` and `region_id` narrow it."""
         require(self.actor, "identity:list_endpoints")
         found = _matching(_endpoints(), request, ("service_id", "interface", "region_id"))
-        return Response(listing("endpoints", found, self.own_address))
+        return paged_forms(request, "endpoints", found)
 
 
 class EndpointView(IdentityView):
@@ -86,7 +87,7 @@ class Regions(IdentityView):
         """`parent_region_id` narrows it to nothing: the only region has no parent."""
         require(self.actor, "identity:list_regions")
         found = _matching(_regions(), request, ("parent_region_id",))
-        return Response(listing("regions", found, self.own_address))
+        return paged_forms(request, "regions", found)
 
 
 class RegionView(IdentityView):

@@ -12,22 +12,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cloudportal.errors import Invalid
+from identity.api.filters import wanted_projects
 from identity.api.forms import (
     address,
     catalog_form,
     domain_form,
-    listing,
     project_form,
     token_form,
 )
 from identity.api.logins import parse_login
+from identity.api.pages import paged
 from identity.api.versions import OpenView
 from identity.api.views import IdentityView
 from identity.errors import NotYours, TokenNotFound, TokenRefused
 from identity.login import log_in
 from identity.rules import require
-from identity.sessions import projects_of
-from identity.standing import domains_with_a_role
+from identity.standing import domains_with_a_role, usable_projects
 from identity.tokens import ValidToken, read_token, revoke_token
 
 
@@ -96,8 +96,8 @@ class Projects(IdentityView):
 
     def get(self, request: Request) -> Response:
         """By name."""
-        forms = [project_form(project) for project in projects_of(self.valid.user)]
-        return Response(listing("projects", forms, address("auth", "projects")))
+        projects = wanted_projects(usable_projects(self.valid.user), request.query_params)
+        return paged(request, "projects", projects, project_form)
 
 
 class Domains(IdentityView):
@@ -106,7 +106,7 @@ class Domains(IdentityView):
     def get(self, request: Request) -> Response:
         """By name."""
         found = domains_with_a_role(self.valid.user).filter(enabled=True)
-        return Response(listing("domains", map(domain_form, found), address("auth", "domains")))
+        return paged(request, "domains", found, domain_form)
 
 
 class System(IdentityView):

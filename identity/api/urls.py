@@ -11,6 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from identity.api import (
     application_credentials,
+    domains,
     groups,
     projects,
     roles,
@@ -65,8 +66,8 @@ _v3: list[URLPattern | URLResolver] = [
     path("/auth/projects", tokens.Projects.as_view()),
     path("/auth/domains", tokens.Domains.as_view()),
     path("/auth/system", tokens.System.as_view()),
-    path("/domains", projects.Domains.as_view()),
-    path("/domains/<str:domain_id>", projects.DomainView.as_view()),
+    path("/domains", domains.Domains.as_view()),
+    path("/domains/<str:domain_id>", domains.DomainView.as_view()),
     path("/projects", projects.Projects.as_view()),
     path("/projects/<str:scope_id>", projects.ProjectView.as_view()),
     path("/users", users.Users.as_view()),

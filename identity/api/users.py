@@ -11,7 +11,8 @@ from rest_framework.response import Response
 
 from identity.api.bodies import CHANGE_PASSWORD, CREATE_USER, UPDATE_USER
 from identity.api.filters import flag, narrowed
-from identity.api.forms import listing, user_form
+from identity.api.forms import user_form
+from identity.api.pages import paged
 from identity.api.versions import OpenView
 from identity.api.views import IdentityView
 from identity.changes import UserFields
@@ -47,7 +48,7 @@ class Users(IdentityView):
         enabled = flag(query, "enabled")
         if enabled is not None:
             users = users.filter(is_active=enabled)
-        return Response(listing("users", map(user_form, users), self.own_address))
+        return paged(request, "users", users, user_form)
 
     def post(self, request: Request) -> Response:
         """Make one; 201."""

@@ -63,6 +63,11 @@ def test_admin_lists_projects_by_name(by_admin, demo, other):
         ("is_domain=true", []),
         ("tags=red", ["demo"]),
         ("tags=red,blue", []),
+        ("tags-any=red,blue", ["demo"]),
+        ("not-tags=red", ["other"]),
+        ("not-tags=red,blue", ["demo", "other"]),
+        ("not-tags-any=red,blue", ["other"]),
+        ("tags=", ["demo", "other"]),
         ("unknown=1", ["demo", "other"]),
     ],
 )
