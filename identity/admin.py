@@ -18,11 +18,11 @@ from identity.changes import DomainFields
 from identity.delete import delete_project
 from identity.domains import delete_domain, update_domain
 from identity.models import (
-    BUILT_IN_ROLES,
     DEFAULT_DOMAIN_ID,
     ApplicationCredential,
     Domain,
     Group,
+    ImpliedRole,
     Membership,
     Project,
     Role,
@@ -154,20 +154,45 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # no subscript at r
         super().save_model(request, obj, form, change)
 
 
+class ImpliedInline(admin.TabularInline):  # type: ignore[type-arg]  # no subscript at run time
+    """The roles that a role implies directly; the API, which has the rules, changes them."""
+
+    model = ImpliedRole
+    fk_name = "prior"
+    extra = 0
+    fields = ("implied",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Not here."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Not here."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Only with the role itself."""
+        return False
+
+
 @admin.register(Role)
 class RoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
     """Roles; the built-in ones keep their names."""
 
-    list_display = ("name", "id", "description")
+    list_display = ("name", "id", "domain", "description")
+    list_filter = ("domain",)
     search_fields = ("name",)
+    inlines = (ImpliedInline,)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Role | None = None) -> tuple[str, ...]:
-        """The name of a built-in role: the policy knows it by that."""
-        return ("name",) if obj is not None and obj.name in BUILT_IN_ROLES else ()
+        """The name of a built-in role: the policy knows it by that; and whose a role is."""
+        if obj is None:
+            return ()
+        return ("name", "domain") if obj.is_built_in else ("domain",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Role | None = None) -> bool:
         """Never a built-in role."""
-        if obj is not None and obj.name in BUILT_IN_ROLES:
+        if obj is not None and obj.is_built_in:
             return False
         return super().has_delete_permission(request, obj)
 

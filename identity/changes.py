@@ -45,6 +45,7 @@ class RoleFields:
     """A role's fields."""
 
     name: str | None = None
+    domain_id: str | None = None
     description: str | None = None
 
 

@@ -62,13 +62,16 @@ def create_user(*, fields: UserFields, actor: Actor) -> User:
 
 
 def create_role(*, fields: RoleFields, actor: Actor) -> Role:
-    """Make a role. Only the built-in ones give rights by themselves.
+    """Make a role, of the whole cloud or of a domain. Only the built-in ones give rights.
 
     Raises:
         NotYours: the actor does not administer the cloud.
         NameTaken: there is a role of that name.
+        UnknownReference: there is no such domain.
     """
     require(actor, "identity:create_role")
+    if fields.domain_id is not None and not Domain.objects.filter(pk=fields.domain_id).exists():
+        raise UnknownReference("domain", fields.domain_id)
     role = Role(**given(fields))
     try:
         with transaction.atomic():

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from identity.actors import Actor
 from identity.errors import BuiltIn, StillInUse
-from identity.models import BUILT_IN_ROLES, Project, Role, User
+from identity.models import Project, Role, User
 from identity.rules import require
 
 # Says, for a project's id, in words what it still holds; "" when nothing.
@@ -63,6 +63,6 @@ def delete_role(*, role: Role, actor: Actor) -> None:
         BuiltIn: one of the roles that the policy stands on.
     """
     require(actor, "identity:delete_role")
-    if role.name in BUILT_IN_ROLES:
+    if role.is_built_in:
         raise BuiltIn(role.name)
     role.delete()

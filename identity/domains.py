@@ -10,7 +10,7 @@ from identity.actors import Actor
 from identity.changes import DomainFields, given
 from identity.delete import held_by
 from identity.errors import DefaultDomain, DomainInUse, NameTaken, NoSuchThing, StillEnabled
-from identity.models import DEFAULT_DOMAIN_ID, Domain, Group, Project, User
+from identity.models import DEFAULT_DOMAIN_ID, Domain, Group, Project, Role, User
 from identity.rules import require
 
 # So many of the projects that keep a domain are named in the refusal.
@@ -49,7 +49,7 @@ def update_domain(*, domain: Domain, fields: DomainFields, actor: Actor, now: da
 
 
 def delete_domain(*, domain: Domain, actor: Actor) -> None:
-    """Delete a disabled domain with its projects, users and groups, and with their roles.
+    """Delete a disabled domain with its projects, users, groups and roles.
 
     Raises:
         NotYours: the actor does not administer the cloud.
@@ -69,7 +69,7 @@ def delete_domain(*, domain: Domain, actor: Actor) -> None:
         if locked.enabled:
             raise StillEnabled(locked.name)
         _check_empty(locked)
-        for kind in (Project, User, Group):
+        for kind in (Project, User, Group, Role):
             kind.objects.filter(domain=locked).delete()
         locked.delete()
 

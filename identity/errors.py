@@ -89,6 +89,37 @@ class BuiltIn(Forbidden):
         super().__init__(f"The role {name} is built in: it keeps its name and cannot be deleted.")
 
 
+class BuiltInImplication(Forbidden):
+    """That one of the built-in roles implies another."""
+
+    def __init__(self, prior: str, implied: str) -> None:
+        super().__init__(f"That the role {prior} implies {implied} is built in.")
+
+
+class CannotBeImplied(Forbidden):
+    """A role that the prior role may not imply."""
+
+    def __init__(self, role_id: str, reason: str) -> None:
+        super().__init__(f"{role_id} cannot be an implied role: {reason}.")
+
+
+class NotImplied(NotFound):
+    """A role does not imply another."""
+
+    def __init__(self, prior_id: str, implied_id: str) -> None:
+        super().__init__(f"{prior_id} does not imply {implied_id}.")
+
+
+class RoleElsewhere(Forbidden):
+    """A role of one domain would be given in another."""
+
+    def __init__(self, role_id: str, place_id: str) -> None:
+        super().__init__(
+            f"Project or domain {place_id} must be in the same domain as the role {role_id} being "
+            "assigned."
+        )
+
+
 class BadApplicationCredential(Invalid):
     """An application credential that cannot be made so."""
 

@@ -8,23 +8,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from identity.models import Domain, Project, RoleAssignment, RoleGrant, User
 
-_IN_PROJECT = """
-SELECT u.id, u.name, u.is_active, u.tokens_valid_from, u.default_project_id, u.domain_id,
-       ud.name AS own_domain_name, ud.enabled AS own_domain_enabled, r.name AS role_name,
-       EXISTS (SELECT 1 FROM identity_revokedtoken WHERE audit_id = %(audit)s) AS is_revoked,
-       d.id AS place_domain_id, d.name AS place_domain_name, d.enabled AS place_domain_enabled,
-       p.id AS place_id, p.name AS place_name, p.enabled AS place_enabled
+# What both statements end with: roles are followed to those that they imply, and what a domain
+# calls a role is none by itself.
+_HELD = """
+), held (role_id) AS (
+       SELECT role_id FROM given
+       UNION
+       SELECT i.implied_id FROM held JOIN identity_impliedrole i ON i.prior_id = held.role_id
+)
+SELECT r.name,
+       u.id, u.name, u.default_project_id, u.is_active, u.tokens_valid_from,
+       ud.id, ud.name, ud.enabled,
+       EXISTS (SELECT 1 FROM identity_revokedtoken WHERE audit_id = %(audit)s),
+       d.id, d.name, d.enabled, p.id, p.name, p.enabled
   FROM identity_user u
   JOIN identity_domain ud ON ud.id = u.domain_id
-  JOIN identity_project p ON p.id = %(place)s
+  JOIN place p ON 1 = 1
   JOIN identity_domain d ON d.id = p.domain_id
-  JOIN identity_role r ON r.id IN (
+  JOIN identity_role r ON r.domain_id IS NULL AND r.id IN (SELECT role_id FROM held)
+ WHERE u.id = %(user)s
+"""
+_IN_PROJECT = (
+    """
+WITH RECURSIVE place AS (
+       SELECT id, name, enabled, domain_id FROM identity_project WHERE id = %(place)s
+), given (role_id) AS (
        SELECT a.role_id FROM identity_roleassignment a
         WHERE a.user_id = %(user)s AND a.project_id = %(place)s
        UNION
@@ -33,31 +49,27 @@ SELECT u.id, u.name, u.is_active, u.tokens_valid_from, u.default_project_id, u.d
         WHERE m.user_id = %(user)s AND g.project_id = %(place)s
        UNION
        SELECT g.role_id FROM identity_rolegrant g
-         JOIN identity_project own ON own.domain_id = g.domain_id AND own.id = %(place)s
+         JOIN place ON place.domain_id = g.domain_id
         WHERE g.is_inherited AND (g.user_id = %(user)s OR g.group_id IN (
-              SELECT m.group_id FROM identity_membership m WHERE m.user_id = %(user)s)))
- WHERE u.id = %(user)s
-"""
-_IN_DOMAIN = """
-SELECT u.id, u.name, u.is_active, u.tokens_valid_from, u.default_project_id, u.domain_id,
-       ud.name AS own_domain_name, ud.enabled AS own_domain_enabled, r.name AS role_name,
-       EXISTS (SELECT 1 FROM identity_revokedtoken WHERE audit_id = %(audit)s) AS is_revoked,
-       d.id AS place_domain_id, d.name AS place_domain_name, d.enabled AS place_domain_enabled
-  FROM identity_user u
-  JOIN identity_domain ud ON ud.id = u.domain_id
-  JOIN identity_domain d ON d.id = %(place)s
-  JOIN identity_role r ON r.id IN (
+              SELECT m.group_id FROM identity_membership m WHERE m.user_id = %(user)s))"""  # noqa: S608 - made of constants
+    + _HELD
+)
+_IN_DOMAIN = (
+    """
+WITH RECURSIVE place AS (
+       SELECT id, name, enabled, id AS domain_id FROM identity_domain WHERE id = %(place)s
+), given (role_id) AS (
        SELECT g.role_id FROM identity_rolegrant g
         WHERE g.domain_id = %(place)s AND NOT g.is_inherited AND (
               g.user_id = %(user)s OR g.group_id IN (
-              SELECT m.group_id FROM identity_membership m WHERE m.user_id = %(user)s)))
- WHERE u.id = %(user)s
-"""
+              SELECT m.group_id FROM identity_membership m WHERE m.user_id = %(user)s))"""  # noqa: S608 - made of constants
+    + _HELD
+)
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A user with the names of the roles in one place, without those they imply."""
+    """A user with the names of the roles in one place and of those they imply."""
 
     user: User
     place: Project | Domain
@@ -79,18 +91,18 @@ def standing_in_project(user_id: str, project_id: str, audit_id: str = "") -> St
     rows = _asked(_IN_PROJECT, user_id, project_id, audit_id)
     if not rows:
         return None
-    row = rows[0]
+    identifier, name, enabled = rows[0][13:]
+    domain = _domain(rows[0][10:13])
     names = ["id", "domain_id", "name", "enabled"]
-    values = [row.place_id, row.place_domain_id, row.place_name, bool(row.place_enabled)]
-    project = Project.from_db("default", names, values)
-    project.domain = _domain(row)
+    project = Project.from_db("default", names, [identifier, domain.pk, name, bool(enabled)])
+    project.domain = domain
     return _standing(rows, project)
 
 
 def standing_in_domain(user_id: str, domain_id: str, audit_id: str = "") -> Standing | None:
     """The same in a domain; what is inherited counts in its projects only."""
     rows = _asked(_IN_DOMAIN, user_id, domain_id, audit_id)
-    return _standing(rows, _domain(rows[0])) if rows else None
+    return _standing(rows, _domain(rows[0][10:13])) if rows else None
 
 
 def projects_with_a_role(user: User) -> QuerySet[Project]:
@@ -120,19 +132,29 @@ def _grants_of(user: User) -> QuerySet[RoleGrant]:
 
 
 def _asked(statement: str, user_id: str, place_id: str, audit_id: str) -> Sequence[Any]:
+    """A row a role; all but the name of the role is the same in each."""
     params = {"user": user_id, "place": place_id, "audit": audit_id}
-    return list(User.objects.raw(statement, params))
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        return cursor.fetchall()
 
 
 def _standing(rows: Sequence[Any], place: Project | Domain) -> Standing:
-    user: Any = rows[0]
-    names = ["id", "name", "enabled"]
-    values = [user.domain_id, user.own_domain_name, bool(user.own_domain_enabled)]
-    user.domain = Domain.from_db("default", names, values)
-    return Standing(user, place, frozenset(row.role_name for row in rows), bool(user.is_revoked))
+    _, identifier, name, default_project_id, is_active, valid_from, *rest = rows[0][:10]
+    domain = _domain(rest[:3])
+    # In the order of the model's columns, which the framework asks for.
+    names = ["id", "domain_id", "name", "default_project_id", "is_active", "tokens_valid_from"]
+    values = [identifier, domain.pk, name, default_project_id, bool(is_active)]
+    user = User.from_db("default", names, [*values, _instant(valid_from)])
+    user.domain = domain
+    return Standing(user, place, frozenset(row[0] for row in rows), bool(rest[3]))
 
 
-def _domain(row: Any) -> Domain:
-    names = ["id", "name", "enabled"]
-    values = [row.place_domain_id, row.place_domain_name, bool(row.place_domain_enabled)]
-    return Domain.from_db("default", names, values)
+def _domain(columns: Sequence[Any]) -> Domain:
+    identifier, name, enabled = columns
+    return Domain.from_db("default", ["id", "name", "enabled"], [identifier, name, bool(enabled)])
+
+
+def _instant(value: datetime) -> datetime:
+    """SQLite has no zones: there it is one in UTC that does not say so."""
+    return value if value.tzinfo else value.replace(tzinfo=UTC)

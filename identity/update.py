@@ -10,7 +10,7 @@ from identity.actors import Actor
 from identity.changes import ProjectFields, RoleFields, UserFields, given
 from identity.create import default_project
 from identity.errors import BuiltIn, DomainIsFixed, LoginRefused, NameTaken
-from identity.models import BUILT_IN_ROLES, Project, Role, User
+from identity.models import Project, Role, User
 from identity.passwords import check_new_password, is_right_password
 from identity.rules import require
 
@@ -90,9 +90,11 @@ def update_role(*, role: Role, fields: RoleFields, actor: Actor) -> Role:
         NotYours: the actor does not administer the cloud.
         BuiltIn: another name for a built-in role.
         NameTaken: there is another role of that name.
+        DomainIsFixed: another domain is named.
     """
     require(actor, "identity:update_role")
-    if role.name in BUILT_IN_ROLES and fields.name not in (None, role.name):
+    _keep_domain("role", role.domain_id, fields.domain_id)
+    if role.is_built_in and fields.name not in (None, role.name):
         raise BuiltIn(role.name)
     for name, value in given(fields).items():
         setattr(role, name, value)

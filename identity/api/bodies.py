@@ -50,7 +50,7 @@ _USER = {
 _ROLE = {
     "name": _name(255),
     "description": _TEXT,
-    "domain_id": {"type": "null"},
+    "domain_id": {**_ID, "type": ["string", "null"]},
     "options": _NO_OPTIONS,
 }
 

@@ -46,6 +46,7 @@ from identity.update import update_role
 def _fields(body: dict[str, Any]) -> RoleFields:
     return RoleFields(
         name=body.get("name"),
+        domain_id=body.get("domain_id"),
         description=body["description"] or "" if "description" in body else None,
     )
 
@@ -54,11 +55,14 @@ class Roles(IdentityView):
     """All roles."""
 
     def get(self, request: Request) -> Response:
-        """By name; `name` narrows it, and any `domain_id` to nothing."""
+        """Those of the cloud or, with `domain_id`, of that domain; `name` narrows it."""
         query = request.query_params
         roles = narrowed(all_roles(actor=self.actor), query, {"name": "name"})
-        if query.get("domain_id"):
-            roles = roles.none()
+        roles = (
+            roles.filter(domain_id=query["domain_id"])
+            if query.get("domain_id")
+            else roles.filter(domain__isnull=True)
+        )
         return paged(request, "roles", roles, role_form)
 
     def post(self, request: Request) -> Response:

@@ -176,7 +176,7 @@ def test_users_of_a_disabled_one_are_out(by_admin, client_of, lab, lara):
 
     assert client.get(f"{V3}/auth/projects").status_code == 401
     assert log_in("lara", {"name": "lab"}).status_code == 401
-    assert page.get("/").url.startswith("/login/")
+    assert page.get("/")["Location"].startswith("/login/")
     put(by_admin, lab, enabled=True)
     assert client.get(f"{V3}/auth/projects").status_code == 401
     assert log_in("lara", {"id": lab.id}).status_code == 201
