@@ -30,9 +30,22 @@ from identity.models import (
     RoleGrant,
     User,
 )
+from identity.options import is_immutable
 
 # Rights come from roles; the framework's own groups would be a second, silent source of them.
 admin.site.unregister(FrameworkGroup)
+
+
+class StayingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+    """Things that may be immutable; the API takes that away again."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Not of what is immutable."""
+        return not (obj and is_immutable(obj)) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Not of what is immutable."""
+        return not (obj and is_immutable(obj)) and super().has_delete_permission(request, obj)
 
 
 class AssignmentInline(admin.TabularInline):  # type: ignore[type-arg]  # no subscript at run time
@@ -44,7 +57,7 @@ class AssignmentInline(admin.TabularInline):  # type: ignore[type-arg]  # no sub
 
 
 @admin.register(Domain)
-class DomainAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+class DomainAdmin(StayingAdmin):
     """Domains."""
 
     list_display = ("name", "id", "enabled")
@@ -81,7 +94,7 @@ class DomainAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript a
 
 
 @admin.register(Project)
-class ProjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+class ProjectAdmin(StayingAdmin):
     """Projects with their members."""
 
     list_display = ("name", "id", "domain", "enabled", "created_at")
@@ -176,7 +189,7 @@ class ImpliedInline(admin.TabularInline):  # type: ignore[type-arg]  # no subscr
 
 
 @admin.register(Role)
-class RoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+class RoleAdmin(StayingAdmin):
     """Roles; the built-in ones keep their names."""
 
     list_display = ("name", "id", "domain", "description")

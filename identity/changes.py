@@ -14,6 +14,7 @@ class DomainFields:
     description: str | None = None
     enabled: bool | None = None
     tags: list[str] | None = None
+    options: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class ProjectFields:
     description: str | None = None
     enabled: bool | None = None
     tags: list[str] | None = None
+    options: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class RoleFields:
     name: str | None = None
     domain_id: str | None = None
     description: str | None = None
+    options: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from identity.actors import Actor
 from identity.changes import ProjectFields, RoleFields, UserFields, given
 from identity.errors import NameTaken, UnknownReference
 from identity.models import DEFAULT_DOMAIN_ID, Domain, Project, Role, User
+from identity.options import values_for
 from identity.passwords import check_new_password
 from identity.rules import require
 
@@ -21,7 +22,7 @@ def create_project(*, fields: ProjectFields, actor: Actor) -> Project:
         UnknownReference: there is no such domain.
     """
     require(actor, "identity:create_project")
-    project = Project(**given(fields))
+    project = Project(**values_for(None, fields))
     project.domain_id = domain_for(fields.domain_id, actor)
     try:
         with transaction.atomic():
@@ -72,7 +73,7 @@ def create_role(*, fields: RoleFields, actor: Actor) -> Role:
     require(actor, "identity:create_role")
     if fields.domain_id is not None and not Domain.objects.filter(pk=fields.domain_id).exists():
         raise UnknownReference("domain", fields.domain_id)
-    role = Role(**given(fields))
+    role = Role(**values_for(None, fields))
     try:
         with transaction.atomic():
             role.save(force_insert=True)

@@ -9,6 +9,7 @@ from django.db import transaction
 from identity.actors import Actor
 from identity.errors import BuiltIn, StillInUse
 from identity.models import Project, Role, User
+from identity.options import check_deletable
 from identity.rules import require
 
 # Says, for a project's id, in words what it still holds; "" when nothing.
@@ -36,8 +37,10 @@ def delete_project(*, project: Project, actor: Actor) -> None:
     Raises:
         NotYours: the actor does not administer the cloud.
         StillInUse: it still holds something.
+        Immutable: its option says that it stays.
     """
     require(actor, "identity:delete_project")
+    check_deletable(project)
     with transaction.atomic():
         held = held_by(project.id)
         if held:
@@ -61,8 +64,10 @@ def delete_role(*, role: Role, actor: Actor) -> None:
     Raises:
         NotYours: the actor does not administer the cloud.
         BuiltIn: one of the roles that the policy stands on.
+        Immutable: its option says that it stays.
     """
     require(actor, "identity:delete_role")
     if role.is_built_in:
         raise BuiltIn(role.name)
+    check_deletable(role)
     role.delete()

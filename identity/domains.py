@@ -7,10 +7,11 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from identity.actors import Actor
-from identity.changes import DomainFields, given
+from identity.changes import DomainFields
 from identity.delete import held_by
 from identity.errors import DefaultDomain, DomainInUse, NameTaken, NoSuchThing, StillEnabled
 from identity.models import DEFAULT_DOMAIN_ID, Domain, Group, Project, Role, User
+from identity.options import check_changeable, check_deletable, is_immutable, values_for
 from identity.rules import require
 
 # So many of the projects that keep a domain are named in the refusal.
@@ -25,7 +26,7 @@ def create_domain(*, fields: DomainFields, actor: Actor) -> Domain:
         NameTaken: there is a domain of that name.
     """
     require(actor, "identity:create_domain")
-    return _saved(Domain(**given(fields)))
+    return _saved(Domain(**values_for(None, fields)))
 
 
 def update_domain(*, domain: Domain, fields: DomainFields, actor: Actor, now: datetime) -> Domain:
@@ -35,11 +36,13 @@ def update_domain(*, domain: Domain, fields: DomainFields, actor: Actor, now: da
         NotYours: the actor does not administer the cloud.
         NameTaken: there is another domain of that name.
         DefaultDomain: the default domain would be disabled.
+        Immutable: its option says that it stays as it is.
     """
     require(actor, "identity:update_domain")
     if domain.pk == DEFAULT_DOMAIN_ID and fields.enabled is False:
         raise DefaultDomain("disabled")
-    for name, value in given(fields).items():
+    check_changeable(domain, fields)
+    for name, value in values_for(domain, fields).items():
         setattr(domain, name, value)
     with transaction.atomic():
         _saved(domain)
@@ -55,7 +58,8 @@ def delete_domain(*, domain: Domain, actor: Actor) -> None:
         NotYours: the actor does not administer the cloud.
         DefaultDomain: the default domain.
         StillEnabled: it is not disabled.
-        DomainInUse: one of its projects still holds something.
+        DomainInUse: one of its projects still holds something, or is immutable.
+        Immutable: its option says that it stays.
         NoSuchThing: somebody else deleted it just now.
     """
     require(actor, "identity:delete_domain")
@@ -68,6 +72,7 @@ def delete_domain(*, domain: Domain, actor: Actor) -> None:
             raise NoSuchThing("domain", domain.pk)
         if locked.enabled:
             raise StillEnabled(locked.name)
+        check_deletable(locked)
         _check_empty(locked)
         for kind in (Project, User, Group, Role):
             kind.objects.filter(domain=locked).delete()
@@ -78,8 +83,8 @@ def _check_empty(domain: Domain) -> None:
     kept = []
     for project in Project.objects.filter(domain=domain).order_by("name", "id"):
         held = held_by(project.pk)
-        if held:
-            kept.append(f"{project.name} has {held}")
+        if held or is_immutable(project):
+            kept.append(f"{project.name} {f'has {held}' if held else 'is immutable'}")
         if len(kept) == _NAMED:
             break
     if kept:

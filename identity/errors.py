@@ -50,12 +50,36 @@ class StillInUse(Conflict):
     """Something else depends on it."""
 
 
+class Immutable(Forbidden):
+    """A thing whose option says that it stays as it is."""
+
+    def __init__(self, kind: str, identifier: str, verb: str) -> None:
+        super().__init__(
+            f"Unable to {verb} immutable {kind} resource: {identifier}. "
+            'Set resource option "immutable" to false first.'
+        )
+
+
+class KeptElsewhere(Forbidden):
+    """Something that clients may read here and that is made in another way."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}: this API does not change them.")
+
+
+class ParentIsFixed(Forbidden):
+    """A project stays below its domain."""
+
+    def __init__(self) -> None:
+        super().__init__("Update of `parent_id` is not allowed.")
+
+
 class DomainInUse(StillInUse):
     """A domain with projects that hold something."""
 
     def __init__(self, name: str, kept: list[str]) -> None:
         super().__init__(
-            f"The domain {name} still has projects that are not empty: {'; '.join(kept)}."
+            f"The domain {name} still has projects that cannot be deleted: {'; '.join(kept)}."
         )
 
 

@@ -93,11 +93,13 @@ class Implications:
     def __init__(self) -> None:
         self._roles: dict[str, Role] = {}
         self._implied: dict[str, list[str]] = {}
-        rows = Role.objects.annotate(implied_id=F("implies__implied_id")).order_by("name", "id")
-        for role in rows:
+        # A row for each that a role implies, or one.
+        rows = Role.objects.annotate(implied_id=F("implies__implied_id"))
+        for role in rows.order_by("name", "id"):
             self._roles[role.id] = role
-            if role.implied_id is not None:
-                self._implied.setdefault(role.id, []).append(role.implied_id)
+            implied_id: str | None = role.implied_id  # type: ignore[attr-defined]  # annotated
+            if implied_id is not None:
+                self._implied.setdefault(role.id, []).append(implied_id)
         by_name = {role.name: role.id for role in self._roles.values() if role.domain_id is None}
         for prior, names in IMPLIED_ROLES.items():
             if prior in by_name:

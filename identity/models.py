@@ -37,6 +37,7 @@ class Domain(models.Model):
     description = models.TextField(blank=True, default="")
     enabled = models.BooleanField(default=True)
     tags = models.JSONField(default=list, blank=True)
+    options = models.JSONField(default=dict, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     def __str__(self) -> str:
@@ -52,6 +53,7 @@ class Project(models.Model):
     description = models.TextField(blank=True, default="")
     enabled = models.BooleanField(default=True)
     tags = models.JSONField(default=list, blank=True)
+    options = models.JSONField(default=dict, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -138,6 +140,7 @@ class Role(models.Model):
     domain = models.ForeignKey(Domain, models.PROTECT, null=True, blank=True)
     name = models.CharField(max_length=255)
     description = models.TextField(blank=True, default="")
+    options = models.JSONField(default=dict, blank=True, editable=False)
 
     objects = RoleQuerySet.as_manager()
 

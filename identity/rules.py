@@ -22,6 +22,12 @@ policy.declare(
         "identity:create_project": Mark.ADMIN,
         "identity:update_project": Mark.ADMIN,
         "identity:delete_project": Mark.ADMIN,
+        "identity:get_project_tag": Mark.READER,
+        "identity:list_project_tags": Mark.READER,
+        "identity:create_project_tag": Mark.ADMIN,
+        "identity:update_project_tags": Mark.ADMIN,
+        "identity:delete_project_tag": Mark.ADMIN,
+        "identity:delete_project_tags": Mark.ADMIN,
         "identity:get_user": Mark.OWNER,
         "identity:list_users": Mark.ADMIN,
         "identity:create_user": Mark.ADMIN,
@@ -65,6 +71,9 @@ policy.declare(
         "identity:list_endpoints": Mark.ADMIN,
         "identity:get_region": Mark.ANY,
         "identity:list_regions": Mark.ANY,
+        "identity:change_catalog": Mark.ADMIN,
+        "identity:list_limits": Mark.ANY,
+        "identity:create_limits": Mark.ADMIN,
     }
 )
 

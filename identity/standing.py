@@ -136,7 +136,8 @@ def _asked(statement: str, user_id: str, place_id: str, audit_id: str) -> Sequen
     params = {"user": user_id, "place": place_id, "audit": audit_id}
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
-        return cursor.fetchall()
+        rows: Sequence[Any] = cursor.fetchall()
+        return rows
 
 
 def _standing(rows: Sequence[Any], place: Project | Domain) -> Standing:

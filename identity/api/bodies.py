@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from cloudportal.api.validation import BodySchema, closed
+from identity.tags import MAX_TAGS
 
 _ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 64}
 _TEXT: dict[str, Any] = {"type": ["string", "null"], "maxLength": 65535}
 _NO_OPTIONS: dict[str, Any] = {"type": "object", "maxProperties": 0}
+_OPTIONS: dict[str, Any] = closed({"immutable": {"type": ["boolean", "null"]}})
 _PASSWORD: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 4096}
 
 
@@ -17,23 +19,29 @@ def _name(longest: int) -> dict[str, Any]:
 
 
 _DOMAIN_ID = {"domain_id": _ID}
+_TAG: dict[str, Any] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 255,
+    "pattern": r"^[^,/]*\Z",
+}
 _TAGS: dict[str, Any] = {
     "type": "array",
-    "maxItems": 80,
+    "maxItems": MAX_TAGS,
     "uniqueItems": True,
-    "items": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[^,/]*\Z"},
+    "items": _TAG,
 }
 _DOMAIN = {
     "name": _name(64),
     "description": _TEXT,
     "enabled": {"type": "boolean"},
-    "options": _NO_OPTIONS,
+    "options": _OPTIONS,
     "tags": _TAGS,
 }
-_PROJECT = {**_DOMAIN, **_DOMAIN_ID}
 # Projects form no tree: the parent is the domain, which the view checks, and none is a domain.
-_NEW_PROJECT = {
-    **_PROJECT,
+_PROJECT = {
+    **_DOMAIN,
+    **_DOMAIN_ID,
     "parent_id": {"type": ["string", "null"]},
     "is_domain": {"const": False},
 }
@@ -51,7 +59,7 @@ _ROLE = {
     "name": _name(255),
     "description": _TEXT,
     "domain_id": {**_ID, "type": ["string", "null"]},
-    "options": _NO_OPTIONS,
+    "options": _OPTIONS,
 }
 
 
@@ -91,8 +99,10 @@ def _envelope(kind: str, properties: dict[str, Any], *required: str) -> BodySche
 
 CREATE_DOMAIN = _envelope("domain", _DOMAIN, "name")
 UPDATE_DOMAIN = _envelope("domain", _DOMAIN)
-CREATE_PROJECT = _envelope("project", _NEW_PROJECT, "name")
+CREATE_PROJECT = _envelope("project", _PROJECT, "name")
 UPDATE_PROJECT = _envelope("project", _PROJECT)
+TAGS = BodySchema(closed({"tags": _TAGS}, ["tags"]))
+TAG = BodySchema(_TAG)
 CREATE_USER = _envelope("user", _USER, "name")
 UPDATE_USER = _envelope("user", _USER)
 CREATE_ROLE = _envelope("role", _ROLE, "name")

@@ -25,6 +25,7 @@ def _fields(body: dict[str, Any]) -> DomainFields:
         description=body["description"] or "" if "description" in body else None,
         enabled=body.get("enabled"),
         tags=body.get("tags"),
+        options=body.get("options"),
     )
 
 

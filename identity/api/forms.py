@@ -46,7 +46,7 @@ def domain_form(domain: Domain) -> Json:
         "name": domain.name,
         "description": domain.description,
         "enabled": domain.enabled,
-        "options": {},
+        "options": domain.options,
         "tags": domain.tags,
         "links": {"self": address("domains", domain.id)},
     }
@@ -63,7 +63,7 @@ def project_form(project: Project) -> Json:
         "parent_id": project.domain_id,
         "is_domain": False,
         "tags": project.tags,
-        "options": {},
+        "options": project.options,
         "links": {"self": address("projects", project.id)},
     }
 
@@ -95,7 +95,7 @@ def role_form(role: Role) -> Json:
         "name": role.name,
         "domain_id": role.domain_id,
         "description": role.description or None,
-        "options": {},
+        "options": role.options,
         "links": {"self": address("roles", role.id)},
     }
 

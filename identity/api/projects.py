@@ -10,14 +10,16 @@ from rest_framework.response import Response
 
 from cloudportal.errors import Invalid
 from identity.api.bodies import CREATE_PROJECT, UPDATE_PROJECT
-from identity.api.filters import wanted_projects
-from identity.api.forms import project_form
+from identity.api.filters import present, wanted_projects
+from identity.api.forms import Json, project_form
 from identity.api.pages import paged
 from identity.api.views import IdentityView
 from identity.changes import ProjectFields
 from identity.create import create_project
 from identity.delete import delete_project
+from identity.errors import ParentIsFixed
 from identity.find import all_projects, find_project, projects_of_user
+from identity.models import Project
 from identity.update import update_project
 
 
@@ -28,7 +30,23 @@ def _fields(body: dict[str, Any]) -> ProjectFields:
         description=body["description"] or "" if "description" in body else None,
         enabled=body.get("enabled"),
         tags=body.get("tags"),
+        options=body.get("options"),
     )
+
+
+def _kin(project: Project, request: Request) -> Json:
+    """What a client may ask of the projects above and below: above is the domain alone."""
+    asked: dict[str, Json] = {
+        "parents_as_ids": {"parents": {project.domain_id: None}},
+        "parents_as_list": {"parents": []},
+        "subtree_as_ids": {"subtree": None},
+        "subtree_as_list": {"subtree": []},
+    }
+    found: Json = {}
+    for key, shown in asked.items():
+        if present(request.query_params, key):
+            found.update(shown)
+    return found
 
 
 class Projects(IdentityView):
@@ -56,14 +74,16 @@ class ProjectView(IdentityView):
     """One project."""
 
     def get(self, request: Request, scope_id: str) -> Response:
-        """The project."""
+        """The project; `parents_as_ids` and the like show its place in a tree of one level."""
         project = find_project(project_id=scope_id, actor=self.actor)
-        return Response({"project": project_form(project)})
+        return Response({"project": {**project_form(project), **_kin(project, request)}})
 
     def patch(self, request: Request, scope_id: str) -> Response:
         """Change what the body names."""
         project = find_project(project_id=scope_id, actor=self.actor)
         body = UPDATE_PROJECT.check(request.data)["project"]
+        if body.get("parent_id", project.domain_id) != project.domain_id:
+            raise ParentIsFixed
         project = update_project(project=project, fields=_fields(body), actor=self.actor)
         return Response({"project": project_form(project)})
 

@@ -48,6 +48,7 @@ def _fields(body: dict[str, Any]) -> RoleFields:
         name=body.get("name"),
         domain_id=body.get("domain_id"),
         description=body["description"] or "" if "description" in body else None,
+        options=body.get("options"),
     )
 
 
@@ -166,6 +167,8 @@ class Assignments(IdentityView):
             raise Invalid(
                 "Combining effective and group filter will always result in an empty list."
             )
+        if present(query, "include_subtree") and "scope.project.id" not in query:
+            raise Invalid("scope.project.id must be specified if include_subtree is also specified")
         held: Iterable[HeldRole] = as_held(assignments, grants)
         found = effective(held) if is_effective else held
         with_names = present(query, "include_names")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,7 +12,7 @@ from identity.api.forms import Json, endpoint_form, region_form, service_form
 from identity.api.pages import paged_forms
 from identity.api.views import IdentityView
 from identity.catalog import REGION, services
-from identity.errors import NoSuchThing
+from identity.errors import KeptElsewhere, NoSuchThing
 from identity.rules import require
 
 
@@ -42,7 +44,35 @@ def _one(kind: str, forms: list[Json], identifier: str) -> Response:
     raise NoSuchThing(kind, identifier)
 
 
-class Services(IdentityView):
+class CatalogView(IdentityView):
+    """Part of the catalogue, which is the portal's own: what would change it is refused."""
+
+    def _refuse(self) -> NoReturn:
+        require(self.actor, "identity:change_catalog")
+        raise KeptElsewhere("Services, endpoints and regions come with the portal")
+
+
+class CatalogList(CatalogView):
+    """A list of the catalogue."""
+
+    def post(self, request: Request) -> NoReturn:
+        """Refuse; 403."""
+        self._refuse()
+
+
+class CatalogEntry(CatalogView):
+    """One thing of the catalogue."""
+
+    def patch(self, request: Request, **names: str) -> NoReturn:
+        """Refuse; 403."""
+        self._refuse()
+
+    def delete(self, request: Request, **names: str) -> NoReturn:
+        """Refuse; 403."""
+        self._refuse()
+
+
+class Services(CatalogList):
     """All services."""
 
     def get(self, request: Request) -> Response:
@@ -52,7 +82,7 @@ class Services(IdentityView):
         return paged_forms(request, "services", found)
 
 
-class ServiceView(IdentityView):
+class ServiceView(CatalogEntry):
     """One service."""
 
     def get(self, request: Request, service_id: str) -> Response:
@@ -61,7 +91,7 @@ class ServiceView(IdentityView):
         return _one("service", _services(), service_id)
 
 
-class Endpoints(IdentityView):
+class Endpoints(CatalogList):
     """All endpoints."""
 
     def get(self, request: Request) -> Response:
@@ -71,7 +101,7 @@ class Endpoints(IdentityView):
         return paged_forms(request, "endpoints", found)
 
 
-class EndpointView(IdentityView):
+class EndpointView(CatalogEntry):
     """One endpoint."""
 
     def get(self, request: Request, endpoint_id: str) -> Response:
@@ -80,7 +110,7 @@ class EndpointView(IdentityView):
         return _one("endpoint", _endpoints(), endpoint_id)
 
 
-class Regions(IdentityView):
+class Regions(CatalogList):
     """All regions."""
 
     def get(self, request: Request) -> Response:
@@ -90,7 +120,7 @@ class Regions(IdentityView):
         return paged_forms(request, "regions", found)
 
 
-class RegionView(IdentityView):
+class RegionView(CatalogEntry):
     """One region."""
 
     def get(self, request: Request, region_id: str) -> Response:

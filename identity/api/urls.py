@@ -14,9 +14,11 @@ from identity.api import (
     domains,
     groups,
     inferences,
+    limits,
     projects,
     roles,
     services,
+    tags,
     tokens,
     users,
     versions,
@@ -71,6 +73,8 @@ _v3: list[URLPattern | URLResolver] = [
     path("/domains/<str:domain_id>", domains.DomainView.as_view()),
     path("/projects", projects.Projects.as_view()),
     path("/projects/<str:scope_id>", projects.ProjectView.as_view()),
+    path("/projects/<str:scope_id>/tags", tags.Tags.as_view()),
+    path("/projects/<str:scope_id>/tags/<str:tag>", tags.Tag.as_view()),
     path("/users", users.Users.as_view()),
     path("/users/<str:user_id>", users.UserView.as_view()),
     path("/users/<str:user_id>/password", users.Password.as_view()),
@@ -106,6 +110,11 @@ _v3: list[URLPattern | URLResolver] = [
     path("/endpoints/<str:endpoint_id>", services.EndpointView.as_view()),
     path("/regions", services.Regions.as_view()),
     path("/regions/<str:region_id>", services.RegionView.as_view()),
+    path("/limits", limits.LimitsView.as_view()),
+    path("/limits/model", limits.Model.as_view()),
+    path("/limits/<str:limit_id>", limits.LimitView.as_view()),
+    path("/registered_limits", limits.LimitsView.as_view(key="registered_limits")),
+    path("/registered_limits/<str:limit_id>", limits.LimitView.as_view(kind="registered_limit")),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

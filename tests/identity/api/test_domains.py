@@ -160,7 +160,7 @@ def test_one_with_a_project_that_is_not_empty_stays_whole(by_admin, lab, lara, m
 
     assert refused.status_code == 409
     assert refused.json()["error"]["message"] == (
-        "The domain lab still has projects that are not empty: bench has 2 servers."
+        "The domain lab still has projects that cannot be deleted: bench has 2 servers."
     )
     assert User.objects.filter(pk=lara.pk).exists()
 

@@ -165,7 +165,7 @@ def test_a_taken_name_is_a_409(by_admin, demo):
         {"name": "a", "parent_id": "nowhere"},
         {"name": "a", "domain_id": "default", "parent_id": "x"},
         {"name": "a", "tags": ["a,b"]},
-        {"name": "a", "options": {"immutable": True}},
+        {"name": "a", "options": {"unknown": True}},
         {"name": "a", "enabled": "yes"},
     ],
 )

@@ -1,0 +1,60 @@
+"""Tags of projects."""
+
+from __future__ import annotations
+
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from identity.api.bodies import TAG, TAGS
+from identity.api.forms import listing
+from identity.api.views import IdentityView
+from identity.find import find_project
+from identity.tags import add_tag, check_tag, remove_tag, remove_tags, replace_tags, tags_of
+
+
+class Tags(IdentityView):
+    """The tags of a project."""
+
+    def get(self, request: Request, scope_id: str) -> Response:
+        """The list."""
+        project = find_project(project_id=scope_id, actor=self.actor)
+        return self._answer(tags_of(project=project, actor=self.actor))
+
+    def put(self, request: Request, scope_id: str) -> Response:
+        """Replace them."""
+        project = find_project(project_id=scope_id, actor=self.actor)
+        tags = TAGS.check(request.data)["tags"]
+        return self._answer(replace_tags(project=project, tags=tags, actor=self.actor))
+
+    def delete(self, request: Request, scope_id: str) -> Response:
+        """Take all away."""
+        project = find_project(project_id=scope_id, actor=self.actor)
+        remove_tags(project=project, actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _answer(self, tags: list[str]) -> Response:
+        links = listing("tags", [], self.own_address)["links"]
+        return Response({"tags": tags, "links": links})
+
+
+class Tag(IdentityView):
+    """One tag of a project."""
+
+    def get(self, request: Request, scope_id: str, tag: str) -> Response:
+        """204 if the project has it, else 404."""
+        project = find_project(project_id=scope_id, actor=self.actor)
+        check_tag(project=project, tag=tag, actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def put(self, request: Request, scope_id: str, tag: str) -> Response:
+        """Add it; 201."""
+        project = find_project(project_id=scope_id, actor=self.actor)
+        add_tag(project=project, tag=TAG.check(tag), actor=self.actor)
+        return Response(status=status.HTTP_201_CREATED)
+
+    def delete(self, request: Request, scope_id: str, tag: str) -> Response:
+        """Take it away."""
+        project = find_project(project_id=scope_id, actor=self.actor)
+        remove_tag(project=project, tag=tag, actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
