@@ -16,25 +16,27 @@ from django.db.models import Q, QuerySet
 
 from identity.models import Domain, Project, RoleAssignment, RoleGrant, User
 
-# What both statements end with: roles are followed to those that they imply, and what a domain
-# calls a role is none by itself.
-_HELD = """
+# What both statements end with: a row for the user, one for the place, one a role. Roles are
+# followed to those that they imply, and what a domain calls a role is none by itself. The database
+# takes longer to plan it than to run it, and one large join takes it longest.
+_ROWS = """
 ), held (role_id) AS (
        SELECT role_id FROM given
        UNION
        SELECT i.implied_id FROM held JOIN identity_impliedrole i ON i.prior_id = held.role_id
 )
-SELECT r.name,
-       u.id, u.name, u.default_project_id, u.is_active, u.tokens_valid_from,
-       ud.id, ud.name, ud.enabled,
-       EXISTS (SELECT 1 FROM identity_revokedtoken WHERE audit_id = %(audit)s),
-       d.id, d.name, d.enabled, p.id, p.name, p.enabled
-  FROM identity_user u
-  JOIN identity_domain ud ON ud.id = u.domain_id
-  JOIN place p ON 1 = 1
-  JOIN identity_domain d ON d.id = p.domain_id
-  JOIN identity_role r ON r.domain_id IS NULL AND r.id IN (SELECT role_id FROM held)
+SELECT 'user' AS kind, u.id, u.name, u.is_active, d.id, d.name, d.enabled,
+       u.tokens_valid_from, u.default_project_id,
+       EXISTS (SELECT 1 FROM identity_revokedtoken WHERE audit_id = %(audit)s)
+  FROM identity_user u JOIN identity_domain d ON d.id = u.domain_id
  WHERE u.id = %(user)s
+UNION ALL
+SELECT 'place', p.id, p.name, p.enabled, d.id, d.name, d.enabled, NULL, NULL, NULL
+  FROM place p JOIN identity_domain d ON d.id = p.domain_id
+UNION ALL
+SELECT 'role', NULL, r.name, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+  FROM held JOIN identity_role r ON r.id = held.role_id
+ WHERE r.domain_id IS NULL
 """
 _IN_PROJECT = (
     """
@@ -52,7 +54,7 @@ WITH RECURSIVE place AS (
          JOIN place ON place.domain_id = g.domain_id
         WHERE g.is_inherited AND (g.user_id = %(user)s OR g.group_id IN (
               SELECT m.group_id FROM identity_membership m WHERE m.user_id = %(user)s))"""  # noqa: S608 - made of constants
-    + _HELD
+    + _ROWS
 )
 _IN_DOMAIN = (
     """
@@ -63,7 +65,7 @@ WITH RECURSIVE place AS (
         WHERE g.domain_id = %(place)s AND NOT g.is_inherited AND (
               g.user_id = %(user)s OR g.group_id IN (
               SELECT m.group_id FROM identity_membership m WHERE m.user_id = %(user)s))"""  # noqa: S608 - made of constants
-    + _HELD
+    + _ROWS
 )
 
 
@@ -88,21 +90,24 @@ def standing_in_project(user_id: str, project_id: str, audit_id: str = "") -> St
 
     `is_revoked` says whether the token of that audit id was taken back.
     """
-    rows = _asked(_IN_PROJECT, user_id, project_id, audit_id)
-    if not rows:
+    found = _asked(_IN_PROJECT, user_id, project_id, audit_id)
+    if found is None:
         return None
-    identifier, name, enabled = rows[0][13:]
-    domain = _domain(rows[0][10:13])
-    names = ["id", "domain_id", "name", "enabled"]
-    project = Project.from_db("default", names, [identifier, domain.pk, name, bool(enabled)])
+    user, (identifier, name, enabled, *of_domain), roles = found
+    domain = _domain(of_domain[:3])
+    columns = ["id", "domain_id", "name", "enabled"]
+    project = Project.from_db("default", columns, [identifier, domain.pk, name, bool(enabled)])
     project.domain = domain
-    return _standing(rows, project)
+    return _standing(user, project, roles)
 
 
 def standing_in_domain(user_id: str, domain_id: str, audit_id: str = "") -> Standing | None:
     """The same in a domain; what is inherited counts in its projects only."""
-    rows = _asked(_IN_DOMAIN, user_id, domain_id, audit_id)
-    return _standing(rows, _domain(rows[0][10:13])) if rows else None
+    found = _asked(_IN_DOMAIN, user_id, domain_id, audit_id)
+    if found is None:
+        return None
+    user, place, roles = found
+    return _standing(user, _domain(place[:3]), roles)
 
 
 def projects_with_a_role(user: User) -> QuerySet[Project]:
@@ -131,24 +136,30 @@ def _grants_of(user: User) -> QuerySet[RoleGrant]:
     return RoleGrant.objects.filter(Q(user=user) | Q(group__in=groups))
 
 
-def _asked(statement: str, user_id: str, place_id: str, audit_id: str) -> Sequence[Any]:
-    """A row a role; all but the name of the role is the same in each."""
-    params = {"user": user_id, "place": place_id, "audit": audit_id}
-    with connection.cursor() as cursor:
-        cursor.execute(statement, params)
-        rows: Sequence[Any] = cursor.fetchall()
-        return rows
+def _asked(
+    statement: str, user_id: str, place_id: str, audit_id: str
+) -> tuple[Sequence[Any], Sequence[Any], frozenset[str]] | None:
+    """The columns of the user and of the place, and the names of the roles, if there are all."""
+    # SQLite keeps its plans by itself.
+    with getattr(connection, "prepared_cursor", connection.cursor)() as cursor:
+        cursor.execute(statement, {"user": user_id, "place": place_id, "audit": audit_id})
+        rows = cursor.fetchall()
+    things = {kind: columns for kind, *columns in rows if kind != "role"}
+    roles = frozenset(row[2] for row in rows if row[0] == "role")
+    if not roles or len(things) != 2:
+        return None
+    return things["user"], things["place"], roles
 
 
-def _standing(rows: Sequence[Any], place: Project | Domain) -> Standing:
-    _, identifier, name, default_project_id, is_active, valid_from, *rest = rows[0][:10]
-    domain = _domain(rest[:3])
+def _standing(columns: Sequence[Any], place: Project | Domain, roles: frozenset[str]) -> Standing:
+    identifier, name, is_active, *of_domain, valid_from, default_project_id, is_revoked = columns
+    domain = _domain(of_domain)
     # In the order of the model's columns, which the framework asks for.
     names = ["id", "domain_id", "name", "default_project_id", "is_active", "tokens_valid_from"]
     values = [identifier, domain.pk, name, default_project_id, bool(is_active)]
     user = User.from_db("default", names, [*values, _instant(valid_from)])
     user.domain = domain
-    return Standing(user, place, frozenset(row[0] for row in rows), bool(rest[3]))
+    return Standing(user, place, roles, bool(is_revoked))
 
 
 def _domain(columns: Sequence[Any]) -> Domain:
