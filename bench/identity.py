@@ -26,7 +26,7 @@ class Identity:
     def __init__(self, portal: Portal) -> None:
         token = portal.connection("cloudportal-admin").auth_token
         self.line = http.client.HTTPConnection("127.0.0.1", portal.port, timeout=60)
-        self.headers = {"Content-Type": "application/json", "X-Auth-Token": token}
+        self.headers = {"Content-Type": "application/json", "X-Auth-Token": str(token)}
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """One call."""

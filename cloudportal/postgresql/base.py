@@ -37,7 +37,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def init_connection_state(self) -> None:
         """Set what a new connection needs; as a statement, since poolers refuse it as an option."""
         super().init_connection_state()
-        # Django forbids it to all cursors, for the sake of poolers by transaction; its own never ask.
+        # Django forbids it for the sake of poolers by transaction; its own cursors never ask.
         self.connection.prepare_threshold = 1
         with self.connection.cursor() as cursor:
             cursor.execute(f"SET random_page_cost = {RANDOM_PAGE_COST}")
@@ -56,4 +56,4 @@ class DatabaseWrapper(base.DatabaseWrapper):
         with self.wrap_database_errors:
             cursor = PreparingCursor(self.connection)
             cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
-            return self._prepare_cursor(cursor)
+            return self._prepare_cursor(cursor)  # type: ignore[attr-defined]  # not in Django's stubs

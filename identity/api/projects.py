@@ -8,11 +8,20 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from cloudportal.errors import Invalid
 from identity.api.bodies import CREATE_PROJECT, UPDATE_PROJECT
 from identity.api.filters import present, wanted_projects
 from identity.api.forms import Json, project_form
 from identity.api.pages import paged
+from identity.api.shapes import (
+    KIN,
+    PROJECT,
+    PROJECT_IN_TREE,
+    PROJECTS,
+    many,
+    one,
+)
 from identity.api.views import IdentityView
 from identity.changes import ProjectFields
 from identity.create import create_project
@@ -52,11 +61,21 @@ def _kin(project: Project, request: Request) -> Json:
 class Projects(IdentityView):
     """All projects."""
 
+    @documented(
+        "List projects.",
+        query=PROJECTS,
+        responses={200: many("projects", PROJECT)},
+    )
     def get(self, request: Request) -> Response:
         """By name; narrowed by `name`, `domain_id`, `parent_id`, `enabled`, `is_domain`, `tags`."""
         projects = wanted_projects(all_projects(actor=self.actor), request.query_params)
         return paged(request, "projects", projects, project_form)
 
+    @documented(
+        "Create a project.",
+        request=CREATE_PROJECT,
+        responses={201: one("project", PROJECT)},
+    )
     def post(self, request: Request) -> Response:
         """Make one; 201."""
         body = CREATE_PROJECT.check(request.data)["project"]
@@ -73,11 +92,21 @@ class Projects(IdentityView):
 class ProjectView(IdentityView):
     """One project."""
 
+    @documented(
+        "Show a project.",
+        query=KIN,
+        responses={200: one("project", PROJECT_IN_TREE)},
+    )
     def get(self, request: Request, scope_id: str) -> Response:
         """The project; `parents_as_ids` and the like show its place in a tree of one level."""
         project = find_project(project_id=scope_id, actor=self.actor)
         return Response({"project": {**project_form(project), **_kin(project, request)}})
 
+    @documented(
+        "Change a project.",
+        request=UPDATE_PROJECT,
+        responses={200: one("project", PROJECT)},
+    )
     def patch(self, request: Request, scope_id: str) -> Response:
         """Change what the body names."""
         project = find_project(project_id=scope_id, actor=self.actor)
@@ -87,6 +116,10 @@ class ProjectView(IdentityView):
         project = update_project(project=project, fields=_fields(body), actor=self.actor)
         return Response({"project": project_form(project)})
 
+    @documented(
+        "Delete an empty project.",
+        responses={204: None},
+    )
     def delete(self, request: Request, scope_id: str) -> Response:
         """Delete it, if it is empty."""
         project = find_project(project_id=scope_id, actor=self.actor)
@@ -97,6 +130,11 @@ class ProjectView(IdentityView):
 class UserProjects(IdentityView):
     """The projects of a user."""
 
+    @documented(
+        "List the projects in which a user has a role.",
+        query=PROJECTS,
+        responses={200: many("projects", PROJECT)},
+    )
     def get(self, request: Request, user_id: str) -> Response:
         """By name, narrowed as the list of all is."""
         own = projects_of_user(user_id=user_id, actor=self.actor)

@@ -10,11 +10,20 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from cloudportal.errors import Invalid
 from identity.api.bodies import CREATE_ROLE, UPDATE_ROLE
 from identity.api.filters import narrowed, present
 from identity.api.forms import assignment_form, role_form
 from identity.api.pages import paged, paged_forms
+from identity.api.shapes import (
+    ASSIGNMENT,
+    ASSIGNMENTS,
+    ROLE,
+    asked,
+    many,
+    one,
+)
 from identity.api.views import IdentityView
 from identity.changes import RoleFields
 from identity.create import create_role
@@ -55,6 +64,11 @@ def _fields(body: dict[str, Any]) -> RoleFields:
 class Roles(IdentityView):
     """All roles."""
 
+    @documented(
+        "List the roles of the cloud, or of a domain.",
+        query=asked("name", "domain_id"),
+        responses={200: many("roles", ROLE)},
+    )
     def get(self, request: Request) -> Response:
         """Those of the cloud or, with `domain_id`, of that domain; `name` narrows it."""
         query = request.query_params
@@ -66,6 +80,11 @@ class Roles(IdentityView):
         )
         return paged(request, "roles", roles, role_form)
 
+    @documented(
+        "Create a role.",
+        request=CREATE_ROLE,
+        responses={201: one("role", ROLE)},
+    )
     def post(self, request: Request) -> Response:
         """Make one; 201."""
         body = CREATE_ROLE.check(request.data)["role"]
@@ -76,10 +95,19 @@ class Roles(IdentityView):
 class RoleView(IdentityView):
     """One role."""
 
+    @documented(
+        "Show a role.",
+        responses={200: one("role", ROLE)},
+    )
     def get(self, request: Request, role_id: str) -> Response:
         """The role."""
         return Response({"role": role_form(find_role(role_id=role_id, actor=self.actor))})
 
+    @documented(
+        "Change a role.",
+        request=UPDATE_ROLE,
+        responses={200: one("role", ROLE)},
+    )
     def patch(self, request: Request, role_id: str) -> Response:
         """Change what the body names."""
         role = find_role(role_id=role_id, actor=self.actor)
@@ -87,6 +115,10 @@ class RoleView(IdentityView):
         role = update_role(role=role, fields=_fields(body), actor=self.actor)
         return Response({"role": role_form(role)})
 
+    @documented(
+        "Delete a role and take it from everybody.",
+        responses={204: None},
+    )
     def delete(self, request: Request, role_id: str) -> Response:
         """Delete it."""
         delete_role(role=find_role(role_id=role_id, actor=self.actor), actor=self.actor)
@@ -121,6 +153,11 @@ class GrantBase(IdentityView):
 class Grants(GrantBase):
     """The roles, as assigned."""
 
+    @documented(
+        "List the roles that are held there.",
+        query=asked(),
+        responses={200: many("roles", ROLE)},
+    )
     def get(self, request: Request, scope_id: str, holder_id: str) -> Response:
         """The list."""
         holding = self.holding(scope_id, holder_id)
@@ -131,6 +168,10 @@ class Grants(GrantBase):
 class Grant(GrantBase):
     """One role."""
 
+    @documented(
+        "Check whether a role is held there.",
+        responses={204: None},
+    )
     def get(self, request: Request, scope_id: str, holder_id: str, role_id: str) -> Response:
         """204 if it is held, else 404."""
         holding = self.holding(scope_id, holder_id)
@@ -138,6 +179,10 @@ class Grant(GrantBase):
         check_role(holding=holding, role=role, actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
+    @documented(
+        "Give a role.",
+        responses={204: None},
+    )
     def put(self, request: Request, scope_id: str, holder_id: str, role_id: str) -> Response:
         """Give it."""
         holding = self.holding(scope_id, holder_id)
@@ -145,6 +190,10 @@ class Grant(GrantBase):
         give_role(holding=holding, role=role, actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
+    @documented(
+        "Take a role back.",
+        responses={204: None},
+    )
     def delete(self, request: Request, scope_id: str, holder_id: str, role_id: str) -> Response:
         """Take it back."""
         holding = self.holding(scope_id, holder_id)
@@ -156,6 +205,11 @@ class Grant(GrantBase):
 class Assignments(IdentityView):
     """Who has which role where."""
 
+    @documented(
+        "List who has which role where.",
+        query=ASSIGNMENTS,
+        responses={200: many("role_assignments", ASSIGNMENT)},
+    )
     def get(self, request: Request) -> Response:
         """As assigned or, with `effective`, for each user what groups and roles come to."""
         query = request.query_params

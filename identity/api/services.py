@@ -8,8 +8,18 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from identity.api.forms import Json, endpoint_form, region_form, service_form
 from identity.api.pages import paged_forms
+from identity.api.shapes import (
+    ENDPOINT,
+    REGION_SHAPE,
+    SERVICE,
+    asked,
+    many,
+    one,
+    refusal,
+)
 from identity.api.views import IdentityView
 from identity.catalog import REGION, services
 from identity.errors import KeptElsewhere, NoSuchThing
@@ -55,6 +65,10 @@ class CatalogView(IdentityView):
 class CatalogList(CatalogView):
     """A list of the catalogue."""
 
+    @documented(
+        "Refused: the catalogue comes with the portal.",
+        responses={403: refusal(403)},
+    )
     def post(self, request: Request) -> NoReturn:
         """Refuse; 403."""
         self._refuse()
@@ -63,10 +77,18 @@ class CatalogList(CatalogView):
 class CatalogEntry(CatalogView):
     """One thing of the catalogue."""
 
+    @documented(
+        "Refused: the catalogue comes with the portal.",
+        responses={403: refusal(403)},
+    )
     def patch(self, request: Request, **names: str) -> NoReturn:
         """Refuse; 403."""
         self._refuse()
 
+    @documented(
+        "Refused: the catalogue comes with the portal.",
+        responses={403: refusal(403)},
+    )
     def delete(self, request: Request, **names: str) -> NoReturn:
         """Refuse; 403."""
         self._refuse()
@@ -75,6 +97,11 @@ class CatalogEntry(CatalogView):
 class Services(CatalogList):
     """All services."""
 
+    @documented(
+        "List services.",
+        query=asked("type", "name"),
+        responses={200: many("services", SERVICE)},
+    )
     def get(self, request: Request) -> Response:
         """`type` and `name` narrow it."""
         require(self.actor, "identity:list_services")
@@ -85,6 +112,10 @@ class Services(CatalogList):
 class ServiceView(CatalogEntry):
     """One service."""
 
+    @documented(
+        "Show a service.",
+        responses={200: one("service", SERVICE)},
+    )
     def get(self, request: Request, service_id: str) -> Response:
         """The service."""
         require(self.actor, "identity:get_service")
@@ -94,6 +125,11 @@ class ServiceView(CatalogEntry):
 class Endpoints(CatalogList):
     """All endpoints."""
 
+    @documented(
+        "List endpoints.",
+        query=asked("service_id", "interface", "region_id"),
+        responses={200: many("endpoints", ENDPOINT)},
+    )
     def get(self, request: Request) -> Response:
         """`service_id`, `interface` and `region_id` narrow it."""
         require(self.actor, "identity:list_endpoints")
@@ -104,6 +140,10 @@ class Endpoints(CatalogList):
 class EndpointView(CatalogEntry):
     """One endpoint."""
 
+    @documented(
+        "Show an endpoint.",
+        responses={200: one("endpoint", ENDPOINT)},
+    )
     def get(self, request: Request, endpoint_id: str) -> Response:
         """The endpoint."""
         require(self.actor, "identity:get_endpoint")
@@ -113,6 +153,11 @@ class EndpointView(CatalogEntry):
 class Regions(CatalogList):
     """All regions."""
 
+    @documented(
+        "List regions.",
+        query=asked("parent_region_id"),
+        responses={200: many("regions", REGION_SHAPE)},
+    )
     def get(self, request: Request) -> Response:
         """`parent_region_id` narrows it to nothing: the only region has no parent."""
         require(self.actor, "identity:list_regions")
@@ -123,6 +168,10 @@ class Regions(CatalogList):
 class RegionView(CatalogEntry):
     """One region."""
 
+    @documented(
+        "Show a region.",
+        responses={200: one("region", REGION_SHAPE)},
+    )
     def get(self, request: Request, region_id: str) -> Response:
         """The region."""
         require(self.actor, "identity:get_region")

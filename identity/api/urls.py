@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from django.views.decorators.csrf import csrf_exempt
 
 from identity.api import (
     application_credentials,
@@ -24,16 +21,6 @@ from identity.api import (
     versions,
 )
 from identity.api.views import NoSuchAddress
-
-_login = tokens.Login.as_view()
-_subject = tokens.Subject.as_view()
-
-
-@csrf_exempt
-def _tokens(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-    """Logging in needs no token, everything else on this address does: two views."""
-    view: Callable[..., HttpResponseBase] = _login if request.method == "POST" else _subject
-    return view(request, *args, **kwargs)
 
 
 def _grant_paths(
@@ -64,7 +51,7 @@ _grants: list[URLPattern | URLResolver] = [
 
 _v3: list[URLPattern | URLResolver] = [
     path("", versions.Version.as_view()),
-    path("/auth/tokens", _tokens),
+    path("/auth/tokens", tokens.Tokens.as_view()),
     path("/auth/catalog", tokens.Catalog.as_view()),
     path("/auth/projects", tokens.Projects.as_view()),
     path("/auth/domains", tokens.Domains.as_view()),
