@@ -214,3 +214,94 @@ def test_the_command_line_gives_roles_by_groups_and_domains(cloud, make_user):
     assert auth.get_access(session.Session(auth=auth)).role_names == ["reader"]
     run(cloud, "group", "remove", "user", "team", "nia")
     run(cloud, "group", "delete", "team")
+
+
+def test_the_command_line_manages_domains_and_what_is_in_them(cloud):
+    def read(*words, **login):
+        return run(cloud, *words, "-f", "json", **login)
+
+    made = read("domain", "create", "lab", "--description", "Trials")
+    run(cloud, "domain", "set", "--description", "More", "lab")
+    shown, listed = read("domain", "show", "lab"), read("domain", "list")
+    project = read("project", "create", "bench", "--domain", "lab", "--tag", "red")
+    run(cloud, "project", "set", "--tag", "blue", "--domain", "lab", "bench")
+    tagged = read("project", "list", "--domain", "lab", "--tags", "red,blue")
+    untagged = read("project", "list", "--domain", "lab", "--not-tags-any", "red")
+    tree = read("project", "show", "--parents", "--children", project["id"])
+    read("project", "create", "stone", "--immutable")
+    run(cloud, "project", "set", "--no-immutable", "stone")
+    run(cloud, "project", "delete", "stone")
+    user = read("user", "create", "lara", "--domain", "lab", "--password", PASSWORD)
+    run(cloud, "user", "set", "--email", "l@example.org", user["id"])
+    users = read("user", "list", "--domain", "lab", "--long")
+    team = read("group", "create", "team", "--domain", "lab")
+    run(cloud, "group", "set", "--description", "All", team["id"])
+    run(cloud, "group", "add", "user", team["id"], user["id"])
+    groups = read("group", "list", "--user", user["id"])
+    run(cloud, "group", "remove", "user", team["id"], user["id"])
+    run(cloud, "domain", "set", "--disable", "lab")
+    run(cloud, "domain", "delete", "lab")
+
+    assert (shown["id"], shown["description"]) == (made["id"], "More")
+    assert {entry["Name"] for entry in listed} == {"Default", "lab"}
+    assert project["tags"] == ["red"]
+    assert [entry["Name"] for entry in tagged] == ["bench"]
+    assert untagged == []
+    assert tree["id"] == project["id"]
+    assert [(entry["Name"], entry["Email"]) for entry in users] == [("lara", "l@example.org")]
+    assert [entry["Name"] for entry in groups] == ["team"]
+    assert [entry["Name"] for entry in read("domain", "list")] == ["Default"]
+    assert "lara" not in {entry["Name"] for entry in read("user", "list")}
+
+
+def test_the_command_line_manages_roles_that_imply_others(cloud, make_user):
+    def read(*words):
+        return run(cloud, *words, "-f", "json")
+
+    make_user("nia")
+    read("role", "create", "auditor", "--description", "Looks")
+    run(cloud, "role", "set", "--description", "Reads", "auditor")
+    read("implied", "role", "create", "auditor", "--implied-role", "reader")
+    implied = read("implied", "role", "list")
+    run(cloud, "role", "add", "--project", "demo", "--user", "nia", "auditor")
+    words = ("role", "assignment", "list", "--effective", "--names", "--user", "nia")
+    effective = read(*words, "--project", "demo")
+    run(cloud, "implied", "role", "delete", "auditor", "--implied-role", "reader")
+    left = read(*words, "--project", "demo")
+    read("role", "create", "hand", "--domain", "default")
+    of_domain = read("role", "list", "--domain", "default")
+    run(cloud, "role", "delete", "hand", "--domain", "default")
+    run(cloud, "role", "delete", "auditor")
+
+    assert {(entry["Prior Role Name"], entry["Implied Role Name"]) for entry in implied} >= {
+        ("auditor", "reader")
+    }
+    assert {entry["Role"] for entry in effective} == {"auditor", "reader"}
+    assert {entry["Role"] for entry in left} == {"auditor"}
+    assert [entry["Name"] for entry in of_domain] == ["hand"]
+    assert "auditor" not in {entry["Name"] for entry in read("role", "list")}
+
+
+def test_the_command_line_reads_the_catalogue_and_ends_a_token(cloud, member):
+    def read(*words, **login):
+        return run(cloud, *words, "-f", "json", **login)
+
+    service = read("service", "show", "nova")
+    endpoints = read("endpoint", "list", "--service", "compute", "--interface", "public")
+    endpoint = read("endpoint", "show", endpoints[0]["ID"])
+    regions = read("region", "list")
+    region = read("region", "show", "RegionOne")
+    entry = read("catalog", "show", "compute")
+    limits, registered = read("limit", "list"), read("registered", "limit", "list")
+    token = read("token", "issue", user="mia", project="demo")
+    run(cloud, "token", "revoke", token["id"])
+    words = ("user", "password", "set", "--original-password", PASSWORD)
+    run(cloud, *words, "--password", "another horse 2", user="mia", project="demo")
+
+    assert service["type"] == entry["type"] == "compute"
+    assert endpoint["service_type"] == "compute"
+    assert [each["Region"] for each in regions] == ["RegionOne"]
+    assert region["region"] == "RegionOne"
+    assert limits == registered == []
+    member.refresh_from_db()
+    assert member.check_password("another horse 2")
