@@ -17,7 +17,7 @@ HEAD = """\
 Which real client was asked what of the identity, image, network and volume services, and how it
 went; of the compute service only Ansible, as its other clients have
 [a page of their own](compatibility.md). The page is written by the tests themselves
-(`make compatibility`), which ask everything on simulated hosts and fail when it says something else:
+(`make compatibility`), which ask everything on simulated hosts and fail when it says otherwise:
 `tests/cloud/test_service_probes.py`. `make test` asks the libraries anew, `make test-long` all.
 
 | | |
