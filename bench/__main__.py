@@ -4,6 +4,7 @@ from bench.api import measure_creates
 from bench.cloud import bench_cloud
 from bench.figures import emit_machine
 from bench.first_line import measure_first_line
+from bench.identity import measure_identity
 from bench.lists import measure_lists
 from bench.migration import measure_migration
 from bench.queue import measure_queue
@@ -21,6 +22,7 @@ def main() -> None:
     with bench_cloud(2) as bench:
         measure_migration(bench)
     measure_lists()
+    measure_identity()
 
 
 if __name__ == "__main__":

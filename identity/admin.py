@@ -14,12 +14,15 @@ from django.utils import timezone
 
 from cloudportal.errors import CloudError
 from identity.actors import system_actor
+from identity.changes import DomainFields
 from identity.delete import delete_project
+from identity.domains import delete_domain, update_domain
 from identity.models import (
-    BUILT_IN_ROLES,
+    DEFAULT_DOMAIN_ID,
     ApplicationCredential,
     Domain,
     Group,
+    ImpliedRole,
     Membership,
     Project,
     Role,
@@ -27,9 +30,22 @@ from identity.models import (
     RoleGrant,
     User,
 )
+from identity.options import is_immutable
 
 # Rights come from roles; the framework's own groups would be a second, silent source of them.
 admin.site.unregister(FrameworkGroup)
+
+
+class StayingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+    """Things that may be immutable; the API takes that away again."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Not of what is immutable."""
+        return not (obj and is_immutable(obj)) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Not of what is immutable."""
+        return not (obj and is_immutable(obj)) and super().has_delete_permission(request, obj)
 
 
 class AssignmentInline(admin.TabularInline):  # type: ignore[type-arg]  # no subscript at run time
@@ -41,15 +57,44 @@ class AssignmentInline(admin.TabularInline):  # type: ignore[type-arg]  # no sub
 
 
 @admin.register(Domain)
-class DomainAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+class DomainAdmin(StayingAdmin):
     """Domains."""
 
     list_display = ("name", "id", "enabled")
     search_fields = ("name", "id")
+    fields = ("name", "description", "enabled", "tags")
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Domain | None = None
+    ) -> tuple[str, ...]:
+        """The default domain stays enabled: without it nobody could log in."""
+        return ("enabled",) if obj is not None and obj.pk == DEFAULT_DOMAIN_ID else ()
+
+    def save_model(self, request: HttpRequest, obj: Domain, form: Any, change: bool) -> None:
+        """Save; disabling a domain ends the tokens of its users for good, as over the API."""
+        update_domain(domain=obj, fields=DomainFields(), actor=system_actor(), now=timezone.now())
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Without the deletion in bulk, which would not ask what a domain still holds."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def delete_model(self, request: HttpRequest, obj: Domain) -> None:
+        """Delete it with all that is in it unless something is held, as the API does."""
+        try:
+            delete_domain(domain=obj, actor=system_actor())
+        except CloudError as error:
+            self.message_user(request, error.message, messages.ERROR)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes with it is not protected from it: the use case sees to that."""
+        found, counts, forbidden, _ = super().get_deleted_objects(objs, request)
+        return found, counts, forbidden, []
 
 
 @admin.register(Project)
-class ProjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+class ProjectAdmin(StayingAdmin):
     """Projects with their members."""
 
     list_display = ("name", "id", "domain", "enabled", "created_at")
@@ -122,20 +167,45 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # no subscript at r
         super().save_model(request, obj, form, change)
 
 
+class ImpliedInline(admin.TabularInline):  # type: ignore[type-arg]  # no subscript at run time
+    """The roles that a role implies directly; the API, which has the rules, changes them."""
+
+    model = ImpliedRole
+    fk_name = "prior"
+    extra = 0
+    fields = ("implied",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Not here."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Not here."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Only with the role itself."""
+        return False
+
+
 @admin.register(Role)
-class RoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+class RoleAdmin(StayingAdmin):
     """Roles; the built-in ones keep their names."""
 
-    list_display = ("name", "id", "description")
+    list_display = ("name", "id", "domain", "description")
+    list_filter = ("domain",)
     search_fields = ("name",)
+    inlines = (ImpliedInline,)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Role | None = None) -> tuple[str, ...]:
-        """The name of a built-in role: the policy knows it by that."""
-        return ("name",) if obj is not None and obj.name in BUILT_IN_ROLES else ()
+        """The name of a built-in role: the policy knows it by that; and whose a role is."""
+        if obj is None:
+            return ()
+        return ("name", "domain") if obj.is_built_in else ("domain",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Role | None = None) -> bool:
         """Never a built-in role."""
-        if obj is not None and obj.name in BUILT_IN_ROLES:
+        if obj is not None and obj.is_built_in:
             return False
         return super().has_delete_permission(request, obj)
 

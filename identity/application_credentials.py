@@ -23,6 +23,7 @@ from identity.errors import (
     NotYours,
     RestrictedCredential,
 )
+from identity.implied import Implications
 from identity.models import ApplicationCredential, Project, Role, User
 from identity.rules import require
 from identity.standing import standing_in_project
@@ -143,7 +144,7 @@ def forget_lapsed(*, user: User, project: Project) -> None:
     """Delete the user's application credentials with roles the user has no more in the project."""
     standing = standing_in_project(user.pk, project.pk)
     left = with_implied(standing.roles if standing else ())
-    left_ids = set(Role.objects.filter(name__in=left).values_list("id", flat=True))
+    left_ids = set(Role.objects.of_the_cloud().filter(name__in=left).values_list("id", flat=True))
     for credential in ApplicationCredential.objects.filter(user=user, project=project):
         if not left_ids.issuperset(credential.role_ids):
             credential.delete()
@@ -171,8 +172,7 @@ def is_right_secret(credential: ApplicationCredential | None, secret: str) -> bo
 
 def roles_of(credential: ApplicationCredential, held: frozenset[str]) -> frozenset[str]:
     """The roles that a credential gives: its own and the implied, as far as the user has them."""
-    own = Role.objects.filter(pk__in=credential.role_ids).values_list("name", flat=True)
-    return with_implied(own) & held
+    return Implications().names(credential.role_ids) & held
 
 
 def note_use(credential: ApplicationCredential, now: datetime) -> None:
@@ -185,7 +185,8 @@ def note_use(credential: ApplicationCredential, now: datetime) -> None:
 
 
 def _role_ids(wanted: NewApplicationCredential, actor: Actor) -> list[str]:
-    own = {role.id: role for role in Role.objects.filter(name__in=actor.roles)}
+    held = Role.objects.of_the_cloud().filter(name__in=actor.roles)
+    own = {role.id: role for role in held}
     if wanted.roles is None:
         return sorted(own)
     by_name = {role.name: role.id for role in own.values()}

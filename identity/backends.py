@@ -29,3 +29,11 @@ class DomainBackend(ModelBackend):
         domain = kwargs.get("domain", DEFAULT_DOMAIN_ID)
         user = User.objects.select_related("domain").filter(name=name, domain_id=domain).first()
         return user if is_right_password(user, password, timezone.now()) else None
+
+    def get_user(self, user_id: Any) -> User | None:
+        """Whose session it is; a disabled user, or one of a disabled domain, has none any more."""
+        return (
+            User.objects.select_related("domain")
+            .filter(pk=user_id, is_active=True, domain__enabled=True)
+            .first()
+        )

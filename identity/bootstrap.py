@@ -6,15 +6,30 @@ from identity.actors import system_actor
 from identity.changes import ProjectFields, UserFields
 from identity.create import create_project, create_user
 from identity.grant import grant_role
-from identity.models import BUILT_IN_ROLES, DEFAULT_DOMAIN_ID, Domain, Project, Role, User
+from identity.models import (
+    BUILT_IN_IMPLICATIONS,
+    BUILT_IN_ROLES,
+    DEFAULT_DOMAIN_ID,
+    Domain,
+    ImpliedRole,
+    Project,
+    Role,
+    User,
+)
 
 
 def ensure_domain_and_roles() -> int:
     """Make the default domain and the built-in roles; returns how many of them were missing."""
     made = Domain.objects.get_or_create(id=DEFAULT_DOMAIN_ID, defaults={"name": "Default"})[1]
     missing = int(made)
+    roles = {}
     for name, description in BUILT_IN_ROLES.items():
-        missing += Role.objects.get_or_create(name=name, defaults={"description": description})[1]
+        roles[name], made = Role.objects.get_or_create(
+            name=name, domain=None, defaults={"description": description}
+        )
+        missing += made
+    for prior, implied in BUILT_IN_IMPLICATIONS:
+        ImpliedRole.objects.get_or_create(prior=roles[prior], implied=roles[implied])
     return missing
 
 
@@ -41,7 +56,8 @@ def ensure_user(name: str, password: str, *, project: Project) -> tuple[User, bo
 
 def ensure_grant(user: User, role: str, project: Project) -> None:
     """Let the user have the role in the project."""
-    grant_role(project=project, user=user, role=Role.objects.get(name=role), actor=system_actor())
+    found = Role.objects.of_the_cloud().get(name=role)
+    grant_role(project=project, user=user, role=found, actor=system_actor())
 
 
 def make_staff(user: User) -> None:

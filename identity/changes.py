@@ -7,6 +7,17 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class DomainFields:
+    """A domain's fields."""
+
+    name: str | None = None
+    description: str | None = None
+    enabled: bool | None = None
+    tags: list[str] | None = None
+    options: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
 class ProjectFields:
     """A project's fields."""
 
@@ -15,6 +26,7 @@ class ProjectFields:
     description: str | None = None
     enabled: bool | None = None
     tags: list[str] | None = None
+    options: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,9 @@ class RoleFields:
     """A role's fields."""
 
     name: str | None = None
+    domain_id: str | None = None
     description: str | None = None
+    options: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +61,9 @@ class GroupFields:
     description: str | None = None
 
 
-def given(changes: ProjectFields | UserFields | RoleFields | GroupFields) -> dict[str, Any]:
+def given(
+    changes: DomainFields | ProjectFields | UserFields | RoleFields | GroupFields,
+) -> dict[str, Any]:
     """The fields that say something."""
     pairs = ((entry.name, getattr(changes, entry.name)) for entry in fields(changes))
     return {name: value for name, value in pairs if value is not None}

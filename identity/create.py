@@ -8,6 +8,7 @@ from identity.actors import Actor
 from identity.changes import ProjectFields, RoleFields, UserFields, given
 from identity.errors import NameTaken, UnknownReference
 from identity.models import DEFAULT_DOMAIN_ID, Domain, Project, Role, User
+from identity.options import values_for
 from identity.passwords import check_new_password
 from identity.rules import require
 
@@ -21,7 +22,7 @@ def create_project(*, fields: ProjectFields, actor: Actor) -> Project:
         UnknownReference: there is no such domain.
     """
     require(actor, "identity:create_project")
-    project = Project(**given(fields))
+    project = Project(**values_for(None, fields))
     project.domain_id = domain_for(fields.domain_id, actor)
     try:
         with transaction.atomic():
@@ -62,14 +63,17 @@ def create_user(*, fields: UserFields, actor: Actor) -> User:
 
 
 def create_role(*, fields: RoleFields, actor: Actor) -> Role:
-    """Make a role. Only the built-in ones give rights by themselves.
+    """Make a role, of the whole cloud or of a domain. Only the built-in ones give rights.
 
     Raises:
         NotYours: the actor does not administer the cloud.
         NameTaken: there is a role of that name.
+        UnknownReference: there is no such domain.
     """
     require(actor, "identity:create_role")
-    role = Role(**given(fields))
+    if fields.domain_id is not None and not Domain.objects.filter(pk=fields.domain_id).exists():
+        raise UnknownReference("domain", fields.domain_id)
+    role = Role(**values_for(None, fields))
     try:
         with transaction.atomic():
             role.save(force_insert=True)

@@ -8,7 +8,8 @@ from django.db import transaction
 
 from identity.actors import Actor
 from identity.errors import BuiltIn, StillInUse
-from identity.models import BUILT_IN_ROLES, Project, Role, User
+from identity.models import Project, Role, User
+from identity.options import check_deletable
 from identity.rules import require
 
 # Says, for a project's id, in words what it still holds; "" when nothing.
@@ -25,16 +26,23 @@ def keep_project_while(holder: Holder) -> None:
         _holders.append(holder)
 
 
+def held_by(project_id: str) -> str:
+    """What a project still holds, in words; "" when nothing."""
+    return ", ".join(filter(None, (holder(project_id) for holder in _holders)))
+
+
 def delete_project(*, project: Project, actor: Actor) -> None:
     """Delete an empty project with its role assignments.
 
     Raises:
         NotYours: the actor does not administer the cloud.
         StillInUse: it still holds something.
+        Immutable: its option says that it stays.
     """
     require(actor, "identity:delete_project")
+    check_deletable(project)
     with transaction.atomic():
-        held = ", ".join(filter(None, (holder(project.id) for holder in _holders)))
+        held = held_by(project.id)
         if held:
             raise StillInUse(f"The project {project.name} still has {held}.")
         project.delete()
@@ -56,8 +64,10 @@ def delete_role(*, role: Role, actor: Actor) -> None:
     Raises:
         NotYours: the actor does not administer the cloud.
         BuiltIn: one of the roles that the policy stands on.
+        Immutable: its option says that it stays.
     """
     require(actor, "identity:delete_role")
-    if role.name in BUILT_IN_ROLES:
+    if role.is_built_in:
         raise BuiltIn(role.name)
+    check_deletable(role)
     role.delete()

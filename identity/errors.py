@@ -50,6 +50,55 @@ class StillInUse(Conflict):
     """Something else depends on it."""
 
 
+class Immutable(Forbidden):
+    """A thing whose option says that it stays as it is."""
+
+    def __init__(self, kind: str, identifier: str, verb: str) -> None:
+        super().__init__(
+            f"Unable to {verb} immutable {kind} resource: {identifier}. "
+            'Set resource option "immutable" to false first.'
+        )
+
+
+class KeptElsewhere(Forbidden):
+    """Something that clients may read here and that is made in another way."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}: this API does not change them.")
+
+
+class ParentIsFixed(Forbidden):
+    """A project stays below its domain."""
+
+    def __init__(self) -> None:
+        super().__init__("Update of `parent_id` is not allowed.")
+
+
+class DomainInUse(StillInUse):
+    """A domain with projects that hold something."""
+
+    def __init__(self, name: str, kept: list[str]) -> None:
+        super().__init__(
+            f"The domain {name} still has projects that cannot be deleted: {'; '.join(kept)}."
+        )
+
+
+class StillEnabled(Forbidden):
+    """Only a disabled domain can be deleted."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Cannot delete the domain {name}: it is enabled, please disable it first."
+        )
+
+
+class DefaultDomain(Forbidden):
+    """The domain that the first users are in, without which nobody could log in."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The default domain cannot be {what}.")
+
+
 class NotYours(Forbidden):
     """The caller is known and may not see or do this."""
 
@@ -62,6 +111,37 @@ class BuiltIn(Forbidden):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"The role {name} is built in: it keeps its name and cannot be deleted.")
+
+
+class BuiltInImplication(Forbidden):
+    """That one of the built-in roles implies another."""
+
+    def __init__(self, prior: str, implied: str) -> None:
+        super().__init__(f"That the role {prior} implies {implied} is built in.")
+
+
+class CannotBeImplied(Forbidden):
+    """A role that the prior role may not imply."""
+
+    def __init__(self, role_id: str, reason: str) -> None:
+        super().__init__(f"{role_id} cannot be an implied role: {reason}.")
+
+
+class NotImplied(NotFound):
+    """A role does not imply another."""
+
+    def __init__(self, prior_id: str, implied_id: str) -> None:
+        super().__init__(f"{prior_id} does not imply {implied_id}.")
+
+
+class RoleElsewhere(Forbidden):
+    """A role of one domain would be given in another."""
+
+    def __init__(self, role_id: str, place_id: str) -> None:
+        super().__init__(
+            f"Project or domain {place_id} must be in the same domain as the role {role_id} being "
+            "assigned."
+        )
 
 
 class BadApplicationCredential(Invalid):

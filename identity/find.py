@@ -35,7 +35,7 @@ def find_domain(*, domain_id: str, actor: Actor) -> Domain:
 def all_domains(*, actor: Actor) -> QuerySet[Domain]:
     """Every domain, by name."""
     require(actor, "identity:list_domains")
-    return Domain.objects.order_by("name")
+    return Domain.objects.order_by("name", "id")
 
 
 def find_project(*, project_id: str, actor: Actor) -> Project:
@@ -104,13 +104,13 @@ def find_role(*, role_id: str, actor: Actor) -> Role:
 
 
 def all_roles(*, actor: Actor) -> QuerySet[Role]:
-    """Every role, by name.
+    """Every role of the cloud and of the domains, by name.
 
     Raises:
         NotYours: the actor does not administer the cloud.
     """
     require(actor, "identity:list_roles")
-    return Role.objects.order_by("name")
+    return Role.objects.order_by("name", "id")
 
 
 def all_assignments(*, actor: Actor) -> QuerySet[RoleAssignment]:
@@ -121,5 +121,5 @@ def all_assignments(*, actor: Actor) -> QuerySet[RoleAssignment]:
     """
     require(actor, "identity:list_role_assignments")
     return RoleAssignment.objects.select_related(
-        "role", "user__domain", "project__domain"
+        "role__domain", "user__domain", "project__domain"
     ).order_by("pk")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from identity.actors import Actor
 from identity.application_credentials import forget_lapsed
-from identity.errors import NoSuchThing
-from identity.models import Project, Role, RoleAssignment, User
+from identity.errors import NoSuchThing, RoleElsewhere
+from identity.models import Domain, Project, Role, RoleAssignment, User
 from identity.rules import require
 
 
@@ -14,9 +14,22 @@ def grant_role(*, project: Project, user: User, role: Role, actor: Actor) -> Rol
 
     Raises:
         NotYours: the actor does not administer the cloud.
+        RoleElsewhere: the role is of another domain.
     """
     require(actor, "identity:create_grant")
+    check_place(role, project)
     return RoleAssignment.objects.get_or_create(project=project, user=user, role=role)[0]
+
+
+def check_place(role: Role, place: Project | Domain) -> None:
+    """Pass if the role may be given there: one of a domain only in that domain and its projects.
+
+    Raises:
+        RoleElsewhere: it is of another domain.
+    """
+    domain_id = place.domain_id if isinstance(place, Project) else place.pk
+    if role.domain_id not in (None, domain_id):
+        raise RoleElsewhere(role.id, place.pk)
 
 
 def revoke_role(*, project: Project, user: User, role: Role, actor: Actor) -> None:

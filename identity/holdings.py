@@ -9,9 +9,10 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from identity.actors import IMPLIED_ROLES, Actor
+from identity.actors import Actor
 from identity.errors import NoSuchThing
-from identity.grant import check_grant, grant_role, granted_roles, revoke_role
+from identity.grant import check_grant, check_place, grant_role, granted_roles, revoke_role
+from identity.implied import Implications
 from identity.models import (
     Domain,
     Group,
@@ -50,12 +51,14 @@ def give_role(*, holding: Holding, role: Role, actor: Actor) -> None:
 
     Raises:
         NotYours: the actor does not administer the cloud.
+        RoleElsewhere: the role is of another domain.
     """
     holder, place = holding.holder, holding.place
     if isinstance(holder, User) and isinstance(place, Project):
         grant_role(project=place, user=holder, role=role, actor=actor)
         return
     require(actor, "identity:create_grant")
+    check_place(role, place)
     with transaction.atomic():
         RoleGrant.objects.get_or_create(role=role, **_columns(holding))
 
@@ -114,7 +117,7 @@ def all_grants(*, actor: Actor) -> QuerySet[RoleGrant]:
     """
     require(actor, "identity:list_role_assignments")
     return RoleGrant.objects.select_related(
-        "role", "user__domain", "group__domain", "project__domain", "domain"
+        "role__domain", "user__domain", "group__domain", "project__domain", "domain"
     ).order_by("pk")
 
 
@@ -125,8 +128,11 @@ def as_held(assignments: Iterable[RoleAssignment], grants: Iterable[RoleGrant]) 
 
 
 def effective(held: Iterable[HeldRole]) -> Iterator[HeldRole]:
-    """What each comes to for users: members of groups, projects of domains, implied roles."""
-    by_name = {role.name: role for role in Role.objects.all()}
+    """What each comes to for users: members of groups, projects of domains, implied roles.
+
+    A role of a domain comes to those that it implies, and is none itself.
+    """
+    implications = Implications()
     members: dict[str, list[User]] = {}
     for row in Membership.objects.select_related("user__domain").order_by("user__name"):
         members.setdefault(str(row.group_id), []).append(row.user)
@@ -136,10 +142,10 @@ def effective(held: Iterable[HeldRole]) -> Iterator[HeldRole]:
     for entry in held:
         for each in _in_projects(entry, projects):
             for one in _for_members(each, members):
-                yield one
-                for name in IMPLIED_ROLES.get(one.role.name, ()):
-                    if name in by_name:
-                        yield replace(one, role=by_name[name], by_role=one.role)
+                if one.role.domain_id is None:
+                    yield one
+                for role in implications.of(one.role):
+                    yield replace(one, role=role, by_role=one.role)
 
 
 def _in_projects(entry: HeldRole, projects: dict[str, list[Project]]) -> list[HeldRole]:

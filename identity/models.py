@@ -12,7 +12,8 @@ from django.db import models
 from django.utils import timezone
 
 DEFAULT_DOMAIN_ID = "default"
-# The roles that the policy knows; `identity.actors.IMPLIED_ROLES` says which includes which.
+# The roles that the policy knows; `identity.actors.IMPLIED_ROLES` says which includes which, and
+# the rows of `ImpliedRole` say it again, so that one statement follows them with all others.
 BUILT_IN_ROLES = {
     "admin": "Administers the whole cloud, from whatever project.",
     "manager": "Runs a project.",
@@ -20,6 +21,7 @@ BUILT_IN_ROLES = {
     "reader": "Looks at a project.",
     "service": "One of the cloud's own programs.",
 }
+BUILT_IN_IMPLICATIONS = (("admin", "manager"), ("manager", "member"), ("member", "reader"))
 
 
 def new_id() -> str:
@@ -28,12 +30,14 @@ def new_id() -> str:
 
 
 class Domain(models.Model):
-    """A name space of users and projects."""
+    """A name space of users, groups and projects."""
 
     id = models.CharField(primary_key=True, max_length=64, default=new_id, editable=False)
     name = models.CharField(max_length=64, unique=True)
     description = models.TextField(blank=True, default="")
     enabled = models.BooleanField(default=True)
+    tags = models.JSONField(default=list, blank=True)
+    options = models.JSONField(default=dict, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     def __str__(self) -> str:
@@ -49,6 +53,7 @@ class Project(models.Model):
     description = models.TextField(blank=True, default="")
     enabled = models.BooleanField(default=True)
     tags = models.JSONField(default=list, blank=True)
+    options = models.JSONField(default=dict, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -116,18 +121,62 @@ class User(AbstractBaseUser, PermissionsMixin):
         self.failed_logins = 0
 
 
+class RoleQuerySet(models.QuerySet["Role"]):
+    """Roles; a name alone means one of the cloud only among those of the cloud."""
+
+    def of_the_cloud(self) -> RoleQuerySet:
+        """Those that count by themselves."""
+        return self.filter(domain__isnull=True)
+
+
 class Role(models.Model):
-    """A named set of rights: admin, manager, member, reader, service."""
+    """A named set of rights: admin, manager, member, reader, service.
+
+    One that is of a domain is a name for the roles that it implies: by itself it gives no right,
+    whatever it is called, and no token carries it.
+    """
 
     id = models.CharField(primary_key=True, max_length=64, default=new_id, editable=False)
-    name = models.CharField(max_length=255, unique=True)
+    domain = models.ForeignKey(Domain, models.PROTECT, null=True, blank=True)
+    name = models.CharField(max_length=255)
     description = models.TextField(blank=True, default="")
+    options = models.JSONField(default=dict, blank=True, editable=False)
+
+    objects = RoleQuerySet.as_manager()
 
     class Meta:
-        ordering = ["name"]
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name"],
+                condition=models.Q(domain__isnull=True),
+                name="role_name_of_the_cloud",
+            ),
+            models.UniqueConstraint(fields=["domain", "name"], name="role_name_in_domain"),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether the policy stands on it."""
+        return self.domain_id is None and self.name in BUILT_IN_ROLES
+
+
+class ImpliedRole(models.Model):
+    """Whoever has the prior role has the implied one as well."""
+
+    prior = models.ForeignKey(Role, models.CASCADE, related_name="implies")
+    implied = models.ForeignKey(Role, models.CASCADE, related_name="implied_by")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["prior", "implied"], name="implied_role_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prior} implies {self.implied}"
 
 
 class RoleAssignment(models.Model):

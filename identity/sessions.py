@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from identity.actors import Actor, with_implied
 from identity.models import Project, User
-from identity.standing import projects_with_a_role, standing_in_project
+from identity.standing import standing_in_project, usable_projects
 
 
 def projects_of(user: User) -> list[Project]:
     """The enabled projects in which the user has a role, by name."""
-    return list(projects_with_a_role(user).filter(enabled=True, domain__enabled=True))
+    return list(usable_projects(user))
 
 
 def actor_for(user: User, project_id: str | None, request_id: str = "") -> Actor:

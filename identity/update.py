@@ -10,7 +10,8 @@ from identity.actors import Actor
 from identity.changes import ProjectFields, RoleFields, UserFields, given
 from identity.create import default_project
 from identity.errors import BuiltIn, DomainIsFixed, LoginRefused, NameTaken
-from identity.models import BUILT_IN_ROLES, Project, Role, User
+from identity.models import Project, Role, User
+from identity.options import check_changeable, values_for
 from identity.passwords import check_new_password, is_right_password
 from identity.rules import require
 
@@ -22,10 +23,12 @@ def update_project(*, project: Project, fields: ProjectFields, actor: Actor) -> 
         NotYours: the actor does not administer the cloud.
         NameTaken: the domain has another project of that name.
         DomainIsFixed: another domain is named.
+        Immutable: its option says that it stays as it is.
     """
     require(actor, "identity:update_project")
     _keep_domain("project", project.domain_id, fields.domain_id)
-    for name, value in given(fields).items():
+    check_changeable(project, fields)
+    for name, value in values_for(project, fields).items():
         setattr(project, name, value)
     try:
         with transaction.atomic():
@@ -90,11 +93,15 @@ def update_role(*, role: Role, fields: RoleFields, actor: Actor) -> Role:
         NotYours: the actor does not administer the cloud.
         BuiltIn: another name for a built-in role.
         NameTaken: there is another role of that name.
+        DomainIsFixed: another domain is named.
+        Immutable: its option says that it stays as it is.
     """
     require(actor, "identity:update_role")
-    if role.name in BUILT_IN_ROLES and fields.name not in (None, role.name):
+    _keep_domain("role", role.domain_id, fields.domain_id)
+    if role.is_built_in and fields.name not in (None, role.name):
         raise BuiltIn(role.name)
-    for name, value in given(fields).items():
+    check_changeable(role, fields)
+    for name, value in values_for(role, fields).items():
         setattr(role, name, value)
     try:
         with transaction.atomic():

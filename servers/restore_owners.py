@@ -91,7 +91,7 @@ def _other_name(name: str, identifier: str, length: int) -> str:
 def _grant(record: GuestMetadata, now: datetime) -> list[str]:
     user = User.objects.filter(pk=record.user_id).first()
     project = Project.objects.filter(pk=record.project_id).first()
-    role = Role.objects.filter(name=_ROLE).first()
+    role = Role.objects.of_the_cloud().filter(name=_ROLE).first()
     if user is None or project is None:
         return []
     if role is None:

@@ -10,6 +10,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from cloudportal.errors import Invalid
 from identity.access_rules import (
     WantedRule,
@@ -19,7 +20,16 @@ from identity.access_rules import (
 )
 from identity.api.bodies import CREATE_APPLICATION_CREDENTIAL
 from identity.api.filters import narrowed
-from identity.api.forms import access_rule_form, application_credential_form, listing
+from identity.api.forms import access_rule_form, application_credential_form
+from identity.api.pages import paged
+from identity.api.shapes import (
+    ACCESS_RULE,
+    APPLICATION_CREDENTIAL,
+    NEW_APPLICATION_CREDENTIAL,
+    asked,
+    many,
+    one,
+)
 from identity.api.views import IdentityView
 from identity.application_credentials import (
     NewApplicationCredential,
@@ -62,14 +72,28 @@ def _wanted(body: dict[str, Any]) -> NewApplicationCredential:
 class ApplicationCredentials(IdentityView):
     """A user's application credentials."""
 
+    @documented(
+        "List a user's application credentials.",
+        query=asked("name"),
+        responses={200: many("application_credentials", APPLICATION_CREDENTIAL)},
+    )
     def get(self, request: Request, user_id: str) -> Response:
         """By name; `name` narrows it."""
         own = application_credentials_of(user_id=user_id, actor=self.actor)
         found = narrowed(own, request.query_params, {"name": "name"})
         roles = _roles()
-        forms = [application_credential_form(credential, roles) for credential in found]
-        return Response(listing("application_credentials", forms, self.own_address))
+        return paged(
+            request,
+            "application_credentials",
+            found,
+            lambda credential: application_credential_form(credential, roles),
+        )
 
+    @documented(
+        "Create an application credential; its secret is shown this once.",
+        request=CREATE_APPLICATION_CREDENTIAL,
+        responses={201: one("application_credential", NEW_APPLICATION_CREDENTIAL)},
+    )
     def post(self, request: Request, user_id: str) -> Response:
         """Make one for the token's project; 201, and the secret this once."""
         body = CREATE_APPLICATION_CREDENTIAL.check(request.data)["application_credential"]
@@ -85,6 +109,10 @@ class ApplicationCredentials(IdentityView):
 class ApplicationCredentialView(IdentityView):
     """One application credential."""
 
+    @documented(
+        "Show an application credential.",
+        responses={200: one("application_credential", APPLICATION_CREDENTIAL)},
+    )
     def get(self, request: Request, user_id: str, credential_id: str) -> Response:
         """The credential, without its secret."""
         credential = find_application_credential(
@@ -93,6 +121,10 @@ class ApplicationCredentialView(IdentityView):
         form = application_credential_form(credential, _roles())
         return Response({"application_credential": form})
 
+    @documented(
+        "Delete an application credential.",
+        responses={204: None},
+    )
     def delete(self, request: Request, user_id: str, credential_id: str) -> Response:
         """Delete it, and with it what the tokens from it may do."""
         credential = find_application_credential(
@@ -105,22 +137,36 @@ class ApplicationCredentialView(IdentityView):
 class AccessRules(IdentityView):
     """A user's access rules."""
 
+    @documented(
+        "List a user's access rules.",
+        query=asked("service", "method", "path"),
+        responses={200: many("access_rules", ACCESS_RULE)},
+    )
     def get(self, request: Request, user_id: str) -> Response:
         """By service and path; `service`, `method` and `path` narrow it."""
         columns = {name: name for name in ("service", "method", "path")}
         own = access_rules_of(user_id=user_id, actor=self.actor)
         rules = narrowed(own, request.query_params, columns)
-        return Response(listing("access_rules", map(access_rule_form, rules), self.own_address))
+        order = ("service", "path", "method", "id")
+        return paged(request, "access_rules", rules, access_rule_form, order)
 
 
 class AccessRuleView(IdentityView):
     """One access rule."""
 
+    @documented(
+        "Show an access rule.",
+        responses={200: one("access_rule", ACCESS_RULE)},
+    )
     def get(self, request: Request, user_id: str, rule_id: str) -> Response:
         """The rule."""
         rule = find_access_rule(user_id=user_id, rule_id=rule_id, actor=self.actor)
         return Response({"access_rule": access_rule_form(rule)})
 
+    @documented(
+        "Delete an access rule that is not in use.",
+        responses={204: None},
+    )
     def delete(self, request: Request, user_id: str, rule_id: str) -> Response:
         """Delete it, if no application credential has it."""
         rule = find_access_rule(user_id=user_id, rule_id=rule_id, actor=self.actor)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from cloudportal.api.validation import BodySchema, closed
+from identity.tags import MAX_TAGS
 
 _ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 64}
 _TEXT: dict[str, Any] = {"type": ["string", "null"], "maxLength": 65535}
 _NO_OPTIONS: dict[str, Any] = {"type": "object", "maxProperties": 0}
+_OPTIONS: dict[str, Any] = closed({"immutable": {"type": ["boolean", "null"]}})
 _PASSWORD: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 4096}
 
 
@@ -17,22 +19,29 @@ def _name(longest: int) -> dict[str, Any]:
 
 
 _DOMAIN_ID = {"domain_id": _ID}
-_PROJECT = {
+_TAG: dict[str, Any] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 255,
+    "pattern": r"^[^,/]*\Z",
+}
+_TAGS: dict[str, Any] = {
+    "type": "array",
+    "maxItems": MAX_TAGS,
+    "uniqueItems": True,
+    "items": _TAG,
+}
+_DOMAIN = {
     "name": _name(64),
     "description": _TEXT,
     "enabled": {"type": "boolean"},
-    "options": _NO_OPTIONS,
-    "tags": {
-        "type": "array",
-        "maxItems": 80,
-        "uniqueItems": True,
-        "items": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[^,/]*\Z"},
-    },
-    **_DOMAIN_ID,
+    "options": _OPTIONS,
+    "tags": _TAGS,
 }
 # Projects form no tree: the parent is the domain, which the view checks, and none is a domain.
-_NEW_PROJECT = {
-    **_PROJECT,
+_PROJECT = {
+    **_DOMAIN,
+    **_DOMAIN_ID,
     "parent_id": {"type": ["string", "null"]},
     "is_domain": {"const": False},
 }
@@ -49,8 +58,8 @@ _USER = {
 _ROLE = {
     "name": _name(255),
     "description": _TEXT,
-    "domain_id": {"type": "null"},
-    "options": _NO_OPTIONS,
+    "domain_id": {**_ID, "type": ["string", "null"]},
+    "options": _OPTIONS,
 }
 
 
@@ -88,8 +97,12 @@ def _envelope(kind: str, properties: dict[str, Any], *required: str) -> BodySche
     return BodySchema(closed({kind: closed(properties, required)}, [kind]))
 
 
-CREATE_PROJECT = _envelope("project", _NEW_PROJECT, "name")
+CREATE_DOMAIN = _envelope("domain", _DOMAIN, "name")
+UPDATE_DOMAIN = _envelope("domain", _DOMAIN)
+CREATE_PROJECT = _envelope("project", _PROJECT, "name")
 UPDATE_PROJECT = _envelope("project", _PROJECT)
+TAGS = BodySchema(closed({"tags": _TAGS}, ["tags"]))
+TAG = BodySchema(_TAG)
 CREATE_USER = _envelope("user", _USER, "name")
 UPDATE_USER = _envelope("user", _USER)
 CREATE_ROLE = _envelope("role", _ROLE, "name")

@@ -8,6 +8,8 @@ from typing import TypeVar
 from django.db.models import Model, QuerySet
 from django.http import QueryDict
 
+from identity.models import Project
+
 M = TypeVar("M", bound=Model)
 _FALSE = {"0", "false", "f", "no", "n", "off"}
 
@@ -30,3 +32,34 @@ def flag(query: QueryDict, key: str) -> bool | None:
 def present(query: QueryDict, key: str) -> bool:
     """A flag that is set by being there, unless it says 0."""
     return key in query and str(query[key]).strip() != "0"
+
+
+def wanted_projects(projects: QuerySet[Project], query: QueryDict) -> QuerySet[Project]:
+    """The projects that the query of a list asks for."""
+    columns = {"name": "name", "domain_id": "domain_id", "parent_id": "domain_id"}
+    projects = narrowed(projects, query, columns)
+    enabled = flag(query, "enabled")
+    if enabled is not None:
+        projects = projects.filter(enabled=enabled)
+    if flag(query, "is_domain"):
+        return projects.none()
+    return _tagged(projects, query)
+
+
+def _tagged(projects: QuerySet[Project], query: QueryDict) -> QuerySet[Project]:
+    """Narrowed by tags, which are few and read with the ids: JSON lists differ by database."""
+    every, some, not_every, none = (
+        {tag for tag in query.get(key, "").split(",") if tag}
+        for key in ("tags", "tags-any", "not-tags", "not-tags-any")
+    )
+    if not (every or some or not_every or none):
+        return projects
+    found = [
+        pk
+        for pk, tags in projects.order_by().values_list("pk", "tags")
+        if every.issubset(tags)
+        and not (some and some.isdisjoint(tags))
+        and not (not_every and not_every.issubset(tags))
+        and none.isdisjoint(tags)
+    ]
+    return projects.filter(pk__any_of=found)

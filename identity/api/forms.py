@@ -34,9 +34,9 @@ def instant(value: datetime) -> str:
     return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def listing(name: str, things: Iterable[Json], url: str) -> Json:
-    """A whole list; there is no paging here."""
-    return {name: list(things), "links": {"self": url, "previous": None, "next": None}}
+def listing(name: str, things: Iterable[Json], url: str, following: str | None = None) -> Json:
+    """A list, or a page of one; `following` is the address of the next."""
+    return {name: list(things), "links": {"self": url, "previous": None, "next": following}}
 
 
 def domain_form(domain: Domain) -> Json:
@@ -46,8 +46,8 @@ def domain_form(domain: Domain) -> Json:
         "name": domain.name,
         "description": domain.description,
         "enabled": domain.enabled,
-        "options": {},
-        "tags": [],
+        "options": domain.options,
+        "tags": domain.tags,
         "links": {"self": address("domains", domain.id)},
     }
 
@@ -63,7 +63,7 @@ def project_form(project: Project) -> Json:
         "parent_id": project.domain_id,
         "is_domain": False,
         "tags": project.tags,
-        "options": {},
+        "options": project.options,
         "links": {"self": address("projects", project.id)},
     }
 
@@ -89,13 +89,13 @@ def user_form(user: User) -> Json:
 
 
 def role_form(role: Role) -> Json:
-    """A role; all roles are of the whole cloud, so none has a domain."""
+    """A role; one of the whole cloud has no domain."""
     return {
         "id": role.id,
         "name": role.name,
-        "domain_id": None,
+        "domain_id": role.domain_id,
         "description": role.description or None,
-        "options": {},
+        "options": role.options,
         "links": {"self": address("roles", role.id)},
     }
 
@@ -114,11 +114,26 @@ def assignment_form(entry: HeldRole, *, with_names: bool) -> Json:
     if holding.is_inherited or entry.by_domain is not None:
         scope["OS-INHERIT:inherited_to"] = "projects"
     return {
-        "role": {"id": role.id, **({"name": role.name} if with_names else {})},
+        "role": _role_name(role, with_names=with_names),
         _kind(holder): _named(holder, with_names=with_names),
         "scope": scope,
         "links": links,
     }
+
+
+def inference_form(prior: Role, implied: Role | Iterable[Role]) -> Json:
+    """A role with the one that it implies, or with all."""
+    implies: Json | list[Json] = (
+        role_form(implied) if isinstance(implied, Role) else [role_form(each) for each in implied]
+    )
+    return {"prior_role": role_form(prior), "implies": implies}
+
+
+def _role_name(role: Role, *, with_names: bool) -> Json:
+    form: Json = {"id": role.id, **({"name": role.name} if with_names else {})}
+    if with_names and role.domain is not None:
+        form["domain"] = _domain_name(role.domain)
+    return form
 
 
 def _assignment_address(entry: HeldRole, role: Role) -> str:
@@ -172,7 +187,7 @@ def token_form(valid: ValidToken, *, with_catalog: bool = True) -> Json:
     if valid.domain is not None:
         form["domain"] = _domain_name(valid.domain)
     if valid.project is not None or valid.domain is not None:
-        roles = Role.objects.filter(name__in=valid.roles)
+        roles = Role.objects.of_the_cloud().filter(name__in=valid.roles)
         form["roles"] = [{"id": role.id, "name": role.name} for role in roles]
         if with_catalog:
             form["catalog"] = catalog_form()

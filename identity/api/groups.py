@@ -8,9 +8,18 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from identity.api.bodies import CREATE_GROUP, UPDATE_GROUP
 from identity.api.filters import narrowed
-from identity.api.forms import group_form, listing, user_form
+from identity.api.forms import group_form, user_form
+from identity.api.pages import paged
+from identity.api.shapes import (
+    GROUP,
+    USER,
+    asked,
+    many,
+    one,
+)
 from identity.api.views import IdentityView
 from identity.changes import GroupFields
 from identity.find import find_user
@@ -40,12 +49,22 @@ def _fields(body: dict[str, Any]) -> GroupFields:
 class Groups(IdentityView):
     """All groups."""
 
+    @documented(
+        "List groups.",
+        query=asked("name", "domain_id"),
+        responses={200: many("groups", GROUP)},
+    )
     def get(self, request: Request) -> Response:
         """By name; `name` and `domain_id` narrow it."""
         columns = {"name": "name", "domain_id": "domain_id"}
         groups = narrowed(all_groups(actor=self.actor), request.query_params, columns)
-        return Response(listing("groups", map(group_form, groups), self.own_address))
+        return paged(request, "groups", groups, group_form)
 
+    @documented(
+        "Create a group.",
+        request=CREATE_GROUP,
+        responses={201: one("group", GROUP)},
+    )
     def post(self, request: Request) -> Response:
         """Make one; 201."""
         body = CREATE_GROUP.check(request.data)["group"]
@@ -56,10 +75,19 @@ class Groups(IdentityView):
 class GroupView(IdentityView):
     """One group."""
 
+    @documented(
+        "Show a group.",
+        responses={200: one("group", GROUP)},
+    )
     def get(self, request: Request, group_id: str) -> Response:
         """The group."""
         return Response({"group": group_form(find_group(group_id=group_id, actor=self.actor))})
 
+    @documented(
+        "Change a group.",
+        request=UPDATE_GROUP,
+        responses={200: one("group", GROUP)},
+    )
     def patch(self, request: Request, group_id: str) -> Response:
         """Change what the body names."""
         group = find_group(group_id=group_id, actor=self.actor)
@@ -67,6 +95,10 @@ class GroupView(IdentityView):
         group = update_group(group=group, fields=_fields(body), actor=self.actor)
         return Response({"group": group_form(group)})
 
+    @documented(
+        "Delete a group.",
+        responses={204: None},
+    )
     def delete(self, request: Request, group_id: str) -> Response:
         """Delete it."""
         delete_group(group=find_group(group_id=group_id, actor=self.actor), actor=self.actor)
@@ -76,12 +108,17 @@ class GroupView(IdentityView):
 class Members(IdentityView):
     """The users in a group."""
 
+    @documented(
+        "List the users in a group.",
+        query=asked("name"),
+        responses={200: many("users", USER)},
+    )
     def get(self, request: Request, group_id: str) -> Response:
         """By name; `name` narrows it."""
         group = find_group(group_id=group_id, actor=self.actor)
         members = members_of(group=group, actor=self.actor)
         users = narrowed(members, request.query_params, {"name": "name"})
-        return Response(listing("users", map(user_form, users), self.own_address))
+        return paged(request, "users", users, user_form)
 
 
 class Member(IdentityView):
@@ -93,18 +130,30 @@ class Member(IdentityView):
             find_user(user_id=user_id, actor=self.actor),
         )
 
+    @documented(
+        "Check whether a user is in a group.",
+        responses={204: None},
+    )
     def get(self, request: Request, group_id: str, user_id: str) -> Response:
         """204 if the user is in it, else 404."""
         group, user = self._named(group_id, user_id)
         check_member(group=group, user=user, actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
+    @documented(
+        "Put a user into a group.",
+        responses={204: None},
+    )
     def put(self, request: Request, group_id: str, user_id: str) -> Response:
         """Put the user in."""
         group, user = self._named(group_id, user_id)
         add_member(group=group, user=user, actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
+    @documented(
+        "Take a user out of a group.",
+        responses={204: None},
+    )
     def delete(self, request: Request, group_id: str, user_id: str) -> Response:
         """Take the user out."""
         group, user = self._named(group_id, user_id)
@@ -115,8 +164,14 @@ class Member(IdentityView):
 class UserGroups(IdentityView):
     """The groups of a user."""
 
+    @documented(
+        "List the groups that a user is in.",
+        query=asked("name"),
+        responses={200: many("groups", GROUP)},
+    )
     def get(self, request: Request, user_id: str) -> Response:
-        """By name."""
+        """By name; `name` narrows it."""
         user = find_user(user_id=user_id, actor=self.actor)
-        groups = groups_of_user(user=user, actor=self.actor)
-        return Response(listing("groups", map(group_form, groups), self.own_address))
+        own = groups_of_user(user=user, actor=self.actor)
+        groups = narrowed(own, request.query_params, {"name": "name"})
+        return paged(request, "groups", groups, group_form)

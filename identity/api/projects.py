@@ -1,4 +1,4 @@
-"""Domains and projects."""
+"""Projects."""
 
 from __future__ import annotations
 
@@ -8,21 +8,27 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from cloudportal.errors import Invalid
 from identity.api.bodies import CREATE_PROJECT, UPDATE_PROJECT
-from identity.api.filters import flag, narrowed
-from identity.api.forms import address, domain_form, listing, project_form
+from identity.api.filters import present, wanted_projects
+from identity.api.forms import Json, project_form
+from identity.api.pages import paged
+from identity.api.shapes import (
+    KIN,
+    PROJECT,
+    PROJECT_IN_TREE,
+    PROJECTS,
+    many,
+    one,
+)
 from identity.api.views import IdentityView
 from identity.changes import ProjectFields
 from identity.create import create_project
 from identity.delete import delete_project
-from identity.find import (
-    all_domains,
-    all_projects,
-    find_domain,
-    find_project,
-    projects_of_user,
-)
+from identity.errors import ParentIsFixed
+from identity.find import all_projects, find_project, projects_of_user
+from identity.models import Project
 from identity.update import update_project
 
 
@@ -33,47 +39,43 @@ def _fields(body: dict[str, Any]) -> ProjectFields:
         description=body["description"] or "" if "description" in body else None,
         enabled=body.get("enabled"),
         tags=body.get("tags"),
+        options=body.get("options"),
     )
 
 
-class Domains(IdentityView):
-    """All domains."""
-
-    def get(self, request: Request) -> Response:
-        """By name; `name` and `enabled` narrow it."""
-        domains = narrowed(all_domains(actor=self.actor), request.query_params, {"name": "name"})
-        enabled = flag(request.query_params, "enabled")
-        if enabled is not None:
-            domains = domains.filter(enabled=enabled)
-        return Response(listing("domains", map(domain_form, domains), self.own_address))
-
-
-class DomainView(IdentityView):
-    """One domain."""
-
-    def get(self, request: Request, domain_id: str) -> Response:
-        """The domain."""
-        domain = find_domain(domain_id=domain_id, actor=self.actor)
-        return Response({"domain": domain_form(domain)})
+def _kin(project: Project, request: Request) -> Json:
+    """What a client may ask of the projects above and below: above is the domain alone."""
+    asked: dict[str, Json] = {
+        "parents_as_ids": {"parents": {project.domain_id: None}},
+        "parents_as_list": {"parents": []},
+        "subtree_as_ids": {"subtree": None},
+        "subtree_as_list": {"subtree": []},
+    }
+    found: Json = {}
+    for key, shown in asked.items():
+        if present(request.query_params, key):
+            found.update(shown)
+    return found
 
 
 class Projects(IdentityView):
     """All projects."""
 
+    @documented(
+        "List projects.",
+        query=PROJECTS,
+        responses={200: many("projects", PROJECT)},
+    )
     def get(self, request: Request) -> Response:
         """By name; narrowed by `name`, `domain_id`, `parent_id`, `enabled`, `is_domain`, `tags`."""
-        query = request.query_params
-        columns = {"name": "name", "domain_id": "domain_id", "parent_id": "domain_id"}
-        projects = narrowed(all_projects(actor=self.actor), query, columns)
-        enabled = flag(query, "enabled")
-        if enabled is not None:
-            projects = projects.filter(enabled=enabled)
-        if flag(query, "is_domain"):
-            projects = projects.none()
-        wanted = {tag for tag in query.get("tags", "").split(",") if tag}
-        found = [project for project in projects if wanted <= set(project.tags)]
-        return Response(listing("projects", map(project_form, found), self.own_address))
+        projects = wanted_projects(all_projects(actor=self.actor), request.query_params)
+        return paged(request, "projects", projects, project_form)
 
+    @documented(
+        "Create a project.",
+        request=CREATE_PROJECT,
+        responses={201: one("project", PROJECT)},
+    )
     def post(self, request: Request) -> Response:
         """Make one; 201."""
         body = CREATE_PROJECT.check(request.data)["project"]
@@ -90,18 +92,34 @@ class Projects(IdentityView):
 class ProjectView(IdentityView):
     """One project."""
 
+    @documented(
+        "Show a project.",
+        query=KIN,
+        responses={200: one("project", PROJECT_IN_TREE)},
+    )
     def get(self, request: Request, scope_id: str) -> Response:
-        """The project."""
+        """The project; `parents_as_ids` and the like show its place in a tree of one level."""
         project = find_project(project_id=scope_id, actor=self.actor)
-        return Response({"project": project_form(project)})
+        return Response({"project": {**project_form(project), **_kin(project, request)}})
 
+    @documented(
+        "Change a project.",
+        request=UPDATE_PROJECT,
+        responses={200: one("project", PROJECT)},
+    )
     def patch(self, request: Request, scope_id: str) -> Response:
         """Change what the body names."""
         project = find_project(project_id=scope_id, actor=self.actor)
         body = UPDATE_PROJECT.check(request.data)["project"]
+        if body.get("parent_id", project.domain_id) != project.domain_id:
+            raise ParentIsFixed
         project = update_project(project=project, fields=_fields(body), actor=self.actor)
         return Response({"project": project_form(project)})
 
+    @documented(
+        "Delete an empty project.",
+        responses={204: None},
+    )
     def delete(self, request: Request, scope_id: str) -> Response:
         """Delete it, if it is empty."""
         project = find_project(project_id=scope_id, actor=self.actor)
@@ -112,8 +130,13 @@ class ProjectView(IdentityView):
 class UserProjects(IdentityView):
     """The projects of a user."""
 
+    @documented(
+        "List the projects in which a user has a role.",
+        query=PROJECTS,
+        responses={200: many("projects", PROJECT)},
+    )
     def get(self, request: Request, user_id: str) -> Response:
-        """By name."""
-        projects = projects_of_user(user_id=user_id, actor=self.actor)
-        url = address("users", user_id, "projects")
-        return Response(listing("projects", map(project_form, projects), url))
+        """By name, narrowed as the list of all is."""
+        own = projects_of_user(user_id=user_id, actor=self.actor)
+        projects = wanted_projects(own, request.query_params)
+        return paged(request, "projects", projects, project_form)

@@ -10,10 +10,20 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from cloudportal.errors import Invalid
 from identity.api.bodies import CREATE_ROLE, UPDATE_ROLE
 from identity.api.filters import narrowed, present
-from identity.api.forms import assignment_form, listing, role_form
+from identity.api.forms import assignment_form, role_form
+from identity.api.pages import paged, paged_forms
+from identity.api.shapes import (
+    ASSIGNMENT,
+    ASSIGNMENTS,
+    ROLE,
+    asked,
+    many,
+    one,
+)
 from identity.api.views import IdentityView
 from identity.changes import RoleFields
 from identity.create import create_role
@@ -45,21 +55,36 @@ from identity.update import update_role
 def _fields(body: dict[str, Any]) -> RoleFields:
     return RoleFields(
         name=body.get("name"),
+        domain_id=body.get("domain_id"),
         description=body["description"] or "" if "description" in body else None,
+        options=body.get("options"),
     )
 
 
 class Roles(IdentityView):
     """All roles."""
 
+    @documented(
+        "List the roles of the cloud, or of a domain.",
+        query=asked("name", "domain_id"),
+        responses={200: many("roles", ROLE)},
+    )
     def get(self, request: Request) -> Response:
-        """By name; `name` narrows it, and any `domain_id` to nothing."""
+        """Those of the cloud or, with `domain_id`, of that domain; `name` narrows it."""
         query = request.query_params
         roles = narrowed(all_roles(actor=self.actor), query, {"name": "name"})
-        if query.get("domain_id"):
-            roles = roles.none()
-        return Response(listing("roles", map(role_form, roles), self.own_address))
+        roles = (
+            roles.filter(domain_id=query["domain_id"])
+            if query.get("domain_id")
+            else roles.filter(domain__isnull=True)
+        )
+        return paged(request, "roles", roles, role_form)
 
+    @documented(
+        "Create a role.",
+        request=CREATE_ROLE,
+        responses={201: one("role", ROLE)},
+    )
     def post(self, request: Request) -> Response:
         """Make one; 201."""
         body = CREATE_ROLE.check(request.data)["role"]
@@ -70,10 +95,19 @@ class Roles(IdentityView):
 class RoleView(IdentityView):
     """One role."""
 
+    @documented(
+        "Show a role.",
+        responses={200: one("role", ROLE)},
+    )
     def get(self, request: Request, role_id: str) -> Response:
         """The role."""
         return Response({"role": role_form(find_role(role_id=role_id, actor=self.actor))})
 
+    @documented(
+        "Change a role.",
+        request=UPDATE_ROLE,
+        responses={200: one("role", ROLE)},
+    )
     def patch(self, request: Request, role_id: str) -> Response:
         """Change what the body names."""
         role = find_role(role_id=role_id, actor=self.actor)
@@ -81,6 +115,10 @@ class RoleView(IdentityView):
         role = update_role(role=role, fields=_fields(body), actor=self.actor)
         return Response({"role": role_form(role)})
 
+    @documented(
+        "Delete a role and take it from everybody.",
+        responses={204: None},
+    )
     def delete(self, request: Request, role_id: str) -> Response:
         """Delete it."""
         delete_role(role=find_role(role_id=role_id, actor=self.actor), actor=self.actor)
@@ -115,16 +153,25 @@ class GrantBase(IdentityView):
 class Grants(GrantBase):
     """The roles, as assigned."""
 
+    @documented(
+        "List the roles that are held there.",
+        query=asked(),
+        responses={200: many("roles", ROLE)},
+    )
     def get(self, request: Request, scope_id: str, holder_id: str) -> Response:
         """The list."""
         holding = self.holding(scope_id, holder_id)
         roles = held_roles(holding=holding, actor=self.actor)
-        return Response(listing("roles", map(role_form, roles), self.own_address))
+        return paged_forms(request, "roles", [role_form(role) for role in roles])
 
 
 class Grant(GrantBase):
     """One role."""
 
+    @documented(
+        "Check whether a role is held there.",
+        responses={204: None},
+    )
     def get(self, request: Request, scope_id: str, holder_id: str, role_id: str) -> Response:
         """204 if it is held, else 404."""
         holding = self.holding(scope_id, holder_id)
@@ -132,6 +179,10 @@ class Grant(GrantBase):
         check_role(holding=holding, role=role, actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
+    @documented(
+        "Give a role.",
+        responses={204: None},
+    )
     def put(self, request: Request, scope_id: str, holder_id: str, role_id: str) -> Response:
         """Give it."""
         holding = self.holding(scope_id, holder_id)
@@ -139,6 +190,10 @@ class Grant(GrantBase):
         give_role(holding=holding, role=role, actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
+    @documented(
+        "Take a role back.",
+        responses={204: None},
+    )
     def delete(self, request: Request, scope_id: str, holder_id: str, role_id: str) -> Response:
         """Take it back."""
         holding = self.holding(scope_id, holder_id)
@@ -150,6 +205,11 @@ class Grant(GrantBase):
 class Assignments(IdentityView):
     """Who has which role where."""
 
+    @documented(
+        "List who has which role where.",
+        query=ASSIGNMENTS,
+        responses={200: many("role_assignments", ASSIGNMENT)},
+    )
     def get(self, request: Request) -> Response:
         """As assigned or, with `effective`, for each user what groups and roles come to."""
         query = request.query_params
@@ -161,6 +221,8 @@ class Assignments(IdentityView):
             raise Invalid(
                 "Combining effective and group filter will always result in an empty list."
             )
+        if present(query, "include_subtree") and "scope.project.id" not in query:
+            raise Invalid("scope.project.id must be specified if include_subtree is also specified")
         held: Iterable[HeldRole] = as_held(assignments, grants)
         found = effective(held) if is_effective else held
         with_names = present(query, "include_names")
@@ -169,7 +231,9 @@ class Assignments(IdentityView):
             for entry in found
             if _is_wanted(entry, query)
         ]
-        return Response(listing("role_assignments", forms, self.own_address))
+        # They have no ids, and an effective one may be there twice: pages go by the count.
+        keys = {id(form): str(number) for number, form in enumerate(forms, start=1)}
+        return paged_forms(request, "role_assignments", forms, lambda form: keys[id(form)])
 
 
 def _is_wanted(entry: HeldRole, query: QueryDict) -> bool:

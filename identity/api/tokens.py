@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
@@ -11,23 +12,34 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from cloudportal.errors import Invalid
+from identity.api.filters import wanted_projects
 from identity.api.forms import (
     address,
     catalog_form,
     domain_form,
-    listing,
     project_form,
     token_form,
 )
-from identity.api.logins import parse_login
-from identity.api.versions import OpenView
+from identity.api.logins import LOGIN, parse_login
+from identity.api.pages import paged
+from identity.api.shapes import (
+    CATALOG,
+    DOMAIN,
+    PROJECT,
+    PROJECTS,
+    SYSTEM,
+    TOKEN,
+    WITHOUT_CATALOG,
+    asked,
+    many,
+)
 from identity.api.views import IdentityView
 from identity.errors import NotYours, TokenNotFound, TokenRefused
 from identity.login import log_in
 from identity.rules import require
-from identity.sessions import projects_of
-from identity.standing import domains_with_a_role
+from identity.standing import domains_with_a_role, usable_projects
 from identity.tokens import ValidToken, read_token, revoke_token
 
 
@@ -38,9 +50,30 @@ def _answer(valid: ValidToken, *, code: int, with_catalog: bool) -> Response:
     return response
 
 
-class Login(OpenView):
-    """POST of tokens: the only way in, so it asks for no token."""
+class Tokens(IdentityView):
+    """Tokens: POST is the only way in, so it asks for none.
 
+    GET and DELETE are about the one in `X-Subject-Token`, seen by the one in `X-Auth-Token`.
+    """
+
+    def get_authenticators(self) -> list[Any]:
+        """Nobody is asked who logs in; a bad token does not matter then either."""
+        return [] if self._is_login else super().get_authenticators()
+
+    def get_permissions(self) -> list[Any]:
+        """And everybody may."""
+        return [] if self._is_login else super().get_permissions()
+
+    @property
+    def _is_login(self) -> bool:
+        return getattr(self.request, "method", "") == "POST"
+
+    @documented(
+        "Log in: issue a token for a project, a domain or neither.",
+        request=LOGIN,
+        query=WITHOUT_CATALOG,
+        responses={201: TOKEN},
+    )
     def post(self, request: Request) -> Response:
         """Log in; 201 with the token in a header and its meaning in the body."""
         credentials, scope = parse_login(request.data)
@@ -53,10 +86,6 @@ class Login(OpenView):
         with_catalog = "nocatalog" not in request.query_params
         return _answer(valid, code=status.HTTP_201_CREATED, with_catalog=with_catalog)
 
-
-class Subject(IdentityView):
-    """The token in `X-Subject-Token`, seen by the one in `X-Auth-Token`."""
-
     def _subject(self, request: Request, rule: str) -> ValidToken:
         text = request.headers.get("X-Subject-Token")
         if not text:
@@ -68,12 +97,21 @@ class Subject(IdentityView):
         require(self.actor, rule, user_id=valid.user.id)
         return valid
 
+    @documented(
+        "Show what a token says, if it holds.",
+        query=WITHOUT_CATALOG,
+        responses={200: TOKEN},
+    )
     def get(self, request: Request) -> Response:
         """What the token says, if it holds."""
         valid = self._subject(request, "identity:validate_token")
         with_catalog = "nocatalog" not in request.query_params
         return _answer(valid, code=status.HTTP_200_OK, with_catalog=with_catalog)
 
+    @documented(
+        "Take a token back.",
+        responses={204: None},
+    )
     def delete(self, request: Request) -> Response:
         """Take the token back."""
         valid = self._subject(request, "identity:revoke_token")
@@ -84,6 +122,10 @@ class Subject(IdentityView):
 class Catalog(IdentityView):
     """The catalogue of the caller's token."""
 
+    @documented(
+        "Show the catalogue of the caller's token.",
+        responses={200: CATALOG},
+    )
     def get(self, request: Request) -> Response:
         """The services and their addresses; an unscoped token has none."""
         if self.actor.project_id is None and self.actor.domain_id is None:
@@ -94,24 +136,38 @@ class Catalog(IdentityView):
 class Projects(IdentityView):
     """The projects to which the caller may scope a token."""
 
+    @documented(
+        "List the projects to which the caller may scope a token.",
+        query=PROJECTS,
+        responses={200: many("projects", PROJECT)},
+    )
     def get(self, request: Request) -> Response:
         """By name."""
-        forms = [project_form(project) for project in projects_of(self.valid.user)]
-        return Response(listing("projects", forms, address("auth", "projects")))
+        projects = wanted_projects(usable_projects(self.valid.user), request.query_params)
+        return paged(request, "projects", projects, project_form)
 
 
 class Domains(IdentityView):
     """The domains to which the caller may scope a token."""
 
+    @documented(
+        "List the domains to which the caller may scope a token.",
+        query=asked(),
+        responses={200: many("domains", DOMAIN)},
+    )
     def get(self, request: Request) -> Response:
         """By name."""
         found = domains_with_a_role(self.valid.user).filter(enabled=True)
-        return Response(listing("domains", map(domain_form, found), address("auth", "domains")))
+        return paged(request, "domains", found, domain_form)
 
 
 class System(IdentityView):
     """Whether the caller may scope a token to the system: no, for no role is given on it."""
 
+    @documented(
+        "Show whether the caller may scope a token to the system.",
+        responses={200: SYSTEM},
+    )
     def get(self, request: Request) -> Response:
         """An empty list."""
         return Response({"system": [], "links": {"self": address("auth", "system")}})

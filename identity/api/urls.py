@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from django.views.decorators.csrf import csrf_exempt
 
 from identity.api import (
     application_credentials,
+    domains,
     groups,
+    inferences,
+    limits,
     projects,
     roles,
     services,
+    tags,
     tokens,
     users,
     versions,
 )
 from identity.api.views import NoSuchAddress
-
-_login = tokens.Login.as_view()
-_subject = tokens.Subject.as_view()
-
-
-@csrf_exempt
-def _tokens(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-    """Logging in needs no token, everything else on this address does: two views."""
-    view: Callable[..., HttpResponseBase] = _login if request.method == "POST" else _subject
-    return view(request, *args, **kwargs)
 
 
 def _grant_paths(
@@ -60,15 +51,17 @@ _grants: list[URLPattern | URLResolver] = [
 
 _v3: list[URLPattern | URLResolver] = [
     path("", versions.Version.as_view()),
-    path("/auth/tokens", _tokens),
+    path("/auth/tokens", tokens.Tokens.as_view()),
     path("/auth/catalog", tokens.Catalog.as_view()),
     path("/auth/projects", tokens.Projects.as_view()),
     path("/auth/domains", tokens.Domains.as_view()),
     path("/auth/system", tokens.System.as_view()),
-    path("/domains", projects.Domains.as_view()),
-    path("/domains/<str:domain_id>", projects.DomainView.as_view()),
+    path("/domains", domains.Domains.as_view()),
+    path("/domains/<str:domain_id>", domains.DomainView.as_view()),
     path("/projects", projects.Projects.as_view()),
     path("/projects/<str:scope_id>", projects.ProjectView.as_view()),
+    path("/projects/<str:scope_id>/tags", tags.Tags.as_view()),
+    path("/projects/<str:scope_id>/tags/<str:tag>", tags.Tag.as_view()),
     path("/users", users.Users.as_view()),
     path("/users/<str:user_id>", users.UserView.as_view()),
     path("/users/<str:user_id>/password", users.Password.as_view()),
@@ -93,6 +86,9 @@ _v3: list[URLPattern | URLResolver] = [
     path("/groups/<str:group_id>/users/<str:user_id>", groups.Member.as_view()),
     path("/roles", roles.Roles.as_view()),
     path("/roles/<str:role_id>", roles.RoleView.as_view()),
+    path("/roles/<str:prior_id>/implies", inferences.ImpliedRoles.as_view()),
+    path("/roles/<str:prior_id>/implies/<str:implied_id>", inferences.ImpliedRoleView.as_view()),
+    path("/role_inferences", inferences.Inferences.as_view()),
     *_grants,
     path("/role_assignments", roles.Assignments.as_view()),
     path("/services", services.Services.as_view()),
@@ -101,6 +97,11 @@ _v3: list[URLPattern | URLResolver] = [
     path("/endpoints/<str:endpoint_id>", services.EndpointView.as_view()),
     path("/regions", services.Regions.as_view()),
     path("/regions/<str:region_id>", services.RegionView.as_view()),
+    path("/limits", limits.LimitsView.as_view()),
+    path("/limits/model", limits.Model.as_view()),
+    path("/limits/<str:limit_id>", limits.LimitView.as_view()),
+    path("/registered_limits", limits.LimitsView.as_view(key="registered_limits")),
+    path("/registered_limits/<str:limit_id>", limits.LimitView.as_view(kind="registered_limit")),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

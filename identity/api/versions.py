@@ -8,8 +8,13 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from cloudportal.api.views import WireView
 from identity.api.forms import address
+from identity.api.shapes import (
+    VERSION,
+    VERSIONS,
+)
 
 
 def _version() -> dict[str, Any]:
@@ -34,6 +39,10 @@ class OpenView(WireView):
 class Versions(OpenView):
     """Every version, at the API's root."""
 
+    @documented(
+        "List the versions of the API.",
+        responses={300: VERSIONS},
+    )
     def get(self, request: Request) -> Response:
         """The list; 300 because the client is to choose."""
         response = Response(
@@ -46,6 +55,10 @@ class Versions(OpenView):
 class Version(OpenView):
     """Version 3."""
 
+    @documented(
+        "Show version 3.",
+        responses={200: VERSION},
+    )
     def get(self, request: Request) -> Response:
         """The document of this version."""
         return Response({"version": _version()})

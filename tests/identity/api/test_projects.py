@@ -63,6 +63,11 @@ def test_admin_lists_projects_by_name(by_admin, demo, other):
         ("is_domain=true", []),
         ("tags=red", ["demo"]),
         ("tags=red,blue", []),
+        ("tags-any=red,blue", ["demo"]),
+        ("not-tags=red", ["other"]),
+        ("not-tags=red,blue", ["demo", "other"]),
+        ("not-tags-any=red,blue", ["other"]),
+        ("tags=", ["demo", "other"]),
         ("unknown=1", ["demo", "other"]),
     ],
 )
@@ -160,7 +165,7 @@ def test_a_taken_name_is_a_409(by_admin, demo):
         {"name": "a", "parent_id": "nowhere"},
         {"name": "a", "domain_id": "default", "parent_id": "x"},
         {"name": "a", "tags": ["a,b"]},
-        {"name": "a", "options": {"immutable": True}},
+        {"name": "a", "options": {"unknown": True}},
         {"name": "a", "enabled": "yes"},
     ],
 )
