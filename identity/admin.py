@@ -66,7 +66,7 @@ class ProjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript 
     def delete_model(self, request: HttpRequest, obj: Project) -> None:
         """Delete it unless it still holds something, as the API does."""
         try:
-            delete_project(project=obj, actor=system_actor())
+            delete_project(project=obj, actor=system_actor(), now=timezone.now())
         except CloudError as error:
             self.message_user(request, error.message, messages.ERROR)
 

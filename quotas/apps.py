@@ -7,3 +7,12 @@ class QuotasConfig(AppConfig):
     """The quotas app."""
 
     name = "quotas"
+
+    def ready(self) -> None:
+        """Make known what ends with a project, and the periodic work."""
+        from identity.delete import end_with_project
+        from operations.timers import register_timer
+        from quotas.close import FORGET_EVERY_S, close_account, forget_account, forget_closed
+
+        end_with_project(close=close_account, forget=forget_account)
+        register_timer("quotas.closed", FORGET_EVERY_S, forget_closed)

@@ -18,7 +18,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Sum
 
-from quotas.errors import QuotaExceeded
+from quotas.errors import ProjectClosed, QuotaExceeded
 from quotas.models import ProjectLedger, QuotaDefault, QuotaLimit, Reservation, UserQuotaLimit
 from quotas.resources import COUNTED, DEFAULTS, UNLIMITED, check_known
 
@@ -53,6 +53,7 @@ def consume(
 
     Raises:
         QuotaExceeded: a limit would be exceeded.
+        ProjectClosed: the project is being removed.
         LookupError: a resource that is not counted.
     """
     consume_many(
@@ -72,10 +73,11 @@ def consume_many(
 
     Raises:
         QuotaExceeded: fewer than `minimum` fit; nothing is reserved.
+        ProjectClosed: the project is being removed.
         LookupError: a resource that is not counted.
     """
     _check_counted(name for _, amounts in wanted for name in amounts)
-    lock_ledger(project_id, now=now)
+    _lock_open(project_id, now)
     # The ledger's row is the lock of its users' usage too.
     accounts = [_Account(limits(project_id), usage(project_id))]
     own = _user_limits(project_id, user_id) if user_id else {}
@@ -125,11 +127,12 @@ def grow(
 
     Raises:
         QuotaExceeded: a limit would be exceeded; nothing changes.
+        ProjectClosed: the project is being removed.
         LookupError: a resource that is not counted.
         RuntimeError: there is no transaction.
     """
     _check_counted(amounts)
-    lock_ledger(project_id, now=now)
+    _lock_open(project_id, now)
     more = {
         name: amount - held
         for name, (amount, held) in _with_held(subject, amounts).items()
@@ -236,7 +239,7 @@ def default_limits(class_name: str = DEFAULT_CLASS) -> dict[str, int]:
     return {**DEFAULTS, **dict(stored.values_list("resource", "limit"))}
 
 
-def lock_ledger(owner_id: str, *, now: datetime) -> None:
+def lock_ledger(owner_id: str, *, now: datetime) -> ProjectLedger:
     """Hold off every other change of one owner's usage until the transaction ends.
 
     The owner is a project, or a user where something is counted by user.
@@ -247,11 +250,19 @@ def lock_ledger(owner_id: str, *, now: datetime) -> None:
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("Quota is consumed inside a transaction only.")
     rows = ProjectLedger.objects.select_for_update().filter(project_id=owner_id)
-    if rows.first() is None:
-        ProjectLedger.objects.bulk_create(
-            [ProjectLedger(project_id=owner_id, touched_at=now)], ignore_conflicts=True
-        )
-        rows.get()
+    found = rows.first()
+    if found is not None:
+        return found
+    ProjectLedger.objects.bulk_create(
+        [ProjectLedger(project_id=owner_id, touched_at=now)], ignore_conflicts=True
+    )
+    return rows.get()
+
+
+def _lock_open(project_id: str, now: datetime) -> None:
+    """Lock the ledger of a project that may take more; under the lock that cannot change."""
+    if lock_ledger(project_id, now=now).closed_at is not None:
+        raise ProjectClosed(project_id)
 
 
 def _check_counted(names: Iterable[str]) -> None:

@@ -7,10 +7,14 @@ from identity.models import Project
 
 
 class ProjectLedger(models.Model):
-    """The row that is locked while a project's usage is compared with its limits."""
+    """The row that is locked while a project's usage is compared with its limits.
+
+    From `closed_at` on nothing more is taken in the project's name: it is being removed, or gone.
+    """
 
     project_id = models.CharField(primary_key=True, max_length=64)
     touched_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     def __str__(self) -> str:
         return self.project_id
