@@ -177,6 +177,16 @@ class Some:
     first: list[tuple[str, str]]
     reason: str = ""
 
+    @property
+    def words(self) -> str:
+        """The kind for a sentence."""
+        return BY_KIND[self.kind].words
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there are others than the first."""
+        return self.count > len(self.first)
+
 
 def owned_by(project_id: str, *, first: int) -> list[Some]:
     """What a project owns, in the order of removal; kinds of which it has nothing are left out."""
@@ -195,9 +205,8 @@ def in_the_way(project_id: str, *, first: int) -> list[Some]:
 def described(found: Some) -> str:
     """An obstacle in words: `2 servers (locked: unlock it): web-1, web-2`."""
     names = ", ".join(label or key for key, label in found.first)
-    more = ", …" if found.count > len(found.first) else ""
-    words = BY_KIND[found.kind].words
-    return f"{found.count} {words} ({found.reason}): {names}{more}"
+    more = ", …" if found.has_more else ""
+    return f"{found.count} {found.words} ({found.reason}): {names}{more}"
 
 
 def labelled(belonging: Belonging, rows: Rows) -> list[tuple[str, str]]:

@@ -21,6 +21,7 @@ from tests.matrix.world import World
 
 def begin(world: World) -> Operation:
     """One with something of every kind, a server that runs and a volume with a snapshot too."""
+    world.has_other_workers = True
     doomed = furnish()
     interface = WantedInterface(network_id=str(doomed.network.pk))
     wanted = CreateServers(
