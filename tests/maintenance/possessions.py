@@ -126,12 +126,13 @@ def add_snapshot(furnished: Furnished, volume: Volume) -> Snapshot:
 def left_of(project_id: str) -> list[str]:
     """What of the project is still in the database, beside the rows that are marked deleted."""
     found: list[Any] = []
-    for model in (Network, Subnet, Port, Router, FloatingIP, SecurityGroup, ServerGroup):
-        found += model._default_manager.filter(project_id=project_id)
-    for model in (Volume, Snapshot, FlavorAccess, QuotaLimit, UserQuotaLimit):
-        found += model._default_manager.filter(project_id=project_id)
-    for model in (RoleAssignment, RoleGrant, ApplicationCredential):
-        found += model._default_manager.filter(project=project_id)
+    by_text: list[Any] = [Network, Subnet, Port, Router, FloatingIP, SecurityGroup, ServerGroup]
+    by_text += [Volume, Snapshot, FlavorAccess, QuotaLimit, UserQuotaLimit]
+    for model in by_text:
+        found += model.objects.filter(project_id=project_id)
+    by_key: list[Any] = [RoleAssignment, RoleGrant, ApplicationCredential]
+    for model in by_key:
+        found += model.objects.filter(project=project_id)
     found += Image.objects.filter(owner=project_id).exclude(status="deleted")
     found += Project.objects.filter(pk=project_id)
     return [f"{type(row).__name__} {row}" for row in found]

@@ -152,7 +152,7 @@ def test_what_is_in_the_way_is_told(doomed, parts, active):
 @pytest.mark.parametrize("change", ["volume", "router", "port", "group", "way out"])
 def test_what_others_need_of_it_is_in_the_way(doomed, active, change):
     theirs = active()
-    port = Port.objects.filter(project_id=theirs.project_id).first()
+    port = Port.objects.get(device_id=str(theirs.pk))
     mine = doomed.project.id
     if change == "volume":
         volume = add_volume(doomed)
