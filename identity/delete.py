@@ -19,7 +19,7 @@ _holders: list[Holder] = []
 Closer = Callable[[str, datetime], None]
 _closers: list[Closer] = []
 # Forgets what is known of the project of this id beside what it holds, such as its limits.
-Forgetter = Callable[[str], None]
+Forgetter = Callable[[str, datetime], None]
 _forgetters: list[Forgetter] = []
 
 
@@ -69,7 +69,7 @@ def delete_project(*, project: Project, actor: Actor, now: datetime) -> None:
                 "owns; POST there removes the project with it."
             )
         for forget in _forgetters:
-            forget(project.id)
+            forget(project.id, now)
         project.delete()
 
 

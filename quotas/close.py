@@ -9,6 +9,7 @@ from django.db import transaction
 from identity.models import Project
 from quotas.consume import lock_ledger
 from quotas.models import ProjectLedger, QuotaLimit, Reservation, UserQuotaLimit
+from quotas.past import note_end
 
 FORGET_EVERY_S = 3600.0
 # No request is under way for so long, so none can find the ledger gone and open it anew.
@@ -27,13 +28,16 @@ def close_account(project_id: str, now: datetime) -> None:
         rows.update(closed_at=now)
 
 
-def forget_account(project_id: str) -> None:
+def forget_account(project_id: str, now: datetime) -> None:
     """Forget the limits of a project that is deleted, and what was reserved for nothing.
 
-    The closed ledger stays for a while, see `forget_closed`.
+    The closed ledger stays for a while, see `forget_closed`, and what it used for statements.
     """
-    for rows in (QuotaLimit, UserQuotaLimit, Reservation):
-        rows._default_manager.filter(project_id=project_id).delete()
+    leaked = Reservation.objects.filter(project_id=project_id)
+    note_end(leaked, now)
+    leaked.delete()
+    QuotaLimit.objects.filter(project_id=project_id).delete()
+    UserQuotaLimit.objects.filter(project_id=project_id).delete()
 
 
 def forget_closed(now: datetime) -> int:

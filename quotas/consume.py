@@ -17,9 +17,11 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Sum
+from django.utils import timezone
 
 from quotas.errors import ProjectClosed, QuotaExceeded
 from quotas.models import ProjectLedger, QuotaDefault, QuotaLimit, Reservation, UserQuotaLimit
+from quotas.past import note_end
 from quotas.resources import COUNTED, DEFAULTS, UNLIMITED, check_known
 
 DEFAULT_CLASS = "default"
@@ -186,26 +188,32 @@ def _with_held(subject: UUID, amounts: Mapping[str, int]) -> dict[str, tuple[int
 def _write_held(
     project_id: str, subject: UUID, amounts: Mapping[str, int], now: datetime, user_id: str
 ) -> None:
+    held = Reservation.objects.filter(subject=subject)
     for name, amount in amounts.items():
-        Reservation.objects.update_or_create(
-            subject=subject,
-            resource=name,
-            defaults={"amount": amount},
-            create_defaults={
-                "project_id": project_id,
-                "user_id": user_id,
-                "amount": amount,
-                "created_at": now,
-            },
-        )
+        rows = held.filter(resource=name)
+        others = rows.exclude(amount=amount)
+        if others.exists():
+            note_end(others, now)
+            others.update(amount=amount, created_at=now)
+        elif not rows.exists():
+            who = {"project_id": project_id, "user_id": user_id, "created_at": now}
+            Reservation.objects.bulk_create(_rows(subject, {name: amount}, **who))
 
 
-def release(*, subject: UUID, resources: Collection[str] | None = None) -> None:
-    """Give back what a subject holds, all of it or the named resources; again is no error."""
+def release(
+    *, subject: UUID, resources: Collection[str] | None = None, now: datetime | None = None
+) -> None:
+    """Give back what a subject holds, all of it or the named resources; again is no error.
+
+    It is noted as past; without `now` it ends at this moment.
+    """
     held = Reservation.objects.filter(subject=subject)
     if resources is not None:
         held = held.filter(resource__in=resources)
-    held.delete()
+    # Without a savepoint: most callers are in a transaction, and this is called often.
+    with transaction.atomic(savepoint=False):
+        note_end(held, now or timezone.now())
+        held.delete()
 
 
 def usage(project_id: str, user_id: str = "") -> dict[str, int]:

@@ -23,7 +23,8 @@ class ProjectLedger(models.Model):
 class Reservation(models.Model):
     """So much of a resource is used by one subject (a server, a port …) of a project.
 
-    `user_id` is whose it is where a resource is counted by user too, else "".
+    `user_id` is whose it is where a resource is counted by user too, else "". `created_at` is since
+    when it is just this amount.
     """
 
     project_id = models.CharField(max_length=64)
@@ -47,6 +48,30 @@ class Reservation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount} {self.resource} of {self.project_id}"
+
+
+class PastReservation(models.Model):
+    """What was reserved once: given back, or of another amount since `ended_at`.
+
+    Kept for statements, for as long as the settings say, and longer than its project lives.
+    """
+
+    project_id = models.CharField(max_length=64)
+    user_id = models.CharField(max_length=64, blank=True, default="")
+    resource = models.CharField(max_length=64)
+    amount = models.PositiveBigIntegerField()
+    subject = models.UUIDField()
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["project_id", "ended_at"], name="past_reservation_of_project"),
+            models.Index(fields=["ended_at"], name="past_reservation_oldest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.resource} of {self.project_id} until {self.ended_at}"
 
 
 class QuotaLimit(models.Model):
