@@ -19,6 +19,8 @@ from quotas.statements import Entry, Wish, read_statement
 
 # Without a start, so much before the end.
 PERIOD = timedelta(days=30)
+# So that a period may be reckoned with at both ends.
+FIRST_YEAR, LAST_YEAR = 1970, 9000
 _TEXT = {"type": "string", "minLength": 1}
 QUERY = QuerySchema(
     {
@@ -99,9 +101,12 @@ def _instant(name: str, text: str | None) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(text)
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise Invalid(f"{name} is not a date and time in ISO 8601: {text}") from None
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise Invalid(f"{name} is not of a year from {FIRST_YEAR} to {LAST_YEAR}: {text}")
+    return found
 
 
 def _text(instant: datetime) -> str:

@@ -183,7 +183,7 @@ SAMPLES = [
         "quota-sets",
         "statement",
         "GET os-quota-sets/{target_id}/cloudportal:statement"
-        "?start=2026-05-04&end=2026-05-05&resource=ports&limit=1",
+        "?start=2026-05-04&end=2026-05-05&resource=ports",
         "2.1",
     ),
     Sample("quota-sets", "defaults", "GET os-quota-sets/{target_id}/defaults", "2.1 2.36 2.57"),

@@ -95,6 +95,8 @@ def test_its_pages_are_of_one_period():
         {"marker": "x"},
         {"since": "2026-03-01"},
         {"end": "0001-01-01T00:00:00+14:00"},
+        {"end": "0001-01-02"},
+        {"start": "9999-01-01", "end": "9999-12-31"},
     ],
 )
 def test_bad_queries_are_refused(query):
