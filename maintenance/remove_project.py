@@ -115,7 +115,10 @@ def remove_project(*, project_id: str, actor: Actor, now: datetime) -> Operation
         return supersede(
             REMOVE,
             subject=subject,
-            params={"project": project.id, "name": project.name},
+            params={
+                **{"project": project.id, "name": project.name},
+                **{"user_id": actor.user_id, "user_name": actor.user_name},
+            },
             request_id=actor.request_id,
             now=now,
         )

@@ -9,6 +9,7 @@ what somebody protected meanwhile, it waits for, and says so.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -159,7 +160,12 @@ def forget(context: Context) -> None:
 
 
 def _actor(context: Context) -> Actor:
-    return system_actor(context.request_id)
+    """Whoever asked for the removal, as an administrator."""
+    return replace(
+        system_actor(context.request_id),
+        user_id=context.params["user_id"],
+        user_name=context.params["user_name"],
+    )
 
 
 REMOVE_KIND = Kind(

@@ -27,7 +27,7 @@ from quotas.errors import ProjectClosed
 from quotas.models import ProjectLedger, Reservation
 from servers.create import create_servers
 from servers.lock import lock_server
-from servers.models import Server
+from servers.models import Server, ServerAction
 from servers.wanted import CreateServers, WantedInterface
 from tests.authorisation import OWN_PROJECT, actor_named
 from tests.maintenance.conftest import run_everything
@@ -100,6 +100,8 @@ def test_nothing_is_left_of_it(doomed, flavor, image_file, one_host, hosts):
     assert left_of(doomed.project.id) == []
     assert not Reservation.objects.exclude(project_id=OWN_PROJECT).exists()
     assert Server.objects.get(pk=server.pk).status == "DELETED"
+    deleted = ServerAction.objects.get(server_id=server.pk, action="delete")
+    assert (deleted.user_id, deleted.request_id) == (ADMIN.user_id, ADMIN.request_id)
     assert_hosts_clean(hosts)
     assert not hosts["host1"].networks
 
