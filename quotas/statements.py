@@ -9,17 +9,17 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from django.db.models import (
     DateTimeField,
-    DurationField,
     ExpressionWrapper,
     F,
-    IntegerField,
+    FloatField,
+    Func,
     Q,
     QuerySet,
     Sum,
@@ -36,7 +36,21 @@ from quotas.read import check_project
 
 SHOW = "cloudportal:quota-sets:statement"
 HELD, PAST = "held", "past"
-_HOUR = timedelta(hours=1)
+
+
+class _Hours(Func):
+    """A duration as a number: a sum of them times MiB would be more than a duration can be."""
+
+    output_field = FloatField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "(EXTRACT(EPOCH FROM %(expressions)s)::double precision / 3600)"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        # Microseconds there.
+        template = "(%(expressions)s / 3600000000.0)"
+        return self.as_sql(compiler, connection, template=template, **context)
 
 
 @dataclass(frozen=True)
@@ -133,12 +147,9 @@ def _unit_hours(rows: QuerySet[Any], wish: Wish, end: Any) -> defaultdict[str, f
     start = Greatest(F(began), Value(wish.start), output_field=DateTimeField())
     # What begins in the future, by another machine's clock, is not less than nothing.
     spent = Greatest(start, end, output_field=DateTimeField()) - start
-    amount = ExpressionWrapper(F("amount"), output_field=IntegerField())
-    used = ExpressionWrapper(amount * spent, output_field=DurationField())
-    sums = rows.order_by().values("resource").annotate(used=Sum(used))
-    found: defaultdict[str, float] = defaultdict(float)
-    found.update({row["resource"]: row["used"] / _HOUR for row in sums})
-    return found
+    used = ExpressionWrapper(F("amount") * _Hours(spent), output_field=FloatField())
+    sums = rows.order_by().values_list("resource").annotate(used=Sum(used))
+    return defaultdict(float, dict(sums))
 
 
 def _entries(

@@ -150,6 +150,22 @@ def test_the_database_adds_up_as_one_would_by_hand():
     assert statement().unit_hours == pytest.approx(dict(wanted))
 
 
+def test_very_much_for_very_long_is_a_number_too():
+    for _ in range(20):
+        PastReservation.objects.create(
+            project_id=OWN_PROJECT,
+            resource="ram",
+            amount=2**33,
+            subject=uuid4(),
+            started_at=at(-24 * 500),
+            ended_at=at(0),
+        )
+
+    found = statement(-24 * 400, 24)
+
+    assert found.unit_hours == {"ram": pytest.approx(20 * 2**33 * 24 * 400)}
+
+
 @pytest.mark.parametrize("limit", [1, 2, 7])
 def test_pages_hold_every_entry_once_in_order(limit):
     for number in range(10):
