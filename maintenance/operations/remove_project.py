@@ -8,7 +8,7 @@ what somebody protected meanwhile, it waits for, and says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -33,6 +33,7 @@ from networks.floating_ips import delete_floating_ip
 from networks.models import Router
 from networks.routers import delete_router, interfaces_of, remove_interface
 from networks.security_groups import delete_group as delete_security_group
+from operations.debts import DebtFacts
 from operations.errors import Wait
 from operations.kinds import Context, Kind, Step
 from servers.delete import delete_server
@@ -157,6 +158,14 @@ def forget(context: Context) -> None:
     project = Project.objects.filter(pk=context.params["project"]).first()
     if project is not None:
         delete_project(project=project, actor=_actor(context), now=timezone.now())
+
+
+def describe_removals(params: Sequence[Mapping[str, Any]]) -> list[DebtFacts]:
+    """Which projects are being removed, for who looks at what is tried for ever."""
+    return [
+        DebtFacts(what=f"Remove the project {each['name']} with all that it owns")
+        for each in params
+    ]
 
 
 def _actor(context: Context) -> Actor:

@@ -73,6 +73,7 @@ def test_one_is_made_and_its_secret_shown_once(member, world):
     assert secret in page.content.decode()
     assert (made.user, made.project, made.description) == (world.member, world.demo, "builds")
     assert made.role_ids == [Role.objects.get(name="reader").pk]
+    assert made.expires_at is not None
     assert timedelta(days=29) < made.expires_at - timezone.now() < timedelta(days=31)
     assert not made.is_unrestricted
     assert secret not in member.get(LIST).content.decode()
