@@ -189,8 +189,8 @@ class Portal:
     def commanded(
         self, *words: str, cloud: str = "cloudportal"
     ) -> subprocess.CompletedProcess[str]:
-        """Run the real `openstack` command, whatever comes of it."""
-        command = ["--os-cloud", cloud, *words]
+        """Run the real `openstack` command, whatever comes of it; "" is no cloud of the file."""
+        command = [*(["--os-cloud", cloud] if cloud else []), *words]
         return self._loaded("openstack").run(command, self.environment)
 
     def openstack_json(self, *words: str, cloud: str = "cloudportal") -> Any:
