@@ -36,6 +36,8 @@ ENVIRONMENT = {
     "Default: 10.",
     "CLOUDPORTAL_LOCKOUT_S": "Seconds from the last wrong password until the lock ends. "
     "Default: 300.",
+    "CLOUDPORTAL_STATEMENT_DAYS": "Days for which it is known what quota was used for. "
+    "Default: 400.",
     "CLOUDPORTAL_MAX_IMAGE_BYTES": "Largest image upload in bytes. Default: 64 GiB.",
     "CLOUDPORTAL_IMAGES": "Folder of image data, one for all machines. Default: VAR/images.",
     "CLOUDPORTAL_SHELVED_OFFLOAD_S": "Seconds after which shelved servers leave their hosts, "
@@ -259,6 +261,7 @@ Q_CLUSTER = {
 TOKEN_LIFETIME_S = env.int("CLOUDPORTAL_TOKEN_LIFETIME_S", 3600)
 LOCKOUT_TRIES = env.int("CLOUDPORTAL_LOCKOUT_TRIES", 10)
 LOCKOUT_S = env.int("CLOUDPORTAL_LOCKOUT_S", 300)
+STATEMENT_DAYS = env.int("CLOUDPORTAL_STATEMENT_DAYS", 400)
 CONSOLE_LIFETIME_S = env.int("CLOUDPORTAL_CONSOLE_LIFETIME_S", 600)
 MAX_IMAGE_BYTES = env.int("CLOUDPORTAL_MAX_IMAGE_BYTES", 64 * 1024**3)
 SHELVED_OFFLOAD_S = env.int("CLOUDPORTAL_SHELVED_OFFLOAD_S", 0)

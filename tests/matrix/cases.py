@@ -44,6 +44,7 @@ from tests.matrix import (
     migrate,
     networks,
     precache,
+    projects,
     reimage,
     rescue,
     resize,
@@ -61,7 +62,8 @@ class Case:
     `ended_badly` assert its right ends; a kind that may not fail has no bad one. What is left after
     either is taken away by `World.renew`, and then nothing may be there any more. A
     `has_successor` operation makes way for the deletion of its server; one that `keeps` its subject
-    may begin again on the same one.
+    may begin again on the same one. One that is not `is_alone` waits for other operations, which
+    somebody has to run.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Case:
     ended_badly: Callable[[World, Operation], None] | None = None
     has_successor: bool = True
     keeps: bool = False
+    is_alone: bool = True
 
     def __str__(self) -> str:
         return self.name
@@ -556,6 +559,10 @@ CASES = [
     Case("mark owed", "server.unmark", adopt.begin_debt, adopt.debt_is_paid, has_successor=False),
     Case(
         "network", "network.remove", begin_remove_network, network_is_gone, has_successor=False,
+    ),
+    Case(
+        "project", "project.remove", projects.begin, projects.nothing_is_left,
+        has_successor=False, is_alone=False,
     ),
 ]  # fmt: skip
 # One of each kind, where it is the step and not the way there that is tried.
