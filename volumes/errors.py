@@ -38,6 +38,15 @@ class MetadataNotFound(NotFound):
 class TransferNotFound(NotFound):
     """No such transfer."""
 
+    @classmethod
+    def of(cls, transfer_id: object) -> TransferNotFound:
+        """In the wire's words."""
+        return cls(f"Transfer {transfer_id} could not be found.")
+
+
+class InvalidAuthKey(Invalid):
+    """The key is not the transfer's."""
+
 
 class InvalidVolume(Invalid):
     """The volume's status does not allow this."""

@@ -10,8 +10,14 @@ from django.db.models import Model, QuerySet
 from identity import policy
 from identity.actors import Actor
 from volumes import rules as rules
-from volumes.errors import AttachmentNotFound, SnapshotNotFound, VolumeNotFound, VolumeTypeNotFound
-from volumes.models import DEFAULT_TYPE, Attachment, Snapshot, Volume, VolumeType
+from volumes.errors import (
+    AttachmentNotFound,
+    SnapshotNotFound,
+    TransferNotFound,
+    VolumeNotFound,
+    VolumeTypeNotFound,
+)
+from volumes.models import DEFAULT_TYPE, Attachment, Snapshot, Transfer, Volume, VolumeType
 
 M = TypeVar("M", bound=Model)
 
@@ -81,6 +87,39 @@ def _one(rows: QuerySet[M], identifier: object, actor: Actor) -> Any:
     if not actor.is_admin:
         rows = rows.filter(project_id=actor.project_id or "")
     return rows.filter(pk=key).first()
+
+
+def visible_transfers(actor: Actor, *, all_projects: bool = False) -> QuerySet[Transfer]:
+    """What the actor's project offers; of all projects for an administrator who asks.
+
+    Raises:
+        Forbidden: the actor has no role in a project.
+    """
+    policy.require(actor, "volume:get_all_transfers", project_id=actor.project_id)
+    rows = Transfer.objects.all()
+    if all_projects and actor.is_admin:
+        return rows
+    return rows.filter(source_project_id=actor.project_id or "")
+
+
+def find_transfer(
+    *, actor: Actor, transfer_id: object, rule: str = "volume:get_transfer"
+) -> Transfer:
+    """The transfer of this id that the actor's project offers.
+
+    Raises:
+        TransferNotFound: there is none, or it is another project's.
+        Forbidden: the caller's role in the project does not suffice.
+    """
+    key = as_uuid(transfer_id)
+    rows = Transfer.objects.filter(pk=key) if key else Transfer.objects.none()
+    if not actor.is_admin:
+        rows = rows.filter(source_project_id=actor.project_id or "")
+    found = rows.first()
+    if found is None:
+        raise TransferNotFound.of(transfer_id)
+    policy.require(actor, rule, project_id=found.source_project_id)
+    return found
 
 
 def find_type(name_or_id: str) -> VolumeType:

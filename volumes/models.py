@@ -162,3 +162,33 @@ class Attachment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.volume_id} to {self.server_id}"
+
+
+class Transfer(models.Model):
+    """A volume that its project offers to whoever knows the key, of which only a hash is kept.
+
+    It ends when it is accepted or withdrawn, or when the volume is deleted.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    volume = models.ForeignKey(Volume, models.CASCADE, related_name="transfers")
+    name = models.CharField(max_length=255, blank=True, default="")
+    key_hash = models.CharField(max_length=255)
+    # Whether the volume goes without its snapshots.
+    no_snapshots = models.BooleanField(default=False)
+    source_project_id = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(
+                fields=["source_project_id", "-created_at", "-id"], name="transfer_of_project"
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["volume"], name="volume_offered_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or str(self.pk)

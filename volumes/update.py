@@ -11,7 +11,7 @@ from django.db import transaction
 from identity import policy
 from identity.actors import Actor
 from volumes.errors import InvalidVolumeRequest, MetadataNotFound
-from volumes.models import Attachment, Volume
+from volumes.models import Attachment, Transfer, Volume
 from volumes.states import VolumeStatus
 
 
@@ -100,6 +100,8 @@ def reset_status(*, volume: Volume, status: str, actor: Actor, now: datetime) ->
             raise InvalidVolumeRequest(
                 "Invalid input received: the volume was never made: delete it."
             )
+        # One whose status is set is offered to nobody any more.
+        Transfer.objects.filter(volume=volume).delete()
         current.status = status
         current.updated_at = now
         current.save(update_fields=["status", "updated_at"])

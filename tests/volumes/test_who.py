@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 from django.db import transaction
 from django.urls import get_resolver
+from django.utils import timezone
 
 from hypervisors.models import Hypervisor
-from tests.authorisation import NOBODY, OWN_PROJECT, client_as
+from tests.authorisation import NOBODY, OWN_PROJECT, actor_named, client_as
 from tests.volumes.conftest import client_of, make
 from volumes.find import default_type
 from volumes.models import Attachment, Snapshot, Volume
+from volumes.transfers import offer_volume
 
 CALLERS = [
     *(NOBODY, "reader", "member", "manager", "admin", "service", "owner", "without role"),
@@ -89,6 +91,18 @@ TABLE = {
         "401 403 ok  ok  ok  403 ok  403 403 404 404 404 ok",
         None,
     ),
+    **{
+        (method, f"{base}{route}"): expected
+        for base in ("os-volume-transfer", "volume-transfers")
+        for (method, route), expected in {
+            ("GET", ""): (LISTED, None),
+            ("POST", ""): (WRITE, {"transfer": {"volume_id": "{volume_id}"}}),
+            ("GET", "/detail"): (LISTED, None),
+            ("GET", "/{transfer_id}"): (READ, None),
+            ("DELETE", "/{transfer_id}"): (WRITE, None),
+            ("POST", "/{transfer_id}/accept"): (MADE, {"accept": {"auth_key": "{auth_key}"}}),
+        }.items()
+    },
     ("GET", "limits"): (LISTED, None),
     ("GET", "os-quota-sets/{target_id}"): (OF_PROJECT, None),
     ("PUT", "os-quota-sets/{target_id}"): (ADMIN, {"quota_set": {"volumes": 5}}),
@@ -119,6 +133,14 @@ def names(world):
     held = Attachment.objects.create(
         volume=Volume.objects.get(pk=make(client)["id"]), by_compute=False
     )
+    owner = actor_named("owner")
+    offered, auth_key = offer_volume(
+        volume=Volume.objects.get(pk=make(client)["id"]),
+        name="",
+        no_snapshots=False,
+        actor=owner,
+        now=timezone.now(),
+    )
     kind = default_type()
     kind.extra_specs = {"color": "blue"}
     kind.save()
@@ -126,6 +148,8 @@ def names(world):
         "volume_id": str(volume.pk),
         "snapshot_id": str(snapshot.pk),
         "attachment_id": str(held.pk),
+        "transfer_id": str(offered.pk),
+        "auth_key": auth_key,
         "type_id": str(kind.pk),
         "target_id": OWN_PROJECT,
         "key": "color",

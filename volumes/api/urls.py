@@ -2,11 +2,25 @@
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from volumes.api import actions, attachments, info, snapshots, types, versions, volumes
+from volumes.api import actions, attachments, info, snapshots, transfers, types, versions, volumes
 
 _VOLUME = "volumes/<str:volume_id>"
 _SNAPSHOT = "snapshots/<str:snapshot_id>"
 _TYPE = "types/<str:type_id>"
+# Transfers have two addresses; clients take the newer one where there is 3.55.
+_TRANSFERS = {"os-volume-transfer": "", "volume-transfers": "3.55"}
+
+
+def _transfers(base: str, since: str) -> list[URLPattern]:
+    one = f"{base}/<str:transfer_id>"
+    return [
+        path(base, transfers.Transfers.as_view(since=since)),
+        path(f"{base}/detail", transfers.TransfersDetail.as_view(since=since)),
+        path(one, transfers.OneTransfer.as_view(since=since)),
+        path(f"{one}/accept", transfers.TransferAcceptance.as_view(since=since)),
+    ]
+
+
 _routes = [
     path("volumes", volumes.Volumes.as_view()),
     path("volumes/detail", volumes.VolumesDetail.as_view()),
@@ -27,6 +41,7 @@ _routes = [
     path("attachments", attachments.Attachments.as_view()),
     path("attachments/detail", attachments.AttachmentsDetail.as_view()),
     path("attachments/<str:attachment_id>", attachments.OneAttachment.as_view()),
+    *(route for each in _TRANSFERS.items() for route in _transfers(*each)),
     path("limits", info.Limits.as_view()),
     path("os-quota-sets/<str:target_id>", info.QuotaSet.as_view()),
     path("os-quota-sets/<str:target_id>/defaults", info.QuotaDefaults.as_view()),
