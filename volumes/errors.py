@@ -60,6 +60,14 @@ class AttachmentOfServer(Conflict):
     """A server has the volume: the compute service takes it away."""
 
 
+class VolumeTypeAccessNotFound(NotFound):
+    """The project has no access of its own to the type."""
+
+
+class VolumeTypeAccessExists(Conflict):
+    """The project may use the type already."""
+
+
 class VolumeTypeInUse(Invalid):
     """Volumes are of this type."""
 

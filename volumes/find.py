@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from identity import policy
 from identity.actors import Actor
@@ -17,7 +17,16 @@ from volumes.errors import (
     VolumeNotFound,
     VolumeTypeNotFound,
 )
-from volumes.models import DEFAULT_TYPE, Attachment, Snapshot, Transfer, Volume, VolumeType
+from volumes.models import (
+    DEFAULT_TYPE,
+    Attachment,
+    DefaultVolumeType,
+    Snapshot,
+    Transfer,
+    Volume,
+    VolumeType,
+    VolumeTypeAccess,
+)
 
 M = TypeVar("M", bound=Model)
 
@@ -122,22 +131,38 @@ def find_transfer(
     return found
 
 
-def find_type(name_or_id: str) -> VolumeType:
+def visible_types(actor: Actor) -> QuerySet[VolumeType]:
+    """The types that the actor's project may use; all of them for an administrator."""
+    if actor.is_admin:
+        return VolumeType.objects.all()
+    granted = VolumeTypeAccess.objects.filter(project_id=actor.project_id or "")
+    return VolumeType.objects.filter(Q(is_public=True) | Q(pk__in=granted.values("type")))
+
+
+def find_type(*, actor: Actor, name_or_id: str) -> VolumeType:
     """The type of this id or name.
 
     Raises:
-        VolumeTypeNotFound: there is none.
+        VolumeTypeNotFound: there is none, or the actor's project may not use it.
     """
     key = as_uuid(name_or_id)
-    found = VolumeType.objects.filter(pk=key).first() if key else None
-    found = found or VolumeType.objects.filter(name=name_or_id).first()
+    rows = visible_types(actor)
+    found = rows.filter(pk=key).first() if key else None
+    found = found or rows.filter(name=name_or_id).first()
     if found is None:
         raise VolumeTypeNotFound(f"Volume type {name_or_id} could not be found.")
     return found
 
 
-def default_type() -> VolumeType:
-    """The type of volumes whose makers name none; it is always there."""
+def default_type(project_id: str | None = None) -> VolumeType:
+    """The type of volumes whose makers name none: the project's own, or that of all.
+
+    The latter is always there.
+    """
+    own = DefaultVolumeType.objects.filter(project_id=project_id or "").select_related("type")
+    chosen = own.first()
+    if chosen is not None:
+        return chosen.type
     found, _ = VolumeType.objects.get_or_create(
         name=DEFAULT_TYPE, defaults={"description": "Default Volume Type"}
     )

@@ -33,6 +33,35 @@ class VolumeType(models.Model):
         return self.name
 
 
+class VolumeTypeAccess(models.Model):
+    """A project that may use a type that is not for all."""
+
+    type = models.ForeignKey(VolumeType, models.CASCADE, related_name="access")
+    project_id = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["type", "project_id"], name="volume_type_access_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project_id} to {self.type_id}"
+
+
+class DefaultVolumeType(models.Model):
+    """The type of a project's volumes whose makers name none, where it is not that of all."""
+
+    project_id = models.CharField(primary_key=True, max_length=64)
+    type = models.ForeignKey(VolumeType, models.PROTECT, related_name="default_of")
+
+    class Meta:
+        ordering = ["project_id"]
+
+    def __str__(self) -> str:
+        return f"{self.type_id} of {self.project_id}"
+
+
 class VolumeQuerySet(models.QuerySet["Volume"]):
     """Queries over volumes, and the only way their status changes."""
 

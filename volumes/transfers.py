@@ -13,8 +13,10 @@ from identity import policy
 from identity.actors import Actor
 from quotas.consume import hand_over
 from volumes.errors import InvalidAuthKey, InvalidVolume, InvalidVolumeRequest, TransferNotFound
+from volumes.find import visible_types
 from volumes.models import Snapshot, Transfer, Volume
 from volumes.states import SnapshotStatus, VolumeStatus
+from volumes.type_limits import check_type_limits
 
 # Nobody guesses 128 bits, so nothing has to slow down those who try.
 _KEY_BYTES = 16
@@ -96,6 +98,10 @@ def accept_transfer(*, transfer_id: UUID | None, key: str, actor: Actor, now: da
 
 def _take_over(volume: Volume, transfer: Transfer, actor: Actor, now: datetime) -> None:
     target = actor.project_id or ""
+    if not visible_types(actor).filter(pk=volume.type_id).exists():
+        raise InvalidVolume(
+            f"Invalid volume: Volume {volume.pk} is of a type that the project may not use."
+        )
     if volume.status != VolumeStatus.AWAITING_TRANSFER:
         raise InvalidVolume(f"Invalid volume: Volume {volume.pk} is not awaiting a transfer.")
     snapshots = Snapshot.objects.filter(volume=volume, project_id=volume.project_id)
@@ -109,6 +115,7 @@ def _take_over(volume: Volume, transfer: Transfer, actor: Actor, now: datetime) 
         target=target,
         now=now,
     )
+    sizes = list(snapshots.values_list("size_gib", flat=True))
     snapshots.update(project_id=target, user_id=actor.user_id, updated_at=now)
     Volume.objects.filter(pk=volume.pk).update(
         project_id=target,
@@ -116,6 +123,13 @@ def _take_over(volume: Volume, transfer: Transfer, actor: Actor, now: datetime) 
         status=VolumeStatus.AVAILABLE,
         updated_at=now,
     )
+    added = {
+        "volumes": 1,
+        "snapshots": len(sizes),
+        "gigabytes": volume.size_gib + sum(sizes),
+    }
+    if target != transfer.source_project_id:
+        check_type_limits(project_id=target, kind=volume.type, added=added)
 
 
 def _check_snapshots(volume: Volume) -> None:

@@ -11,7 +11,7 @@ from hypervisors.models import Hypervisor
 from tests.authorisation import NOBODY, OWN_PROJECT, actor_named, client_as
 from tests.volumes.conftest import client_of, make
 from volumes.find import default_type
-from volumes.models import Attachment, Snapshot, Volume
+from volumes.models import Attachment, DefaultVolumeType, Snapshot, Volume, VolumeType
 from volumes.transfers import offer_volume
 
 CALLERS = [
@@ -45,6 +45,10 @@ TABLE = {
         {"os-reset_status": {"status": "error"}},
     ),
     ("POST", "volumes/{volume_id}/action os-force_delete"): (OWN_ADMIN, {"os-force_delete": {}}),
+    ("POST", "volumes/{volume_id}/action os-retype"): (
+        WRITE,
+        {"os-retype": {"new_type": "own"}},
+    ),
     ("POST", "volumes/{volume_id}/action os-reserve"): (WRITE, {"os-reserve": {}}),
     ("POST", "volumes/{volume_id}/action os-unreserve"): (WRITE, {"os-unreserve": {}}),
     ("POST", "volumes/{volume_id}/action os-set_image_metadata"): (
@@ -79,7 +83,21 @@ TABLE = {
     ("GET", "types/{type_id}/extra_specs"): (ADMIN, None),
     ("POST", "types/{type_id}/extra_specs"): (ADMIN, {"extra_specs": {"color": "red"}}),
     ("GET", "types/{type_id}/extra_specs/{key}"): (ADMIN, None),
+    ("PUT", "types/{type_id}/extra_specs/{key}"): (ADMIN, {"color": "green"}),
     ("DELETE", "types/{type_id}/extra_specs/{key}"): (ADMIN, None),
+    ("POST", "types/{type_id}/action"): (ADMIN, {"addProjectAccess": {"project": OWN_PROJECT}}),
+    ("GET", "types/{private_id}/os-volume-type-access"): (
+        "401 404 404 404 ok  404 404 404 404 404 404 404 ok",
+        None,
+    ),
+    ("GET", "types/{type_id}/os-volume-type-access"): (
+        "401 403 403 403 404 403 403 403 403 403 403 403 404",
+        None,
+    ),
+    ("GET", "default-types"): (ADMIN, None),
+    ("GET", "default-types/{target_id}"): (ADMIN, None),
+    ("PUT", "default-types/{target_id}"): (ADMIN, {"default_type": {"volume_type": "own"}}),
+    ("DELETE", "default-types/{target_id}"): (ADMIN, None),
     ("GET", "attachments"): (LISTED, None),
     ("POST", "attachments"): (WRITE, {"attachment": {"volume_uuid": "{volume_id}"}}),
     ("GET", "attachments/detail"): (LISTED, None),
@@ -108,6 +126,8 @@ TABLE = {
     ("PUT", "os-quota-sets/{target_id}"): (ADMIN, {"quota_set": {"volumes": 5}}),
     ("DELETE", "os-quota-sets/{target_id}"): (ADMIN, None),
     ("GET", "os-quota-sets/{target_id}/defaults"): (OF_PROJECT, None),
+    ("GET", "os-quota-class-sets/{class_name}"): (ADMIN, None),
+    ("PUT", "os-quota-class-sets/{class_name}"): (ADMIN, {"quota_class_set": {"volumes": 5}}),
     ("GET", "os-availability-zone"): (ANY, None),
     ("GET", "os-services"): (ADMIN, None),
     ("GET", "scheduler-stats/get_pools"): (ADMIN, None),
@@ -144,7 +164,13 @@ def names(world):
     kind = default_type()
     kind.extra_specs = {"color": "blue"}
     kind.save()
+    DefaultVolumeType.objects.create(
+        project_id=OWN_PROJECT, type=VolumeType.objects.create(name="own")
+    )
+    private = VolumeType.objects.create(name="private", is_public=False)
     return {
+        "private_id": str(private.pk),
+        "class_name": "default",
         "volume_id": str(volume.pk),
         "snapshot_id": str(snapshot.pk),
         "attachment_id": str(held.pk),

@@ -15,9 +15,10 @@ from cloudportal.errors import Invalid
 from volumes.api.views import SIZE, VolumeView, actor_of, is_at
 from volumes.delete import force_delete_volume
 from volumes.extend import extend_volume
-from volumes.find import find_volume
+from volumes.find import find_type, find_volume
 from volumes.models import Volume
 from volumes.reserve import reserve_volume, unreserve_volume
+from volumes.retype import retype_volume
 from volumes.update import reset_status, set_bootable, set_image_metadata, unset_image_metadata
 
 _NOTHING: dict[str, Any] = {"type": ["object", "null"], "maxProperties": 0}
@@ -94,7 +95,25 @@ def _show_image_metadata(request: Request, volume: Volume, body: Any) -> Respons
     return Response({"metadata": volume.image_metadata})
 
 
+def _retype(request: Request, volume: Volume, body: Any) -> Response:
+    """Both policies on migration are heard: no type asks for one."""
+    actor = actor_of(request)
+    kind = find_type(actor=actor, name_or_id=body["new_type"])
+    retype_volume(volume=volume, kind=kind, actor=actor, now=timezone.now())
+    return Response(status=202)
+
+
 ACTIONS = {
+    "os-retype": _Action(
+        closed(
+            {
+                "new_type": {"type": "string", "minLength": 1, "maxLength": 255},
+                "migration_policy": {"enum": ["never", "on-demand"]},
+            },
+            ["new_type"],
+        ),
+        _retype,
+    ),
     "os-extend": _Action(closed({"new_size": SIZE}, ["new_size"]), _extend),
     "os-set_bootable": _Action(closed({"bootable": BOOLEAN}, ["bootable"]), _set_bootable),
     "os-reset_status": _Action(closed({"status": _STATUS}), _reset_status),
@@ -118,7 +137,6 @@ ABSENT = {
     "os-force_detach": "Servers detach volumes through the compute service.",
     "os-initialize_connection": "Volumes are disks of servers only; nothing else connects to them.",
     "os-terminate_connection": "Volumes are disks of servers only; nothing else connects to them.",
-    "os-retype": "All volume types are alike in this cloud.",
     "os-migrate_volume": "A volume goes by itself to the host of the server it is attached to.",
     "os-update_readonly_flag": "Volumes are attached for reading and writing.",
     "os-volume_upload_image": "Images are not made from volumes in this cloud.",

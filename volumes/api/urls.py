@@ -2,7 +2,17 @@
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from volumes.api import actions, attachments, info, snapshots, transfers, types, versions, volumes
+from volumes.api import (
+    actions,
+    attachments,
+    info,
+    snapshots,
+    transfers,
+    type_access,
+    types,
+    versions,
+    volumes,
+)
 
 _VOLUME = "volumes/<str:volume_id>"
 _SNAPSHOT = "snapshots/<str:snapshot_id>"
@@ -38,6 +48,10 @@ _routes = [
     path(_TYPE, types.OneVolumeType.as_view()),
     path(f"{_TYPE}/extra_specs", types.ExtraSpecs.as_view()),
     path(f"{_TYPE}/extra_specs/<str:key>", types.OneExtraSpec.as_view()),
+    path(f"{_TYPE}/action", type_access.TypeActions.as_view()),
+    path(f"{_TYPE}/os-volume-type-access", type_access.TypeAccess.as_view()),
+    path("default-types", type_access.DefaultTypes.as_view(since="3.62")),
+    path("default-types/<str:target_id>", type_access.OneDefaultType.as_view(since="3.62")),
     path("attachments", attachments.Attachments.as_view()),
     path("attachments/detail", attachments.AttachmentsDetail.as_view()),
     path("attachments/<str:attachment_id>", attachments.OneAttachment.as_view()),
@@ -45,6 +59,7 @@ _routes = [
     path("limits", info.Limits.as_view()),
     path("os-quota-sets/<str:target_id>", info.QuotaSet.as_view()),
     path("os-quota-sets/<str:target_id>/defaults", info.QuotaDefaults.as_view()),
+    path("os-quota-class-sets/<str:class_name>", info.QuotaClass.as_view()),
     path("os-availability-zone", info.AvailabilityZones.as_view()),
     path("os-services", info.Services.as_view()),
     path("scheduler-stats/get_pools", info.Pools.as_view()),
