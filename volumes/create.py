@@ -24,8 +24,8 @@ from quotas.resources import UNLIMITED
 from volumes.errors import InvalidVolume, InvalidVolumeRequest, VolumeTooLarge
 from volumes.find import default_type, find_snapshot, find_type, find_volume
 from volumes.models import Snapshot, Volume, VolumeType
-from volumes.type_limits import check_type_limits
 from volumes.states import SnapshotStatus, VolumeStatus
+from volumes.type_limits import check_type_limits
 
 CREATE_NAME = "volume.create"
 _GIB = 1024**3
