@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from volumes.models import Attachment, Snapshot, Transfer, Volume, VolumeType
+from volumes.models import Attachment, Message, Snapshot, Transfer, Volume, VolumeType
 
 
 class _ReadOnly:
@@ -61,6 +61,15 @@ class VolumeTypeAdmin(_ReadOnly, admin.ModelAdmin[VolumeType]):
 
     list_display = ("name", "description", "is_public")
     search_fields = ("name",)
+
+
+@admin.register(Message)
+class MessageAdmin(_ReadOnly, admin.ModelAdmin[Message]):
+    """What did not become of volumes and snapshots."""
+
+    list_display = ("created_at", "event_id", "resource_type", "resource_id", "project_id")
+    list_filter = ("event_id",)
+    search_fields = ("resource_id", "project_id", "request_id")
 
 
 @admin.register(Transfer)

@@ -44,6 +44,10 @@ class TransferNotFound(NotFound):
         return cls(f"Transfer {transfer_id} could not be found.")
 
 
+class MessageNotFound(NotFound):
+    """No such message, or not one the caller may know of."""
+
+
 class InvalidAuthKey(Invalid):
     """The key is not the transfer's."""
 

@@ -193,6 +193,29 @@ class Attachment(models.Model):
         return f"{self.volume_id} to {self.server_id}"
 
 
+class Message(models.Model):
+    """Why something that was asked for did not become of a volume or snapshot, for its project."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    project_id = models.CharField(max_length=64)
+    request_id = models.CharField(max_length=64, blank=True, default="")
+    resource_type = models.CharField(max_length=36)
+    resource_id = models.UUIDField()
+    event_id = models.CharField(max_length=255)
+    text = models.CharField(max_length=1024)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["project_id", "-created_at", "-id"], name="message_of_project"),
+            models.Index(fields=["created_at"], name="message_oldest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_id} of {self.resource_id}"
+
+
 class Transfer(models.Model):
     """A volume that its project offers to whoever knows the key, of which only a hash is kept.
 
