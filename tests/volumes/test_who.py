@@ -11,7 +11,7 @@ from hypervisors.models import Hypervisor
 from tests.authorisation import NOBODY, OWN_PROJECT, actor_named, client_as
 from tests.volumes.conftest import client_of, make
 from volumes.find import default_type
-from volumes.models import Attachment, DefaultVolumeType, Snapshot, Volume, VolumeType
+from volumes.models import Attachment, DefaultVolumeType, Message, Snapshot, Volume, VolumeType
 from volumes.transfers import offer_volume
 
 CALLERS = [
@@ -109,6 +109,14 @@ TABLE = {
         "401 403 ok  ok  ok  403 ok  403 403 404 404 404 ok",
         None,
     ),
+    ("PUT", "attachments/{attachment_id}"): (
+        "401 403 ok  ok  ok  403 ok  403 403 404 404 404 ok",
+        {"attachment": {"connector": {"host": "elsewhere"}}},
+    ),
+    ("POST", "attachments/{attachment_id}/action"): (
+        "401 403 ok  ok  ok  403 ok  403 403 404 404 404 ok",
+        {"os-complete": None},
+    ),
     **{
         (method, f"{base}{route}"): expected
         for base in ("os-volume-transfer", "volume-transfers")
@@ -121,6 +129,33 @@ TABLE = {
             ("POST", "/{transfer_id}/accept"): (MADE, {"accept": {"auth_key": "{auth_key}"}}),
         }.items()
     },
+    ("GET", "volumes/summary"): (LISTED, None),
+    ("GET", "messages"): (LISTED, None),
+    ("GET", "messages/{message_id}"): (READ, None),
+    ("DELETE", "messages/{message_id}"): (WRITE, None),
+    ("GET", "resource_filters"): (ANY, None),
+    ("GET", "snapshots/{snapshot_id}/metadata/{key}"): (READ, None),
+    ("PUT", "snapshots/{snapshot_id}/metadata/{key}"): (WRITE, {"meta": {"color": "red"}}),
+    ("POST", "volumes/{volume_id}/action os-update_readonly_flag"): (
+        WRITE,
+        {"os-update_readonly_flag": {"readonly": True}},
+    ),
+    ("POST", "volumes/{volume_id}/action os-volume_upload_image"): (
+        WRITE,
+        {"os-volume_upload_image": {"image_name": "copy"}},
+    ),
+    ("POST", "volumes/{volume_id}/action os-unset_image_metadata"): (
+        WRITE,
+        {"os-unset_image_metadata": {"key": "a"}},
+    ),
+    ("POST", "volumes/{volume_id}/action os-show_image_metadata"): (
+        READ,
+        {"os-show_image_metadata": None},
+    ),
+    ("POST", "volumes/{kept_id}/action revert"): (
+        WRITE,
+        {"revert": {"snapshot_id": "{snapshot_id}"}},
+    ),
     ("GET", "limits"): (LISTED, None),
     ("GET", "os-quota-sets/{target_id}"): (OF_PROJECT, None),
     ("PUT", "os-quota-sets/{target_id}"): (ADMIN, {"quota_set": {"volumes": 5}}),
@@ -150,6 +185,7 @@ def names(world):
         hypervisor=Hypervisor.objects.get(name="host1"),
         pool="cloudportal",
     )
+    Volume.objects.filter(pk=volume.pk).update(image_metadata={"a": "b"})
     held = Attachment.objects.create(
         volume=Volume.objects.get(pk=make(client)["id"]), by_compute=False
     )
@@ -167,8 +203,13 @@ def names(world):
     DefaultVolumeType.objects.create(
         project_id=OWN_PROJECT, type=VolumeType.objects.create(name="own")
     )
+    message = Message.objects.create(
+        project_id=OWN_PROJECT, resource_type="VOLUME", resource_id=volume.pk, event_id="", text=""
+    )
     private = VolumeType.objects.create(name="private", is_public=False)
     return {
+        "message_id": str(message.pk),
+        "kept_id": str(snapshot.volume_id),
         "private_id": str(private.pk),
         "class_name": "default",
         "volume_id": str(volume.pk),

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cloudportal.api.validation import BOOLEAN, is_true
+from volumes.api.filters import Filters
 from volumes.api.views import NAME, Listing, VolumeView, actor_of, inner, instant, is_at, wants_all
 from volumes.find import as_uuid, find_transfer, find_volume, visible_transfers
 from volumes.models import Transfer
@@ -19,6 +20,9 @@ CREATE = inner("transfer", _OFFER, ("volume_id",))
 CREATE_WITH_SNAPSHOTS = inner("transfer", {**_OFFER, "no_snapshots": BOOLEAN}, ("volume_id",))
 ACCEPT = inner(
     "accept", {"auth_key": {"type": "string", "minLength": 1, "maxLength": 255}}, ("auth_key",)
+)
+FILTERS = Filters(
+    texts={"name": "name", "display_name": "name"}, ids={"id": "id", "volume_id": "volume_id"}
 )
 LISTING = Listing(
     "transfers",
@@ -59,11 +63,7 @@ class Transfers(VolumeView):
         """A page of it."""
         query = request.query_params
         rows = visible_transfers(actor_of(request), all_projects=wants_all(query))
-        if "name" in query:
-            rows = rows.filter(name=query["name"])
-        if "volume_id" in query:
-            volume_id = as_uuid(query["volume_id"])
-            rows = rows.filter(volume_id=volume_id) if volume_id else rows.none()
+        rows = FILTERS.applied(rows, request)
         if self.is_detailed:
             return Response(
                 LISTING.body(self, request, rows, lambda row: transfer_body(self, request, row))

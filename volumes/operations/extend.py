@@ -23,7 +23,7 @@ def grow(context: Context) -> None:
     wait_for_copies_of(volume.pk)
     if volume.hypervisor is None:
         raise NotOnHost("The volume is on no host.")
-    attachment = Attachment.objects.filter(volume=volume).first()
+    attachment = Attachment.objects.filter(volume=volume, by_compute=True).first()
     on_hosts.grow_volume(
         volume.hypervisor,
         volume.pool,
