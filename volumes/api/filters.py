@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, TextField
 from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 from django.utils.dateparse import parse_datetime
 from rest_framework.request import Request
 
@@ -137,7 +138,9 @@ def _holding(rows: QuerySet[M], column: str, wanted: Mapping[str, str]) -> Query
     """
     for number, (name, value) in enumerate(wanted.items()):
         alias = f"wanted_{column}_{number}"
-        rows = rows.alias(**{alias: KeyTextTransform(name, column)}).filter(**{alias: value})
+        # A text, since what is compared with the key itself has to be JSON.
+        found = Cast(KeyTextTransform(name, column), TextField())
+        rows = rows.alias(**{alias: found}).filter(**{alias: value})
     return rows
 
 
