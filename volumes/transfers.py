@@ -61,7 +61,7 @@ def withdraw_transfer(*, transfer: Transfer, actor: Actor) -> None:
     """
     policy.require(actor, "volume:delete_transfer", project_id=transfer.source_project_id)
     with transaction.atomic():
-        Volume.objects.select_for_update().get(pk=transfer.volume_id)
+        Volume.objects.select_for_update().filter(pk=transfer.volume_id).first()
         Transfer.objects.filter(pk=transfer.pk).delete()
         free, offered = VolumeStatus.AVAILABLE, VolumeStatus.AWAITING_TRANSFER
         Volume.objects.become(transfer.volume_id, free, of=[offered])
@@ -88,9 +88,9 @@ def accept_transfer(*, transfer_id: UUID | None, key: str, actor: Actor, now: da
             f"Invalid auth key: Attempt to transfer {transfer.pk} with invalid auth key."
         )
     with transaction.atomic():
-        volume = Volume.objects.select_for_update().get(pk=transfer.volume_id)
+        volume = Volume.objects.select_for_update().filter(pk=transfer.volume_id).first()
         # Whoever accepted or withdrew it meanwhile held the volume's row.
-        if not Transfer.objects.filter(pk=transfer.pk).delete()[0]:
+        if volume is None or not Transfer.objects.filter(pk=transfer.pk).delete()[0]:
             raise TransferNotFound.of(transfer.pk)
         _take_over(volume, transfer, actor, now)
     return transfer

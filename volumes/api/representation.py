@@ -155,7 +155,8 @@ def attachment_body(
 def _connection(attachment: Attachment, actor: Actor) -> dict[str, Any]:
     """How to get at a volume that is attached by hand; where it lies is for administrators."""
     if attachment.by_compute or attachment.status == AttachmentStatus.RESERVED:
-        return attachment.connection_info
+        kept: dict[str, Any] = attachment.connection_info
+        return kept
     volume = attachment.volume
     place = {"pool": volume.pool, "volume": volume.storage_name} if volume.hypervisor_id else {}
     return {
