@@ -5,9 +5,13 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from quotas.models import QuotaLimit
+from tests.authorisation import OWN_PROJECT
 from tests.volumes.conftest import ask, client_of, make
-from volumes.models import Volume
+from volumes.models import Attachment, Message, Snapshot, Transfer, Volume, VolumeType
 
 
 def named(client, version="3.71", path="volumes", **query):
@@ -123,3 +127,31 @@ def test_what_is_not_offered_is_not_found(world, client, path):
 
     assert answer.status_code == 404
     assert answer.json()["itemNotFound"]["code"] == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["volumes", "volumes/detail", "volumes/summary", "snapshots/detail", "attachments/detail",
+     "os-volume-transfer/detail", "messages", "types", "os-quota-sets/{project}?usage=True"],
+)  # fmt: skip
+def test_a_list_makes_as_many_queries_for_few_rows_as_for_many(world, client, path):
+    path = path.format(project=OWN_PROJECT)
+    QuotaLimit.objects.create(project_id=OWN_PROJECT, resource="volumes", limit=-1)
+
+    def counted(rows):
+        for number in range(rows):
+            kind = VolumeType.objects.create(name=f"{rows}-{number}")
+            volume = Volume.objects.get(pk=make(client, volume_type=kind.name)["id"])
+            held = Volume.objects.get(pk=make(client)["id"])
+            Attachment.objects.create(volume=held, by_compute=False, status="attached")
+            common = {"project_id": OWN_PROJECT, "user_id": ""}
+            Snapshot.objects.create(volume=volume, size_gib=1, status="available", **common)
+            Transfer.objects.create(volume=volume, source_project_id=OWN_PROJECT)
+            Message.objects.create(
+                project_id=OWN_PROJECT, resource_type="VOLUME", resource_id=volume.pk
+            )
+        with CaptureQueriesContext(connection) as queries:
+            assert ask(client_of("admin"), "get", path).status_code == 200
+        return len(queries)
+
+    assert counted(2) == counted(5)
