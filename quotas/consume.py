@@ -216,6 +216,32 @@ def release(
         held.delete()
 
 
+def hand_over(
+    *, subjects: Collection[UUID], source: str, target: str, now: datetime, user_id: str = ""
+) -> None:
+    """Let another project hold what these subjects hold, all or nothing.
+
+    Raises:
+        QuotaExceeded: a limit of the other project would be exceeded; nothing changes.
+        RuntimeError: there is no transaction.
+    """
+    # In one order, so that two who hand over to each other do not wait for each other.
+    for project_id in sorted({source, target}):
+        lock_ledger(project_id, now=now)
+    held = Reservation.objects.select_for_update().filter(subject__in=subjects, project_id=source)
+    rows = list(held.values_list("pk", "subject", "resource", "amount"))
+    amounts: Counter[str] = Counter()
+    for _, _, resource, amount in rows:
+        amounts[resource] += amount
+    if source != target:
+        account = _Account(limits(target), usage(target))
+        if not all(account.fits(name, amount) for name, amount in amounts.items()):
+            raise _exceeded([(rows[0][1], amounts)], 1, account)
+    Reservation.objects.filter(pk__in=[pk for pk, *_ in rows]).update(
+        project_id=target, user_id=user_id
+    )
+
+
 def usage(project_id: str, user_id: str = "") -> dict[str, int]:
     """What a project, or one user in it, uses of every counted resource."""
     rows = Reservation.objects.filter(project_id=project_id)

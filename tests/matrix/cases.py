@@ -534,6 +534,22 @@ CASES = [
         volumes.snapshot_is(False, ""), has_successor=False,
     ),
     Case(
+        "volume to image", "volume.upload", volumes.begin_upload, volumes.image_is_made,
+        volumes.image_is_not_made, has_successor=False,
+    ),
+    Case(
+        "volume in use to image", "volume.upload", volumes.begin_upload_in_use,
+        volumes.image_is_made, volumes.image_is_not_made, has_successor=False,
+    ),
+    Case(
+        "revert", "volume.revert", volumes.begin_revert, volumes.is_as_then,
+        volumes.may_be_reverted_again, has_successor=False,
+    ),
+    Case(
+        "revert of one that moved", "volume.revert", volumes.begin_revert_of_moved,
+        volumes.is_as_then, volumes.may_be_reverted_again, has_successor=False,
+    ),
+    Case(
         "attach", "volume.attach", volumes.begin_attach, volumes.is_attached, volumes.is_free,
         has_successor=False,
     ),
