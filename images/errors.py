@@ -61,3 +61,19 @@ class AttributeFixed(Forbidden):
 
 class ImageDataMissing(Unavailable):
     """The image's file is not where this machine looks for it."""
+
+
+class NotShared(Forbidden):
+    """Only shared images have members."""
+
+
+class MemberExists(Conflict):
+    """The image is shared with that project."""
+
+
+class MemberNotFound(NotFound):
+    """The image is not shared with that project."""
+
+
+class TooManyMembers(TooLarge):
+    """The image is shared with as many projects as it may be."""

@@ -19,7 +19,7 @@ from images.api.representation import image_body
 from images.api.versions import ImageView
 from images.create import create_image
 from images.delete import delete_image
-from images.lookup import get_image, visible_images
+from images.lookup import get_image, readable_images
 from images.models import Image
 from images.update import Change, add_tag, remove_tag, update_image
 
@@ -33,7 +33,7 @@ class Images(ImageView):
         """One page of the images that the query asks for."""
         query = request.query_params
         actor = cast(WireRequest, request).actor
-        visible = visible_images(actor)
+        visible = readable_images(actor)
         marker = _marker(visible, query.get("marker", ""))
         images, order = sort_order(filtered(visible, query, actor), query)
         limit = parse_limit(query, MAX_LIMIT) if query.get("limit") else DEFAULT_LIMIT
