@@ -77,3 +77,27 @@ class MemberNotFound(NotFound):
 
 class TooManyMembers(TooLarge):
     """The image is shared with as many projects as it may be."""
+
+
+class SourceRefused(Invalid):
+    """No image is fetched from there."""
+
+
+class SourceUnavailable(Unavailable):
+    """The server with the image does not answer now."""
+
+
+class SourceTooSlow(Invalid):
+    """The server with the image takes longer than it may."""
+
+
+class ImportMethodUnknown(Invalid):
+    """Images are not imported in this way here."""
+
+
+class ImageNotReady(Conflict):
+    """The image lacks something that an import needs."""
+
+
+class StatusForbids(Forbidden):
+    """The image's status does not allow the action."""

@@ -9,13 +9,16 @@ from uuid import UUID
 from django.conf import settings
 
 from images.models import Image, ImageStatus
-from images.storage import PART_SUFFIX, image_path
+from images.storage import PART_SUFFIX, STAGE_SUFFIX, image_path, stage_path
+from images.upload import free_image
 from operations.models import UNFINISHED, Operation
 
 # An upload writes all the time; a part file untouched for so long belongs to nobody.
 STALE_AFTER = timedelta(minutes=15)
 SWEEP_EVERY_S = 300.0
 _WITH_DATA = (ImageStatus.ACTIVE, ImageStatus.DEACTIVATED)
+_STAGED = (ImageStatus.UPLOADING, ImageStatus.IMPORTING)
+_ARRIVING = (ImageStatus.SAVING, *_STAGED)
 
 
 def remove_stray_files(now: datetime) -> list[Path]:
@@ -41,11 +44,18 @@ def _is_stray(path: Path, now: datetime) -> bool:
         return False
     if path.name.endswith(PART_SUFFIX):
         return True
+    is_staged = path.name.endswith(STAGE_SUFFIX)
     try:
-        image_id = UUID(path.name)
+        image_id = UUID(path.name.removesuffix(STAGE_SUFFIX))
     except ValueError:
         return False  # not one of ours
-    return not Image.objects.filter(pk=image_id, status__in=_WITH_DATA).exists()
+    statuses = _STAGED if is_staged else _WITH_DATA
+    rows = Image.objects.filter(pk=image_id)
+    if rows.filter(status__in=statuses).exists():
+        return False
+    # Data has its name for a moment before the image is active; a dead worker's successor is due.
+    importing = rows.filter(status=ImageStatus.IMPORTING).first()
+    return importing is None or not _is_at_work(importing)
 
 
 def _is_stale(path: Path, now: datetime) -> bool:
@@ -57,17 +67,16 @@ def _is_stale(path: Path, now: datetime) -> bool:
 
 
 def _free_abandoned_images(now: datetime) -> None:
-    """Images marked as being saved, with no file that still grows, wait for data again."""
+    """Images whose data is to arrive, with no file that still grows, wait for data again."""
     live = {path.name.split(".")[0] for path in _files() if path.name.endswith(PART_SUFFIX)}
-    saving = Image.objects.filter(status=ImageStatus.SAVING, updated_at__lt=now - STALE_AFTER)
-    for image in saving:
-        if _is_at_work(image):
+    arriving = Image.objects.filter(status__in=_ARRIVING, updated_at__lt=now - STALE_AFTER)
+    for image in arriving:
+        if str(image.pk) in live or _is_at_work(image):
             continue
-        # A final file is there for the moment between its renaming and the change of the status.
-        if str(image.pk) not in live and not image_path(image).exists():
-            Image.objects.filter(pk=image.pk, status=ImageStatus.SAVING).update(
-                status=ImageStatus.QUEUED, updated_at=now
-            )
+        # A final file is there for the moment between its renaming and the change of the status;
+        # staged data waits for as long as its owner likes.
+        if not image_path(image).exists() and not stage_path(image).exists():
+            free_image(image.pk, ImageStatus(image.status), now=now)
 
 
 def _is_at_work(image: Image) -> bool:

@@ -51,12 +51,3 @@ class Versions(ImageView):
         ]
         status = 200 if request.path_info.endswith("/versions") else 300
         return Response({"versions": versions}, status=status)
-
-
-class ImportInfo(ImageView):
-    """By which methods images can be imported."""
-
-    def get(self, request: Request) -> Response:
-        """None: data comes by upload."""
-        methods = {"description": "Import methods available.", "type": "array", "value": []}
-        return Response({"import-methods": methods})

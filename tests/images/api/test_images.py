@@ -377,5 +377,8 @@ def test_protected_image_is_not_deleted(client_for, queued, member):
 def test_what_is_not_offered_is_said_so(client_for, member):
     client = client_for(member)
 
-    assert client.get("/image/v2/info/import").json()["import-methods"]["value"] == []
+    assert client.get("/image/v2/info/import").json()["import-methods"]["value"] == [
+        "glance-direct",
+        "web-download",
+    ]
     assert client.get("/image/v2/info/stores").status_code == 404
