@@ -2,6 +2,7 @@
 
 import random
 from collections import defaultdict
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def world(monkeypatch, transactional_db, settings, tmp_path) -> World:
     settings.IMAGE_DIR = tmp_path / "images"
+    settings.IMPORT_NETWORKS = (ip_network("127.0.0.1"),)
     hosts = installed(monkeypatch)
     hosts.keep_in(tmp_path)
     return World(hosts)
