@@ -101,3 +101,7 @@ class ImageNotReady(Conflict):
 
 class StatusForbids(Forbidden):
     """The image's status does not allow the action."""
+
+
+class WrongOffset(Conflict):
+    """A piece of data does not begin where the last one ended."""

@@ -18,6 +18,7 @@ from images.models import Image
 
 PART_SUFFIX = ".part"
 STAGE_SUFFIX = ".stage"
+GROWING_SUFFIX = ".growing"
 CHUNK = 1024 * 1024
 
 
@@ -60,6 +61,11 @@ def stage_path(image: Image) -> Path:
     return Path(settings.IMAGE_DIR) / f"{image.pk}{STAGE_SUFFIX}"
 
 
+def growing_path(image: Image) -> Path:
+    """The file with data that is staged in several requests, until the last of them."""
+    return Path(settings.IMAGE_DIR) / f"{image.pk}{GROWING_SUFFIX}"
+
+
 def new_part_path(image: Image, purpose: str = "") -> Path:
     """A name for data that is still arriving, different for every attempt."""
     name = f"{image.pk}.{purpose}{uuid.uuid4().hex}{PART_SUFFIX}"
@@ -74,7 +80,7 @@ def drop_parts(image: Image, purpose: str) -> None:
 
 def drop_data(image: Image) -> None:
     """Remove the image's data, waiting or in use; what still arrives is its writer's to remove."""
-    for path in (image_path(image), stage_path(image)):
+    for path in (image_path(image), stage_path(image), growing_path(image)):
         path.unlink(missing_ok=True)
 
 

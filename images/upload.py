@@ -68,7 +68,7 @@ def arriving(image: Image, status: ImageStatus, now: datetime) -> Iterator[Path]
     part.parent.mkdir(parents=True, exist_ok=True)
     part.touch(exist_ok=False)
     try:
-        _claim(image, status, now)
+        claim(image, status, now)
         yield part
     except ImageBusy:
         raise
@@ -137,10 +137,16 @@ def _check_may_upload(image: Image, actor: Actor) -> None:
         )
 
 
-def _claim(image: Image, status: ImageStatus, now: datetime) -> None:
-    """Turn a queued image into one whose data arrives; only one caller succeeds."""
+def claim(
+    image: Image, status: ImageStatus, now: datetime, *, expected_bytes: int | None = None
+) -> None:
+    """Turn a queued image into one whose data arrives; only one caller succeeds.
+
+    Raises:
+        ImageBusy: it is not queued any more.
+    """
     claimed = Image.objects.filter(pk=image.pk, status=ImageStatus.QUEUED).update(
-        status=status, updated_at=now
+        status=status, arrived_bytes=0, expected_bytes=expected_bytes, updated_at=now
     )
     if not claimed:
         raise ImageBusy(

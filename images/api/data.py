@@ -20,7 +20,6 @@ from images.api.versions import ImageView
 from images.errors import ImageTooLarge, IncompleteUpload
 from images.lookup import get_image
 from images.models import ImageStatus
-from images.stage import stage_image_data
 from images.storage import CHUNK, data_of
 from images.upload import store_image_data
 
@@ -62,24 +61,6 @@ class ImageData(ImageView):
             response["Content-MD5"] = image.checksum
         response["Accept-Ranges"] = "bytes"
         return response
-
-
-class StagedData(ImageView):
-    """Data for an import."""
-
-    def put(self, request: Request, image_id: str) -> Response:
-        """Take it in; the image is `uploading` then."""
-        actor = cast(WireRequest, request).actor
-        image = get_image(image_id, actor=actor)
-        environ = octets(request)
-        stage_image_data(
-            image=image,
-            chunks=body_chunks(environ),
-            actor=actor,
-            now=timezone.now(),
-            announced=announced_length(environ),
-        )
-        return Response(status=204)
 
 
 def octets(request: Request) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from images.api.data import ImageData, StagedData
+from images.api.data import ImageData
 from images.api.images import Images, NotHere, OneImage, Tag
 from images.api.imports import Deactivate, Import, ImportInfo, Reactivate, Tasks
 from images.api.members import Members, OneMember
 from images.api.schemas import ImageSchema, ImagesSchema, MemberSchema, MembersSchema
+from images.api.stage import StagedData
 from images.api.usage import Usage
 from images.api.versions import Versions
 
