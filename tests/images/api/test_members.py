@@ -5,6 +5,8 @@ from django.utils import timezone
 
 from images.members import MAX_MEMBERS, add_member
 from images.models import ImageMember
+from servers.create_checks import find_image
+from servers.errors import InvalidServerRequest
 from tests.images.conftest import actor_with
 
 pytestmark = pytest.mark.django_db
@@ -191,3 +193,9 @@ def test_schemas_are_served(client_for, name):
 
     assert schema.status_code == 200
     assert schema.json()["name"] == name
+
+
+def test_servers_start_from_images_that_are_shared(shared):
+    assert find_image(shared.pk, TAKER).pk == shared.pk
+    with pytest.raises(InvalidServerRequest):
+        find_image(shared.pk, ACTORS["third member"])
