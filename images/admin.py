@@ -15,7 +15,8 @@ class ImageAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at r
     search_fields = ("name", "id", "owner")
     readonly_fields = (
         *("id", "owner", "status", "disk_format", "container_format", "size", "virtual_size"),
-        *("checksum", "sha256", "sha512", "created_at", "updated_at"),
+        *("checksum", "sha256", "sha512", "created_at", "updated_at", "arrived_bytes"),
+        "expected_bytes",
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:

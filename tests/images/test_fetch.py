@@ -3,9 +3,15 @@
 import ipaddress
 import os
 import socket
+import ssl
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from images import fetch
 from images.errors import ImageTooLarge, SourceRefused, SourceTooSlow, SourceUnavailable
@@ -202,6 +208,61 @@ def test_a_server_below_the_least_rate_is_left(web, monkeypatch):
 
     with pytest.raises(SourceTooSlow, match="too slow"):
         fetched(web.url("/x"))
+
+
+@pytest.fixture
+def secured(tmp_path):
+    """A server that is `mirror.example`, and the file with its certificate."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mirror.example")])
+    now = datetime.now(tz=UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("mirror.example")]), False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    public = tmp_path / "certificate.pem"
+    public.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    both = tmp_path / "both.pem"
+    both.write_bytes(private + public.read_bytes())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(both)
+    with site(context) as found:
+        found.serve("/x", b"there")
+        yield found, public
+
+
+@pytest.mark.parametrize(
+    ("name", "is_trusted", "is_right"),
+    [("mirror.example", True, True), ("other.example", True, False), ("mirror.example", False, 0)],
+)
+def test_the_name_is_what_a_certificate_is_for(secured, monkeypatch, name, is_trusted, is_right):
+    web, certificate = secured
+    if is_trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+    def resolve(host, port, *args, **options):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr("socket.getaddrinfo", resolve)
+    uri = web.url("/x", name).replace("http:", "https:")
+
+    if is_right:
+        assert fetched(uri) == b"there"
+    else:
+        with pytest.raises(SourceRefused, match="certificate"):
+            fetched(uri)
 
 
 def test_no_server_at_all_may_be_there_later():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,8 +45,8 @@ class Site:
 
 
 @contextlib.contextmanager
-def site() -> Iterator[Site]:
-    """A server, for as long as the body runs."""
+def site(context: ssl.SSLContext | None = None) -> Iterator[Site]:
+    """A server, for as long as the body runs; with a context it speaks TLS."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -53,11 +54,20 @@ def site() -> Iterator[Site]:
             with contextlib.suppress(OSError):
                 found.answers.get(self.path, _missing)(self)
 
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):
+                super().handle()
+
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if context is not None:
+        # The handshake is the handler's thread's: a client that breaks it off ends that one alone.
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     found = Site(server)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
