@@ -114,18 +114,18 @@ def test_images_are_imported_from_the_stage_and_from_the_web(cloud, disk):
         uri = web.serve("/image", disk.read_bytes())
         for name, source in ((fetched, web.lead("/moved", uri)), (refused, "http://127.0.0.2/")):
             make_queued(cloud, name)
-            said = portal.openstack(
-                *("image", "import", "--method", "web-download", "--uri", source, name),
-                check=False,
+            portal.openstack(
+                *("image", "import", "--method", "web-download", "--uri", source, name)
             )
         wait_active(cloud, fetched)
     found = [portal.openstack_json("image", "show", name) for name in (staged, fetched)]
 
     assert "web-download" in info
-    assert "may not be fetched from this host" in said
     digest = hashlib.sha512(disk.read_bytes()).hexdigest()
     assert [each["properties"]["os_hash_value"] for each in found] == [digest] * 2
+    # The client does not look at the answer; nothing came of it.
     assert status_of(cloud, refused) == "queued"
+    assert portal.openstack_json("image", "show", refused)["size"] is None
     portal.openstack("image", "delete", staged, fetched, refused)
 
 
