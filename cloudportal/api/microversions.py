@@ -43,6 +43,11 @@ class Microversion(NamedTuple):
         return f"{self.major}.{self.minor}"
 
 
+# At which version that is described which has no microversions: the first, so that a field without
+# a range of its own is there.
+UNVERSIONED = Microversion(2, 1)
+
+
 @dataclass(frozen=True)
 class VersionRange:
     """The microversions one service offers, and the header names it listens to.

@@ -21,10 +21,10 @@ status changed. The tests hold every answer against its description, so it names
 The query is checked by its declaration, and what is known of it is `request.query`. A GET without
 one takes no parameters: any is ignored until 2.101 and refused after.
 
-A method without `@documented` appears with the first line of its docstring. The
-document is made for one microversion (`/api/schema?microversion=2.79`, absent: the newest), and
-methods that do not exist at it are left out. Its dialect is OpenAPI 3.1, whose schemas are JSON
-Schema, so the declarations go in as they are.
+A method without `@documented` appears with the first line of its docstring. There is a document for
+each service, and for each microversion of it (`/api/schema?service=compute&microversion=2.79`,
+absent: the newest); methods that do not exist at it are left out. Its dialect is OpenAPI 3.1, whose
+schemas are JSON Schema, so the declarations go in as they are.
 """
 
 from __future__ import annotations
@@ -39,16 +39,19 @@ from typing import Any, Protocol, TypeVar
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 
-from cloudportal.api.faults import COMPUTE_NAMES, TITLES, fault_body
-from cloudportal.api.microversions import Microversion, Versioned
+from cloudportal.api.faults import COMPUTE_NAMES, TITLES
+from cloudportal.api.microversions import UNVERSIONED, Microversion, Versioned
 from cloudportal.api.query import NO_QUERY, QuerySchema
 from cloudportal.api.representation import INTEGER, LINKS, STRING, array, record
 from cloudportal.api.validation import BodySchema
-from cloudportal.api.views import COMPUTE, ComputeView, WireView
+from cloudportal.api.views import COMPUTE, VOLUME, WireView
 
 ViewMethod = TypeVar("ViewMethod", bound=Callable[..., Any])
-# Every compute route exists again below the project and before microversions; once is enough here.
-_TWINS = ("/compute/v2.1/{project_id}/", "/compute/v2/")
+# The services, with their microversions where they have them.
+SERVICES = {"compute": COMPUTE, "identity": None, "image": None, "network": None, "volume": VOLUME}
+# Some routes exist again below the project or before microversions; once is enough here.
+TWINS = ("/compute/v2.1/{project_id}/", "/compute/v2/", "/volume/v3/{project_id}/")
+JSON = "application/json"
 _VARIABLE = re.compile(r"{(\w+)}")
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _REFUSALS = "#/components/responses/"
@@ -77,6 +80,17 @@ class Documentation:
     query: Described | None = None
     responses: Answers | Versioned[Answers] = field(default_factory=dict)
     faults: frozenset[int] = frozenset()
+    media: str = JSON
+
+    @property
+    def takes(self) -> str:
+        """The media type of the body that is sent."""
+        return self.media if self.request is not None else JSON
+
+    @property
+    def gives(self) -> str:
+        """The media type of the body that answers."""
+        return self.media if self.request is None else JSON
 
     def answers_at(self, version: Microversion) -> Answers:
         """The answers to a request that is fulfilled."""
@@ -96,29 +110,38 @@ def documented(
     query: Described | None = None,
     responses: Answers | Versioned[Answers] | None = None,
     faults: Iterable[int] = (),
+    media: str = JSON,
 ) -> Callable[[ViewMethod], ViewMethod]:
     """Declare what a view method takes and gives; goes under `@available`.
 
-    `faults` are statuses of refusals beside those that any call may get.
+    `faults` are statuses of refusals beside those that any call may get; `media` is the type of the
+    body that is sent, or where none is, of the one that answers.
     """
 
     def decorate(method: ViewMethod) -> ViewMethod:
-        asked = NO_QUERY if query is None and method.__name__ == "get" else query
+        is_read = method.__name__ == "get"
 
         @wraps(method)
         def checked(self: Any, given: Any, *args: Any, **kwargs: Any) -> Any:
-            version = getattr(given, "microversion", None)
-            if asked is not None and version is not None:
-                schema = asked if isinstance(asked, QuerySchema) else asked.at(version)  # type: ignore[union-attr]  # a query is a QuerySchema or dated
+            version = getattr(given, "microversion", UNVERSIONED)
+            # How strict a single thing is about its query follows from the compute API's versions.
+            asked: Any = NO_QUERY if query is None and is_read and is_compute(self) else query
+            if asked is not None:
+                schema = asked if isinstance(asked, QuerySchema) else asked.at(version)
                 given.query = schema.check(given.query_params)
             return method(self, given, *args, **kwargs)
 
         checked.documentation = Documentation(  # type: ignore[attr-defined]  # read by the document
-            summary, request, asked, responses or {}, frozenset(faults)
+            summary, request, query, responses or {}, frozenset(faults), media
         )
         return checked  # type: ignore[return-value]  # same signature, wrapped
 
     return decorate
+
+
+def is_compute(view: Any) -> bool:
+    """Whether a view is asked with microversions of the compute API."""
+    return getattr(view, "versions", None) is COMPUTE
 
 
 @dataclass(frozen=True)
@@ -182,12 +205,16 @@ def _resolved(described: Any, version: Microversion) -> Any:
 
 
 def fault_schema(service: str, status: int) -> dict[str, Any]:
-    """The form of a refusal: in the compute API one key that follows from the status."""
-    if service != "compute":
-        return {"type": "object", "examples": [fault_body(service, 400, "What is wrong.")]}
+    """The form of a refusal; in the compute and volume API one key that follows from the status."""
+    if service == "network":
+        return record(
+            {"NeutronError": record({"type": STRING, "message": STRING, "detail": STRING})}
+        )
     fault = {"code": {"const": status}, "message": STRING}
-    if status == 401:
+    if service == "identity" or status == 401:
         return record({"error": record({**fault, "title": STRING})})
+    if service == "image":
+        return record({**fault, "title": STRING})
     more = {"retryAfter": INTEGER} if status in {413, 429} else {}
     return record({COMPUTE_NAMES.get(status, "computeFault"): record(fault, more)})
 
@@ -198,12 +225,15 @@ class WireAutoSchema(AutoSchema):
     def get_operation(
         self, path: str, path_regex: str, path_prefix: str, method: str, registry: Any
     ) -> dict[str, Any] | None:
-        """The operation object, or None when the method does not exist at the microversion."""
+        """The operation object, or None when the service has no such method at the microversion."""
         handler = getattr(self.view, method.lower())
+        service = getattr(self.view, "document_service", "compute")
         version = getattr(self.view, "document_version", COMPUTE.maximum)
         if (
-            path.startswith(_TWINS)
+            path.startswith(TWINS)
             or not isinstance(self.view, WireView)
+            or self.view.service != service
+            or self.view.is_catch_all
             or not _exists(handler, version)
         ):
             return None
@@ -215,14 +245,14 @@ class WireAutoSchema(AutoSchema):
         operation: dict[str, Any] = {
             "operationId": _operation_id(method, path),
             "summary": declared.summary,
-            "tags": [_tag(self.view.service, path)],
+            "tags": [_tag(service, path)],
             "parameters": _parameters(self.view, path, declared, version),
-            "responses": _responses(self.view.service, method, declared, version),
+            "responses": _responses(method, declared, version),
             "security": self.get_auth() if self.view.authentication_classes else [],
         }
         if declared.request is not None:
             schema = schema_of(declared.request, version)
-            content = {"application/json": {"schema": schema}}
+            content = {declared.takes: {"schema": schema}}
             operation["requestBody"] = {"required": True, "content": content}
         return operation
 
@@ -232,27 +262,38 @@ class WireAutoSchema(AutoSchema):
 
 
 class WireSchemaGenerator(SchemaGenerator):
-    """Makes the document of one microversion."""
+    """Makes the document of one service at one microversion."""
 
-    def __init__(self, microversion: Microversion = COMPUTE.maximum, **options: Any) -> None:
+    def __init__(
+        self, service: str = "compute", microversion: Microversion | None = None, **options: Any
+    ) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]  # drf-spectacular's own are untyped
-        self.microversion = microversion
+        self.service = service
+        versions = SERVICES[service]
+        self.microversion = microversion or (versions.maximum if versions else UNVERSIONED)
 
     def create_view(self, callback: Any, method: str, request: Any = None) -> Any:
-        """A view that knows for which microversion it is described."""
+        """A view that knows for which document it is described."""
         view = super().create_view(callback, method, request)  # type: ignore[no-untyped-call]  # drf-spectacular's own are untyped
+        view.document_service = self.service
         view.document_version = self.microversion
         return view
 
     def get_schema(self, request: Any = None, public: bool = False) -> dict[str, Any]:
         """The whole document."""
         document = super().get_schema(request, public)  # type: ignore[no-untyped-call]  # drf-spectacular's own are untyped
-        document["info"]["x-compute-microversion"] = str(self.microversion)
+        # Addresses that are regular expressions escape their dots.
+        document["paths"] = {
+            path.replace("\\", ""): methods for path, methods in document["paths"].items()
+        }
+        document["info"]["title"] += f": {self.service}"
+        if SERVICES[self.service]:
+            document["info"][f"x-{self.service}-microversion"] = str(self.microversion)
         components = document.setdefault("components", {})
         components["securitySchemes"] = {
             "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}
         }
-        components["responses"] = {str(status): _fault("compute", status) for status in TITLES}
+        components["responses"] = {str(status): _fault(self.service, status) for status in TITLES}
         return dict(_portable(document))
 
 
@@ -303,29 +344,25 @@ def _parameters(
             {"name": name, "in": "query", "schema": schema.get("items", schema)}
             for name, schema in schema_of(declared.query, version)["properties"].items()
         )
-    if isinstance(view, ComputeView) and view.versions is not None:
+    if view.versions is not None:
         found.append(
             {
                 "name": "OpenStack-API-Version",
                 "in": "header",
                 "description": "Without it the oldest microversion is spoken.",
-                "schema": {"type": "string", "default": f"compute {version}"},
+                "schema": {"type": "string", "default": f"{view.versions.service} {version}"},
             }
         )
     return found
 
 
-def _responses(
-    service: str, method: str, declared: Documentation, version: Microversion
-) -> dict[str, Any]:
+def _responses(method: str, declared: Documentation, version: Microversion) -> dict[str, Any]:
     answers: dict[str, Any] = {}
     for status, described in declared.answers_at(version).items():
         answers[str(status)] = {"description": TITLES.get(status, "Success")}
         if described is not None:
             schema = schema_of(described, version)
-            answers[str(status)]["content"] = {"application/json": {"schema": schema}}
-    if service != "compute":
-        return {**answers, "default": _fault(service, 0)}
+            answers[str(status)]["content"] = {declared.gives: {"schema": schema}}
     faults = sorted(declared.faults_of(method) - set(map(int, answers)))
     return {**answers, **{str(status): {"$ref": f"{_REFUSALS}{status}"} for status in faults}}
 
@@ -333,5 +370,5 @@ def _responses(
 def _fault(service: str, status: int) -> dict[str, Any]:
     return {
         "description": TITLES.get(status, "A fault"),
-        "content": {"application/json": {"schema": fault_schema(service, status)}},
+        "content": {JSON: {"schema": fault_schema(service, status)}},
     }

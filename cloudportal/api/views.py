@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 COMPUTE = VersionRange(
     "compute", Microversion(2, 1), Microversion(2, 104), "X-OpenStack-Nova-API-Version"
 )
+VOLUME = VersionRange("volume", Microversion(3, 0), Microversion(3, 71))
 
 
 def router_not_found() -> HttpResponse:
@@ -53,6 +54,8 @@ class WireView(APIView):
     versions: ClassVar[VersionRange | None] = None
     # Asked below an address from before microversions: the headers of versions are not heard.
     is_legacy = False
+    # Answers for whatever the service does not have; no document names it.
+    is_catch_all: ClassVar[bool] = False
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Negotiate, authenticate, then compare the project in the URL with the token's."""

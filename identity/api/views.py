@@ -37,6 +37,7 @@ class IdentityView(WireView):
 class NoSuchAddress(IdentityView):
     """Everything else below the API's path; a 404 in the API's own form."""
 
+    is_catch_all = True
     authentication_classes = ()
     permission_classes = ()
 

@@ -168,6 +168,8 @@ class Tag(ImageView):
 class NotHere(ImageView):
     """What the image service may have and this one does not; clients take a 404 for that."""
 
+    is_catch_all = True
+
     def get(self, request: Request, **_: str) -> Response:
         """Not found."""
         raise NotFound("The resource could not be found.")

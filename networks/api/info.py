@@ -202,6 +202,8 @@ class AutoAllocatedTopology(Quota):
 class NoSuchResource(NetworkView):
     """Resources of extensions that this cloud does not have."""
 
+    is_catch_all = True
+
     def get(self, request: Request, **_: str) -> Response:
         """Not found, as from a service without the extension."""
         raise NotFound("The resource could not be found.")

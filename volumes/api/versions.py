@@ -8,8 +8,9 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.views import VOLUME
 from cloudportal.errors import NotFound
-from volumes.api.views import VOLUME, VolumeView
+from volumes.api.views import VolumeView
 
 _UPDATED = "2026-01-01T00:00:00Z"
 _MEDIA = "application/vnd.openstack.volume+json;version=3"
@@ -49,6 +50,8 @@ class Versions(_Open):
 
 class NotHere(VolumeView):
     """Whatever else the field's service has: backups, groups, transfers and more."""
+
+    is_catch_all = True
 
     def _refuse(self, request: Request, **_: str) -> Response:
         """Not found, in the service's own form.

@@ -15,12 +15,11 @@ from rest_framework.request import Request
 from cloudportal.api.microversions import Microversion, VersionRange
 from cloudportal.api.paging import SortKey, after, next_link, parse_limit
 from cloudportal.api.validation import BodySchema, closed
-from cloudportal.api.views import WireRequest, WireView
+from cloudportal.api.views import VOLUME, WireRequest, WireView
 from cloudportal.errors import Invalid
 from identity.actors import Actor
 from volumes.find import as_uuid
 
-VOLUME = VersionRange("volume", Microversion(3, 0), Microversion(3, 71))
 MAX_LIMIT = 1000
 # Names may be null; this is their order.
 NAME_COLUMN = "sorted_name"
