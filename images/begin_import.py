@@ -58,7 +58,12 @@ def begin_import(
             )
         _check_status(image, wanted.method)
         Image.objects.filter(pk=image.pk).update(status=ImageStatus.IMPORTING, updated_at=now)
-        params = {"image": str(image.pk), "method": wanted.method, "user": actor.user_id}
+        params = {
+            "image": str(image.pk),
+            "method": wanted.method,
+            "project": image.owner,
+            "user": actor.user_id,
+        }
         if wanted.method == WEB_DOWNLOAD:
             params["uri"] = str(wanted.uri)
         return enqueue(

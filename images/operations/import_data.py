@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from images.begin_import import IMPORT, WEB_DOWNLOAD
@@ -31,18 +32,24 @@ from images.storage import (
     write_part,
 )
 from images.upload import activate, facts_of, free_image
+from operations.errors import Wait
 from operations.kinds import TRANSFER_QUEUE, Context, Kind, Step
+from operations.models import Operation, OperationState
 
 # Files of imports, so that nobody takes them for those of an upload that is alive.
 PURPOSE = "import-"
 DEADLINE_S = 6 * 3600.0
 _NOTE_EVERY_S = 2.0
+# A source may be slow for as long as an hour. Of the queue's twelve lanes some are kept for others.
+DOWNLOADS_OF_A_PROJECT, DOWNLOADS = 2, 6
+_TURN_S = 5.0
 
 
 def fetch_data(context: Context) -> dict[str, Any]:
     """Have the whole data in the stage file; its size and digests.
 
     Raises:
+        Wait: other downloads come first.
         Superseded: the worker is to make way.
         ImageNotFound: the image was deleted meanwhile.
         CloudError: what a download may raise, or the staged data is not to be seen.
@@ -55,12 +62,33 @@ def fetch_data(context: Context) -> dict[str, Any]:
         # Staged by the user, or fetched by a try that died before it could say so.
         stored = measure(staged, watch.look)
     elif context.params["method"] == WEB_DOWNLOAD:
+        _take_turn(context)
         stored = _download(context.params["uri"], image, watch)
     else:
         raise ImageDataMissing(f"The staged data of image {image.pk} cannot be read at the moment.")
     facts = dataclasses.asdict(stored)
     del facts["path"]
     return facts
+
+
+def _take_turn(context: Context) -> None:
+    """Leave room in the queue, which images on their way to hosts need too.
+
+    Raises:
+        Wait: downloads that were asked for earlier come first.
+    """
+    me = Operation.objects.get(pk=context.operation_id)
+    downloads = Operation.objects.filter(
+        kind=IMPORT, state=OperationState.RUNNING, cursor=0, params__method=WEB_DOWNLOAD
+    ).exclude(pk=me.pk)
+    # In their order, so that no two wait for each other.
+    earlier = downloads.filter(
+        Q(created_at__lt=me.created_at) | Q(created_at=me.created_at, pk__lt=me.pk)
+    )
+    own = earlier.filter(params__project=me.params["project"])
+    at_work = earlier.filter(lease_until__gt=timezone.now())
+    if own.count() >= DOWNLOADS_OF_A_PROJECT or at_work.count() >= DOWNLOADS:
+        raise Wait("Other downloads come first.", seconds=_TURN_S)
 
 
 def _download(uri: str, image: Image, watch: _Watch) -> StoredData:

@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import time
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -16,7 +17,7 @@ from images.storage import image_path, stage_path
 from images.sweep import STALE_AFTER, remove_stray_files
 from operations.models import Operation, OperationState
 from quotas.models import Reservation
-from tests.images.conftest import qcow2_bytes
+from tests.images.conftest import actor_with, qcow2_bytes
 from tests.images.web import site
 from tests.matrix.world import wake
 
@@ -214,6 +215,35 @@ def test_sweep_keeps_what_waits_for_its_import_and_frees_what_nobody_brings(
     assert found[abandoned.pk] == ImageStatus.QUEUED
     assert found[at_work.pk] == ImageStatus.IMPORTING
     assert work(Operation.objects.get(subject=at_work.pk)).state == OperationState.DONE
+
+
+def test_downloads_of_one_project_take_turns(queued, member, web):
+    uri = web.serve("/x", DATA)
+    other = actor_with("member", "p2")
+    first, second, third = (download(queued(member), uri, member) for _ in range(3))
+    foreign = download(queued(other), uri, other)
+    Operation.objects.filter(pk__in=[first.pk, second.pk]).update(
+        state=OperationState.RUNNING, lease_until=timezone.now() + timedelta(minutes=1)
+    )
+
+    assert work(third, wake_ups=2).state == OperationState.RUNNING
+    assert work(foreign).state == OperationState.DONE
+    assert work(first).state == OperationState.DONE
+    assert work(third).state == OperationState.DONE
+
+
+def test_all_downloads_leave_room_for_others(queued, member, web, monkeypatch):
+    monkeypatch.setattr("images.operations.import_data.DOWNLOADS", 1)
+    uri = web.serve("/x", DATA)
+    other = actor_with("member", "p2")
+    first, second = download(queued(member), uri, member), download(queued(other), uri, other)
+    mine = Operation.objects.filter(pk=first.pk)
+    mine.update(state=OperationState.RUNNING, lease_until=timezone.now() + timedelta(minutes=1))
+
+    assert work(second, wake_ups=2).state == OperationState.RUNNING
+    mine.update(lease_until=None)
+
+    assert work(second).state == OperationState.DONE
 
 
 def test_progress_is_written_down(queued, member, web, monkeypatch):
