@@ -43,6 +43,8 @@ _NOTE_EVERY_S = 2.0
 # A source may be slow for as long as an hour. Of the queue's twelve lanes some are kept for others.
 DOWNLOADS_OF_A_PROJECT, DOWNLOADS = 2, 6
 _TURN_S = 5.0
+# Its owner may be quicker to take it out of use than a worker that died to be succeeded.
+_IN_USE = (ImageStatus.ACTIVE, ImageStatus.DEACTIVATED)
 
 
 def fetch_data(context: Context) -> dict[str, Any]:
@@ -146,7 +148,7 @@ def place_data(context: Context) -> None:
 def remove_data(context: Context) -> None:
     """Take it away again, unless users have the image already."""
     image = Image(pk=context.subject)
-    if not Image.objects.filter(pk=image.pk, status=ImageStatus.ACTIVE).exists():
+    if not Image.objects.filter(pk=image.pk, status__in=_IN_USE).exists():
         image_path(image).unlink(missing_ok=True)
 
 
@@ -161,7 +163,7 @@ def make_active(context: Context) -> None:
     facts |= {"arrived_bytes": stored.size, "expected_bytes": stored.size}
     if activate(context.subject, ImageStatus.IMPORTING, facts, now=timezone.now()):
         return
-    if not Image.objects.filter(pk=context.subject, status=ImageStatus.ACTIVE).exists():
+    if not Image.objects.filter(pk=context.subject, status__in=_IN_USE).exists():
         stored.path.unlink(missing_ok=True)
         raise _gone(context)
 

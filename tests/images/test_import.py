@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from images.begin_import import GLANCE_DIRECT, WEB_DOWNLOAD, WantedImport, begin_import
+from images.change_status import deactivate_image
 from images.delete import delete_image
 from images.models import Image, ImageStatus
 from images.quota import BYTES
@@ -94,6 +95,21 @@ def test_downloaded_data_becomes_the_image(queued, member, web, image_dir):
     assert (image.status, image.virtual_size) == (ImageStatus.ACTIVE, 1024**2)
     assert (image.arrived_bytes, image.expected_bytes) == (image.size, image.size)
     assert list(image_dir.iterdir()) == [image_path(image)]
+
+
+def test_image_that_is_out_of_use_before_its_import_has_ended_keeps_its_data(queued, member):
+    image = queued(member)
+    stage(image, member)
+    operation = import_staged(image, member)
+    last = work(operation).cursor - 1
+    deactivate_image(image_id=image.pk, actor=member, now=timezone.now())
+
+    # As after a worker that died before it could say that the last step was done.
+    Operation.objects.update(state=OperationState.RUNNING, cursor=last, finished_at=None)
+    operation.refresh_from_db()
+
+    assert work(operation).state == OperationState.DONE
+    assert image_path(image).read_bytes() == DATA
 
 
 def test_source_that_fails_for_a_while_is_asked_again(queued, member, web):
