@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import hashlib
 from pathlib import Path
 
@@ -18,26 +16,17 @@ from images.stage import stage_image_data
 from images.storage import STAGE_SUFFIX, image_path
 from operations.models import Operation, OperationState
 from quotas.models import Reservation
-from tests.images.web import site
 from tests.matrix.world import World
 
 CONTENT = bytes(range(256)) * 16
 
 
-@functools.cache
-def _uri() -> str:
-    """The address of the content, on a server that is there until the tests end."""
-    stack = contextlib.ExitStack()
-    uri = stack.enter_context(site()).serve("/image", CONTENT)
-    _STACKS.append(stack)
-    return uri
-
-
-_STACKS: list[contextlib.ExitStack] = []
+# Where the content is served; the fixture that starts the server says it.
+URI = ""
 
 
 def begin_download(world: World) -> Operation:
-    wanted = WantedImport(WEB_DOWNLOAD, _uri())
+    wanted = WantedImport(WEB_DOWNLOAD, URI)
     return begin_import(
         image_id=_queued(world).pk, wanted=wanted, actor=world.actor, now=timezone.now()
     )
