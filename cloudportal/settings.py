@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import django_stubs_ext
 import environ
 
-from cloudportal.network_numbers import network_type, vlan_numbers, vxlan_numbers
+from cloudportal.network_numbers import address_ranges, network_type, vlan_numbers, vxlan_numbers
 
 # Django's generic classes (ModelAdmin and others) take their type arguments at run time too.
 django_stubs_ext.monkeypatch()
@@ -40,6 +40,9 @@ ENVIRONMENT = {
     "Default: 400.",
     "CLOUDPORTAL_MAX_IMAGE_BYTES": "Largest image upload in bytes. Default: 64 GiB.",
     "CLOUDPORTAL_IMAGES": "Folder of image data, one for all machines. Default: VAR/images.",
+    "CLOUDPORTAL_IMPORT_NETWORKS": "Comma-separated networks that images may be fetched from "
+    "beside public addresses, such as a mirror's: 10.1.2.0/24. Default: none.",
+    "CLOUDPORTAL_IMPORT_TIMEOUT_S": "Seconds that fetching an image may take. Default: 3600.",
     "CLOUDPORTAL_SHELVED_OFFLOAD_S": "Seconds after which shelved servers leave their hosts, "
     "-1 for never. Default: 0.",
     "CLOUDPORTAL_NETWORK_TYPE": "What networks are that name no type: nat or vxlan. Default: nat.",
@@ -264,6 +267,10 @@ LOCKOUT_S = env.int("CLOUDPORTAL_LOCKOUT_S", 300)
 STATEMENT_DAYS = env.int("CLOUDPORTAL_STATEMENT_DAYS", 400)
 CONSOLE_LIFETIME_S = env.int("CLOUDPORTAL_CONSOLE_LIFETIME_S", 600)
 MAX_IMAGE_BYTES = env.int("CLOUDPORTAL_MAX_IMAGE_BYTES", 64 * 1024**3)
+IMPORT_NETWORKS = address_ranges(
+    env.list("CLOUDPORTAL_IMPORT_NETWORKS", default=[]), "CLOUDPORTAL_IMPORT_NETWORKS"
+)
+IMPORT_TIMEOUT_S = env.float("CLOUDPORTAL_IMPORT_TIMEOUT_S", 3600.0)
 SHELVED_OFFLOAD_S = env.int("CLOUDPORTAL_SHELVED_OFFLOAD_S", 0)
 RESIZE_CONFIRM_WINDOW_S = env.int("CLOUDPORTAL_RESIZE_CONFIRM_S", 0)
 NETWORK_TYPE = network_type(env.str("CLOUDPORTAL_NETWORK_TYPE", "nat"))

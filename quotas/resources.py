@@ -19,6 +19,8 @@ COUNTED = {
     "routers": 10,
     "floating_ips": 50,
     "images": 1000,
+    # MiB that the data of images takes.
+    "image_size_total": UNLIMITED,
     "volumes": 10,
     "snapshots": 10,
     "gigabytes": 1000,

@@ -81,6 +81,8 @@ class Portal:
             "CLOUDPORTAL_PORT": str(self.port),
             "CLOUDPORTAL_LIVE_PORT": str(free_port()),
             "CLOUDPORTAL_HEARTBEAT_S": "3",
+            # Where tests serve images.
+            "CLOUDPORTAL_IMPORT_NETWORKS": "127.0.0.1/32",
             "DJANGO_SETTINGS_MODULE": "cloudportal.settings",
             "OS_CLIENT_CONFIG_FILE": str(var / "clouds.yaml"),
             "PYTHONUNBUFFERED": "1",

@@ -206,7 +206,7 @@ def test_half_of_an_upload_is_deleted(world):
 
 def test_a_base_image_of_a_deleted_image_goes_when_no_disk_lies_over_it(world):
     Image.objects.update(status=ImageStatus.DELETED)
-    Reservation.objects.filter(resource="images").delete()
+    Reservation.objects.filter(resource__in=["images", "image_size_total"]).delete()
     while_used = world.kinds()
     Server.objects.update(deleted_at=timezone.now(), vm_state=VmState.DELETED)
     world.host.filters.clear()

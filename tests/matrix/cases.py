@@ -40,6 +40,7 @@ from tests.matrix import (
     fences,
     floating,
     groups,
+    imports,
     interfaces,
     migrate,
     networks,
@@ -508,6 +509,14 @@ CASES = [
     Case(
         "precache", "image.precache", precache.begin, precache.image_is_there,
         precache.no_half_image, has_successor=False,
+    ),
+    Case(
+        "download", "image.import", imports.begin_download, imports.is_active,
+        imports.waits_again, has_successor=False,
+    ),
+    Case(
+        "staged import", "image.import", imports.begin_staged, imports.is_active,
+        imports.waits_again, has_successor=False,
     ),
     Case(
         "fence", "hypervisor.fence", fences.begin, fences.host_is_fenced, has_successor=False
