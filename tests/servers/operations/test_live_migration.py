@@ -239,7 +239,7 @@ def test_an_abort_ends_a_running_migration(hosts, server, settle, monkeypatch):
         hosts, monkeypatch, lambda: asked.update(asked="abort", asked_request_id="req-abort")
     )
     # Found out where the guest is by the hosts again, once that is over.
-    monkeypatch.setattr("hypervisors.move._end_migration", lambda move: None)
+    monkeypatch.setattr("hypervisors.settle._end_migration", lambda move: None)
 
     settle(server)
 
@@ -270,7 +270,7 @@ def test_a_forced_one_comes_to_its_end_and_tells_how_far_it_is(hosts, server, se
     actor = dataclasses.replace(ADMIN, request_id="req-force")
     force_migration(server=server, migration_id=str(migration.pk), actor=actor, now=timezone.now())
     Migration.objects.update(status=MigrationStatus.QUEUED)
-    monkeypatch.setattr("hypervisors.move._end_migration", lambda move: None)
+    monkeypatch.setattr("hypervisors.settle._end_migration", lambda move: None)
     while_it_moves(hosts, monkeypatch, lambda: None)
 
     settle(server)
