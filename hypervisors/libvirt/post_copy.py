@@ -51,9 +51,9 @@ LACKS_PAGE_FAULTS = (
     "vm.unprivileged_userfaultfd to 1"
 )
 _PID_FILES = "/run/libvirt/qemu"
-_STREAM = re.compile(
-    r"^\S+\s+\d+\s+\d+\s+(?P<local>\S+):(?P<port>\d+)\s+(?P<peer>\S+):(?P<from>\d+)\s"
-)
+# What is queued, and both ends.
+_STREAM = re.compile(r"\d+\s+\d+\s+\S+:(?P<port>\d+)\s+(?P<peer>\S+):(?P<from>\d+)\s")
+_MAPPED = "[::ffff:"
 _LOOPBACK = ("127.", "[::1]", "[::ffff:127.")
 
 
@@ -160,6 +160,8 @@ def parse_streams(listed: str, pid: int) -> list[tuple[int, str, int]]:
             continue
         if match["peer"].startswith(_LOOPBACK):
             continue  # somebody looks at its display
-        peer = match["peer"].removeprefix("[::ffff:").strip("[]")
+        peer = match["peer"]
+        if peer.startswith(_MAPPED):
+            peer = peer.removeprefix(_MAPPED).rstrip("]")
         found.append((int(match["port"]), peer, int(match["from"])))
     return found
