@@ -5,6 +5,8 @@ Where the guest is, whatever broke off, `hypervisors.settle` finds out.
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -20,6 +22,7 @@ from hypervisors.errors import (
     GuestNotFound,
     HostCannot,
     HostRefused,
+    HostUnreachable,
     MoveRefused,
     NotOnHost,
 )
@@ -34,11 +37,15 @@ from hypervisors.pools import is_one_store, log_pool_of
 from hypervisors.uris import ssh_address
 
 __all__ = [
-    "Move", "MoveProgress", "abort_move", "bring_console", "check_move", "hasten_move",
-    "hosts_unfit", "move_guest", "obstacle", "progress_of", "resume_move", "switch_move",
+    "Move", "MoveProgress", "abort_move", "bring_console", "check_move", "end_dead_stream",
+    "hasten_move", "hosts_unfit", "move_guest", "obstacle", "progress_of", "resume_move", "switch_move",
 ]  # fmt: skip
 
+logger = logging.getLogger(__name__)
+
 PROGRESS_EVERY_S = 1.0
+# A switched guest's stream that brings nothing for so long is dead at one end.
+DEAD_S = 10.0
 CONSOLE_BYTES = 1024 * 1024
 _POLL_S = 0.2
 _GIB = 1024**3
@@ -258,22 +265,61 @@ def _beside(
                 work(here, there)
 
         with ThreadPoolExecutor(1, thread_name_prefix="migration") as beside:
-            moving = beside.submit(migrate)
+            moving, stream = beside.submit(migrate), _Stream(move)
             try:
                 while not wait([moving], timeout=PROGRESS_EVERY_S).done:
-                    watch(_progress(move))
+                    stream.look(watch)
             finally:
-                _end(move, moving)
+                _end(move, moving, stream)
         moving.result()
 
 
-def _end(move: Move, moving: Future[None]) -> None:
+def _end(move: Move, moving: Future[None], stream: _Stream) -> None:
     """Abort again and again: what has not yet begun to send does not hear it."""
     while not moving.done():
         # A host that has fallen silent ends it by itself.
         with suppress(CloudError):
             abort_move(move)
+            stream.look(lambda progress: None)
         wait([moving], timeout=_POLL_S)
+
+
+class _Stream:
+    """What is sent of a guest's memory, looked at again and again.
+
+    After the switch libvirt waits at the destination for an end of the stream that QEMU there may
+    never notice: its own end of one that is dead at the source.
+    """
+
+    def __init__(self, move: Move) -> None:
+        self._move = move
+        self._is_switched = False
+        self._seen: MoveProgress | None = None
+        self._since = time.monotonic()
+
+    def look(self, watch: Callable[[MoveProgress | None], None]) -> None:
+        """See how far it is, and tell; a switched guest's hosts may be away for a while."""
+        try:
+            progress = _progress(self._move)
+        except HostUnreachable:
+            if not self._is_switched:
+                raise
+            return
+        self._is_switched = self._is_switched or (progress is not None and progress.has_switched)
+        if progress is None or progress != self._seen:
+            self._seen, self._since = progress, time.monotonic()
+        elif self._is_switched and time.monotonic() >= self._since + DEAD_S:
+            self._since = time.monotonic()
+            with suppress(CloudError):
+                end_dead_stream(self._move)
+        watch(progress)
+
+
+def end_dead_stream(move: Move) -> None:
+    """End the destination's half of a switched guest's stream, in which nothing moves any more."""
+    logger.warning("The stream of %s stands still: it is ended to be mended.", move.server_id)
+    with connected(move.destination) as there:
+        there.end_dead_stream(move.server_id)
 
 
 def _progress(move: Move) -> MoveProgress | None:

@@ -20,7 +20,7 @@ from hypervisors.libvirt.migrate import MoveProgress
 from hypervisors.libvirt.post_copy import has_left, is_arriving, was_handed_over
 from hypervisors.libvirt.spec import GuestInfo
 from hypervisors.models import Hypervisor
-from hypervisors.move import Move, abort_move, progress_of, resume_move
+from hypervisors.move import Move, abort_move, end_dead_stream, progress_of, resume_move
 
 __all__ = ["Side", "finish_switched", "settle"]
 
@@ -91,9 +91,7 @@ def finish_switched(move: Move, watch: Callable[[MoveProgress | None], None]) ->
         resume_move(move, watch)
     except HostBusy:
         if _stands_still(move):
-            logger.warning("The stream of %s is dead at its destination's end.", move.server_id)
-            with connected(move.destination) as there:
-                there.end_dead_stream(move.server_id)
+            end_dead_stream(move)
         raise
 
 
