@@ -5,24 +5,18 @@ Where the guest is, whatever broke off, `hypervisors.settle` finds out.
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from uuid import UUID
 
 from django.db.models import Q
 
-from cloudportal.errors import CloudError
-from hypervisors.connections import connected, translated
+from hypervisors.connections import connected
 from hypervisors.errors import (
     GuestNotFound,
     HostCannot,
     HostRefused,
-    HostUnreachable,
     MoveRefused,
     NotOnHost,
 )
@@ -34,20 +28,15 @@ from hypervisors.libvirt.spec import VolumeInfo
 from hypervisors.libvirt.storage import VolumeFormat
 from hypervisors.models import Hypervisor
 from hypervisors.pools import is_one_store, log_pool_of
+from hypervisors.under_way import carry_out
 from hypervisors.uris import ssh_address
 
 __all__ = [
-    "Move", "MoveProgress", "abort_move", "bring_console", "check_move", "end_dead_stream",
-    "hasten_move", "hosts_unfit", "move_guest", "obstacle", "progress_of", "resume_move", "switch_move",
+    "Move", "MoveProgress", "bring_console", "check_move", "hosts_unfit", "move_guest", "obstacle",
+    "resume_move",
 ]  # fmt: skip
 
-logger = logging.getLogger(__name__)
-
-PROGRESS_EVERY_S = 1.0
-# A switched guest's stream that brings nothing for so long is dead at one end.
-DEAD_S = 10.0
 CONSOLE_BYTES = 1024 * 1024
-_POLL_S = 0.2
 _GIB = 1024**3
 
 
@@ -231,7 +220,9 @@ def move_guest(move: Move, watch: Callable[[MoveProgress | None], None]) -> None
     volumes = _volumes_of(move, guest)
     request = _prepare(move, guest, volumes)
     try:
-        _beside(move, watch, lambda here, there: here.migrate_guest(move.server_id, there, request))
+        carry_out(
+            move, watch, lambda here, there: here.migrate_guest(move.server_id, there, request)
+        )
     except HostRefused as error:
         if UNSUPPORTED in error.detail:
             raise _refused(move, LACKS_PAGE_FAULTS) from error
@@ -249,108 +240,9 @@ def resume_move(move: Move, watch: Callable[[MoveProgress | None], None]) -> Non
         CloudError: it broke again.
     """
     request = MoveRequest(address=_address(move.destination))
-    _beside(move, watch, lambda here, there: here.resume_post_copy(move.server_id, there, request))
-
-
-def _beside(
-    move: Move,
-    watch: Callable[[MoveProgress | None], None],
-    work: Callable[[Host, Host], None],
-) -> None:
-    """Run the work between the two hosts in a thread, and watch it from here."""
-    with connected(move.source) as here, connected(move.destination) as there:
-
-        def migrate() -> None:
-            with translated(move.source):
-                work(here, there)
-
-        with ThreadPoolExecutor(1, thread_name_prefix="migration") as beside:
-            moving, stream = beside.submit(migrate), _Stream(move)
-            try:
-                while not wait([moving], timeout=PROGRESS_EVERY_S).done:
-                    stream.look(watch)
-            finally:
-                _end(move, moving, stream)
-        moving.result()
-
-
-def _end(move: Move, moving: Future[None], stream: _Stream) -> None:
-    """Abort again and again: what has not yet begun to send does not hear it."""
-    while not moving.done():
-        # A host that has fallen silent ends it by itself.
-        with suppress(CloudError):
-            abort_move(move)
-            stream.look(lambda progress: None)
-        wait([moving], timeout=_POLL_S)
-
-
-class _Stream:
-    """What is sent of a guest's memory, looked at again and again.
-
-    After the switch libvirt waits at the destination for an end of the stream that QEMU there may
-    never notice: its own end of one that is dead at the source.
-    """
-
-    def __init__(self, move: Move) -> None:
-        self._move = move
-        self._is_switched = False
-        self._seen: MoveProgress | None = None
-        self._since = time.monotonic()
-
-    def look(self, watch: Callable[[MoveProgress | None], None]) -> None:
-        """See how far it is, and tell; a switched guest's hosts may be away for a while."""
-        try:
-            progress = _progress(self._move)
-        except HostUnreachable:
-            if not self._is_switched:
-                raise
-            return
-        self._is_switched = self._is_switched or (progress is not None and progress.has_switched)
-        if progress is None or progress != self._seen:
-            self._seen, self._since = progress, time.monotonic()
-        elif self._is_switched and time.monotonic() >= self._since + DEAD_S:
-            self._since = time.monotonic()
-            with suppress(CloudError):
-                end_dead_stream(self._move)
-        watch(progress)
-
-
-def end_dead_stream(move: Move) -> None:
-    """End the destination's half of a switched guest's stream, in which nothing moves any more."""
-    logger.warning("The stream of %s stands still: it is ended to be mended.", move.server_id)
-    with connected(move.destination) as there:
-        there.end_dead_stream(move.server_id)
-
-
-def _progress(move: Move) -> MoveProgress | None:
-    try:
-        with connected(move.source) as here:
-            return here.migration_progress(move.server_id)
-    except NotOnHost:
-        return None
-
-
-def abort_move(move: Move) -> None:
-    """End the guest's migration, if one is under way."""
-    with connected(move.source) as here:
-        here.abort_migration(move.server_id)
-
-
-def progress_of(move: Move) -> MoveProgress | None:
-    """How far the guest's migration is; None: none leaves the source."""
-    return _progress(move)
-
-
-def switch_move(move: Move) -> None:
-    """Let the guest run at the destination now, and fetch what is missing from there."""
-    with connected(move.source) as here:
-        here.start_post_copy(move.server_id)
-
-
-def hasten_move(move: Move) -> None:
-    """Halt the guest until it has arrived, so that the migration comes to its end."""
-    with connected(move.source) as here:
-        here.hasten_migration(move.server_id)
+    carry_out(
+        move, watch, lambda here, there: here.resume_post_copy(move.server_id, there, request)
+    )
 
 
 def _prepare(move: Move, guest: MovableGuest, volumes: dict[str, VolumeInfo]) -> MoveRequest:

@@ -20,7 +20,8 @@ from hypervisors.libvirt.migrate import MoveProgress
 from hypervisors.libvirt.post_copy import has_left, is_arriving, was_handed_over
 from hypervisors.libvirt.spec import GuestInfo
 from hypervisors.models import Hypervisor
-from hypervisors.move import Move, abort_move, end_dead_stream, progress_of, resume_move
+from hypervisors.move import Move, resume_move
+from hypervisors.under_way import abort_move, end_dead_stream, progress_of
 
 __all__ = ["Side", "finish_switched", "settle"]
 

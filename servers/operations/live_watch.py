@@ -13,8 +13,8 @@ import time
 from django.conf import settings
 from django.utils import timezone
 
-from hypervisors import move
-from hypervisors.move import MoveProgress
+from hypervisors import under_way
+from hypervisors.move import Move, MoveProgress
 from operations.kinds import Context
 from servers import history
 from servers.errors import MigrationAborted
@@ -35,7 +35,7 @@ _GIB = 1024**3
 class LiveWatch:
     """What is done while the guest is on its way."""
 
-    def __init__(self, context: Context, wanted: move.Move) -> None:
+    def __init__(self, context: Context, wanted: Move) -> None:
         self._context = context
         self._move = wanted
         self._began_at = time.monotonic()
@@ -60,7 +60,7 @@ class LiveWatch:
     def _force(self, progress: MoveProgress | None) -> None:
         # Again each time: before the first byte is sent it is not heard.
         if not self._move.may_post_copy:
-            move.hasten_move(self._move)
+            under_way.hasten_move(self._move)
         elif progress is not None and progress.memory_processed:
             self._switch()
         if not self._is_forced:
@@ -94,7 +94,7 @@ class LiveWatch:
         row = Migration.objects.filter(pk=self._context.params["migration"])
         if not row.exclude(asked=ABORT).update(status=MigrationStatus.POST_MIGRATING):
             raise MigrationAborted(ABORTED)
-        move.switch_move(self._move)
+        under_way.switch_move(self._move)
 
     def _note(self, progress: MoveProgress) -> None:
         fields = {

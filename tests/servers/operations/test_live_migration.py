@@ -219,8 +219,8 @@ def while_it_moves(hosts, monkeypatch, act) -> None:
         act()
         return MoveProgress(2 * GIB, GIB, GIB, GIB, GIB // 2, GIB // 2)
 
-    monkeypatch.setattr("hypervisors.move.PROGRESS_EVERY_S", 0.05)
-    monkeypatch.setattr("hypervisors.move._progress", look)
+    monkeypatch.setattr("hypervisors.under_way.PROGRESS_EVERY_S", 0.05)
+    monkeypatch.setattr("hypervisors.under_way.progress_of", look)
 
     host.on_migrate = partial(_wait, heeded)
 
@@ -356,8 +356,8 @@ def until_switched(hosts, monkeypatch, act=lambda: None) -> None:
         moved = MoveProgress(2 * GIB, GIB, GIB, memory_rounds=2)
         return dataclasses.replace(moved, has_switched=move.server_id in host.switched)
 
-    monkeypatch.setattr("hypervisors.move.PROGRESS_EVERY_S", 0.05)
-    monkeypatch.setattr("hypervisors.move._progress", look)
+    monkeypatch.setattr("hypervisors.under_way.PROGRESS_EVERY_S", 0.05)
+    monkeypatch.setattr("hypervisors.under_way.progress_of", look)
     monkeypatch.setattr("hypervisors.settle._end_migration", lambda move: None)
     host.on_migrate = partial(_wait, switched)
 
