@@ -316,14 +316,13 @@ def _is_gone(domain: Any) -> bool:
 
 def parse_progress(stats: Mapping[str, Any]) -> MoveProgress:
     """Read libvirt's statistics of a job. Source: libvirt, virDomainGetJobStats."""
-    return MoveProgress(
-        **{
-            f"{kind}_{part}": int(stats.get(f"{kind}_{part}", 0))
-            for kind in ("memory", "disk")
-            for part in ("total", "processed", "remaining")
-        },
-        memory_rounds=int(stats.get(libvirt.VIR_DOMAIN_JOB_MEMORY_ITERATION, 0)),
-    )
+    sizes: dict[str, Any] = {
+        f"{kind}_{part}": int(stats.get(f"{kind}_{part}", 0))
+        for kind in ("memory", "disk")
+        for part in ("total", "processed", "remaining")
+    }
+    rounds = int(stats.get(libvirt.VIR_DOMAIN_JOB_MEMORY_ITERATION, 0))
+    return MoveProgress(**sizes, memory_rounds=rounds)
 
 
 def _outgoing(domain: Any) -> Mapping[str, Any] | None:

@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 from uuid import uuid4
 
 import libvirt
@@ -99,7 +100,7 @@ def test_only_a_state_that_changed_meanwhile_is_asked_for_again_by_a_hard_reboot
     domain = Going(libvirt.VIR_ERR_OPERATION_INVALID, text)
 
     with pytest.raises(kind):
-        guest.reboot_hard.__wrapped__(domain, uuid4())
+        inspect.unwrap(guest.reboot_hard)(domain, uuid4())
 
 
 def test_absent_guest_is_removed_without_complaint(connection):

@@ -1,4 +1,6 @@
+import inspect
 from types import SimpleNamespace
+from typing import Any
 from uuid import uuid4
 
 import libvirt
@@ -10,6 +12,7 @@ from hypervisors.libvirt.migrate import MoveRequest
 from hypervisors.libvirt.shell import Ran
 
 pytestmark = pytest.mark.once
+HOST: Any = SimpleNamespace()
 
 # `ss -Htnp state established` of a host that a guest with this pid comes to.
 LISTED = """\
@@ -38,7 +41,7 @@ def test_a_dead_stream_is_ended_by_port_and_peer(monkeypatch):
 
     monkeypatch.setattr(post_copy, "run_on_host", run)
 
-    assert post_copy.end_dead_stream(SimpleNamespace(), uuid)
+    assert post_copy.end_dead_stream(HOST, uuid)
 
     assert ran[0] == ("cat", f"/run/libvirt/qemu/server-{uuid}.pid")
     assert ran[2] == (
@@ -57,7 +60,7 @@ def test_without_a_process_there_is_no_stream(monkeypatch, answer):
 
     monkeypatch.setattr(post_copy, "run_on_host", run)
 
-    assert not post_copy.end_dead_stream(SimpleNamespace(), uuid4())
+    assert not post_copy.end_dead_stream(HOST, uuid4())
 
 
 @pytest.mark.parametrize(
@@ -66,7 +69,7 @@ def test_without_a_process_there_is_no_stream(monkeypatch, answer):
 def test_only_a_kernel_that_says_so_is_in_the_way(monkeypatch, text, is_refused):
     monkeypatch.setattr(kernel, "_read", lambda connection, file, timeout_s: text)
 
-    assert bool(post_copy.post_copy_obstacle(SimpleNamespace())) == is_refused
+    assert bool(post_copy.post_copy_obstacle(HOST)) == is_refused
 
 
 class Domain:
@@ -96,9 +99,9 @@ class Domain:
 def test_one_that_was_switched_is_neither_ended_nor_switched_again(reason):
     domain = Domain(reason)
 
-    migrate.abort_migration.__wrapped__(domain, uuid4())
-    post_copy.start_post_copy.__wrapped__(domain, uuid4())
-    found = migrate.migration_progress.__wrapped__(domain, uuid4())
+    inspect.unwrap(migrate.abort_migration)(domain, uuid4())
+    inspect.unwrap(post_copy.start_post_copy)(domain, uuid4())
+    found = inspect.unwrap(migrate.migration_progress)(domain, uuid4())
 
     assert domain.aborted == 0
     assert found is not None
@@ -108,7 +111,7 @@ def test_one_that_was_switched_is_neither_ended_nor_switched_again(reason):
 def test_one_that_is_halted_by_its_user_is_ended():
     domain = Domain(libvirt.VIR_DOMAIN_PAUSED_USER)
 
-    migrate.abort_migration.__wrapped__(domain, uuid4())
+    inspect.unwrap(migrate.abort_migration)(domain, uuid4())
 
     assert domain.aborted == 1
 
