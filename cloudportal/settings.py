@@ -27,6 +27,10 @@ ENVIRONMENT = {
     "with the host of CLOUDPORTAL_URL; wss://HOST where that is https.",
     "CLOUDPORTAL_CONSOLE_LIFETIME_S": "Lifetime of a console's address in seconds. Default: 600.",
     "CLOUDPORTAL_RESIZE_CONFIRM_S": "Seconds until a resize is confirmed, 0: never. Default: 0.",
+    "CLOUDPORTAL_LIVE_MIGRATION_POSTCOPY": "Let guests whose live migration does not come to its "
+    "end run at their destination before all of their memory is there. Default: off.",
+    "CLOUDPORTAL_LIVE_MIGRATION_POSTCOPY_S": "Seconds of sending memory after which that is done. "
+    "Default: 120.",
     "CLOUDPORTAL_HOSTS": "Comma-separated host names that requests may name. Default: loopback's.",
     "CLOUDPORTAL_DEBUG": "Django's debug mode, for development only. Default: off.",
     "CLOUDPORTAL_WORKERS": "django-q2 worker processes of the default queue. Default: 2.",
@@ -273,6 +277,8 @@ IMPORT_NETWORKS = address_ranges(
 IMPORT_TIMEOUT_S = env.float("CLOUDPORTAL_IMPORT_TIMEOUT_S", 3600.0)
 SHELVED_OFFLOAD_S = env.int("CLOUDPORTAL_SHELVED_OFFLOAD_S", 0)
 RESIZE_CONFIRM_WINDOW_S = env.int("CLOUDPORTAL_RESIZE_CONFIRM_S", 0)
+LIVE_MIGRATION_POSTCOPY = env.bool("CLOUDPORTAL_LIVE_MIGRATION_POSTCOPY", False)
+LIVE_MIGRATION_POSTCOPY_AFTER_S = env.float("CLOUDPORTAL_LIVE_MIGRATION_POSTCOPY_S", 120.0)
 NETWORK_TYPE = network_type(env.str("CLOUDPORTAL_NETWORK_TYPE", "nat"))
 VLAN_IDS = vlan_numbers(env.list("CLOUDPORTAL_VLAN_IDS", default=[]))
 VXLAN_IDS = vxlan_numbers(env.str("CLOUDPORTAL_VXLAN_IDS", "1:16777215"))

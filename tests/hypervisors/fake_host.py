@@ -332,7 +332,7 @@ class FakeHost(
             uuid=uuid,
             name=guest.spec.name,
             power_state=guest.power_state,
-            reason=0,
+            reason=guest.reason,
             vcpus=guest.spec.vcpus,
             ram_mib=guest.spec.ram_mib,
             cpu_time_ns=0,
