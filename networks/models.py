@@ -24,6 +24,17 @@ class NetworkType(models.TextChoices):
     VXLAN = "vxlan"
 
 
+class Ipv6Mode(models.TextChoices):
+    """How guests come by their IPv6 addresses; the wire's own words."""
+
+    # They make them of the prefix that hosts advertise, and of their card's address.
+    SLAAC = "slaac"
+    # The same, and they ask hosts for the rest.
+    STATELESS = "dhcpv6-stateless"
+    # Hosts give them.
+    STATEFUL = "dhcpv6-stateful"
+
+
 class NetworkQuerySet(models.QuerySet["Network"]):
     """Queries over networks."""
 
@@ -124,6 +135,10 @@ class Subnet(models.Model):
     cidr = models.CharField(max_length=64)
     gateway_ip = models.GenericIPAddressField(null=True, blank=True)
     has_dhcp = models.BooleanField(default=True)
+    # Of IPv6 alone; "" leaves the addresses to the config drive.
+    ipv6_mode = models.CharField(
+        "IPv6 mode", max_length=16, choices=Ipv6Mode.choices, blank=True, default=""
+    )
     # From where hosts answer DHCP, where the gateway is not theirs; no port has it.
     dhcp_address = models.GenericIPAddressField(null=True, blank=True)
     # [[first, last], …], inclusive.
@@ -133,8 +148,21 @@ class Subnet(models.Model):
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
     revision = models.PositiveIntegerField(default=1, editable=False)
 
+    class Meta:
+        constraints = [
+            # Two requests racing to give a network its range may not both do so.
+            models.UniqueConstraint(
+                fields=["network", "ip_version"], name="one_subnet_of_a_family"
+            ),
+        ]
+
     def __str__(self) -> str:
         return self.name or self.cidr
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether a card's own address decides the address that it has here."""
+        return self.ipv6_mode in (Ipv6Mode.SLAAC, Ipv6Mode.STATELESS)
 
 
 class SecurityGroup(models.Model):

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from ipaddress import IPv4Network
+from ipaddress import ip_network
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Model
 
 from identity.actors import Actor
-from networks.create import check_port_security, checked_pools
+from networks.create import check_port_security
 from networks.dhcp import check_pools_leave
 from networks.errors import InvalidSharedSetting
 from networks.lookup import require
 from networks.models import Network, Port, Subnet
+from networks.ranges import checked_pools
 from networks.security_groups import checked_groups
 from networks.spread import mark_ports, note_members
 
@@ -55,8 +56,8 @@ def update_subnet(
     changed = dict(changes)
     pools: Sequence[Sequence[str]] | None = changed.get("allocation_pools")
     if pools is not None:
-        cidr = IPv4Network(subnet.cidr)
-        changed["allocation_pools"] = checked_pools(pools, cidr, subnet.gateway_ip or "0.0.0.0")  # noqa: S104 - an address in no range
+        cidr = ip_network(subnet.cidr)
+        changed["allocation_pools"] = checked_pools(pools, cidr, subnet.gateway_ip)
         check_pools_leave(subnet, changed["allocation_pools"])
     _change(subnet, changed, now)
     return subnet

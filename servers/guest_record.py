@@ -375,6 +375,7 @@ def _subnet(subnet: Subnet) -> SubnetRecord:
         allocation_pools=tuple(f"{first}-{last}" for first, last in subnet.allocation_pools),
         dns_nameservers=tuple(subnet.dns_nameservers),
         created_at=subnet.created_at,
+        ipv6_mode=subnet.ipv6_mode or None,
     )
 
 

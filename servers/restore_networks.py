@@ -113,6 +113,7 @@ def _restore_subnet(record: SubnetRecord, network: Network, now: datetime) -> No
         dhcp_address=record.dhcp_address,
         allocation_pools=pools,
         dns_nameservers=list(record.dns_nameservers),
+        ipv6_mode=record.ipv6_mode or "",
         created_at=record.created_at or now,
         updated_at=now,
     )

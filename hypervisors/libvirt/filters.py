@@ -21,6 +21,9 @@ FILTER_PREFIX = "cp-port-"
 _NAMESPACE = uuid.UUID("5f0d3a43-8a3f-4ab5-9d5b-3f5a2c9a6a51")
 Protocol = Literal["tcp", "udp", "sctp", "icmp", "igmp", "esp", "ah", "udplite"]
 FilterRules = list[tuple[object, ...]]
+# Who is there, which routers are, and who listens to which group (RFC 4861, 2710, 3810): without
+# these there is no IPv6. A guest that advertises itself as a router is stopped among the frames.
+_NEIGHBOURS = {"in": (130, 134, 135, 136), "out": (131, 132, 133, 135, 136, 143)}
 _PROTOCOLS_WITH_PORTS = ("tcp", "udp", "sctp")
 
 
@@ -136,9 +139,11 @@ def link_local(mac: str) -> str:
 
 def _rule(
     root: ET.Element, action: str, direction: str, priority: int, tag: str, **match: str
-) -> None:
+) -> ET.Element:
     attributes = {"action": action, "direction": direction, "priority": str(priority)}
-    ET.SubElement(ET.SubElement(root, "rule", attributes), tag, match)
+    rule = ET.SubElement(root, "rule", attributes)
+    ET.SubElement(rule, tag, match)
+    return rule
 
 
 def _add_arp(root: ET.Element, mac: str, addresses: Iterable[str]) -> None:
@@ -174,8 +179,17 @@ def _add_packet_rules(root: ET.Element, rules: Iterable[FilterRule], *, has_six:
     _rule(root, "accept", "in", 100, "udp", srcportstart="67", dstportstart="68")
     _rule(root, "accept", "out", 100, "udp", srcportstart="68", dstportstart="67")
     if has_six:
-        _rule(root, "accept", "inout", 100, "icmpv6", type="135")
-        _rule(root, "accept", "inout", 100, "icmpv6", type="136")
+        for direction, numbers in _NEIGHBOURS.items():
+            for number in numbers:
+                # They belong to no connection; and of "inout" with a type libvirt makes nothing.
+                rule = _rule(root, "accept", direction, 100, "icmpv6", type=str(number))
+                rule.set("statematch", "false")
+        # A guest may ask for its address from the link's own, and is answered there.
+        link = {"srcipaddr": "fe80::", "srcipmask": "10"}
+        _rule(root, "accept", "in", 100, "udp-ipv6", srcportstart="547", dstportstart="546", **link)
+        _rule(
+            root, "accept", "out", 100, "udp-ipv6", srcportstart="546", dstportstart="547", **link
+        )
     else:
         # One frame rule in the place of a dozen packet rules for what such a port never has.
         _rule(root, "drop", "in", -100, "ipv6")

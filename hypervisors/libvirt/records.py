@@ -68,6 +68,7 @@ class SubnetRecord:
     allocation_pools: tuple[str, ...] = ()
     dns_nameservers: tuple[str, ...] = ()
     created_at: datetime | None = None
+    ipv6_mode: str | None = None
 
 
 @dataclass(frozen=True)

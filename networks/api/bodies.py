@@ -10,7 +10,7 @@ from cloudportal.errors import Invalid
 from hypervisors.models import INTERFACE
 from networks.create import NewNetwork, NewPort, NewSubnet, WantedAddress
 from networks.errors import InvalidInput
-from networks.models import NetworkType
+from networks.models import Ipv6Mode, NetworkType
 from networks.provider import Provider
 from networks.security_groups import NewRule
 
@@ -39,6 +39,8 @@ _TYPES = {
     "vlan": NetworkType.VLAN,
     "vxlan": NetworkType.VXLAN,
 }
+
+_IPV6_MODE: dict[str, Any] = {"enum": [*Ipv6Mode.values, None]}
 
 CREATE_NETWORK = closed(
     {
@@ -71,13 +73,15 @@ CREATE_SUBNET = closed(
         "name": TEXT,
         "description": TEXT,
         "cidr": _ADDRESS,
-        "ip_version": {"enum": [4, "4"]},
+        "ip_version": {"enum": [4, "4", 6, "6"]},
         "gateway_ip": _ADDRESS,
         "enable_dhcp": BOOLEAN,
         "allocation_pools": _POOLS,
         "dns_nameservers": {"type": "array", "maxItems": 5, "items": _ADDRESS},
         "host_routes": EMPTY,
         "service_types": EMPTY,
+        "ipv6_ra_mode": _IPV6_MODE,
+        "ipv6_address_mode": _IPV6_MODE,
     },
     ["network_id", "cidr"],
 )
@@ -219,6 +223,9 @@ def new_subnet(fields: Mapping[str, Any]) -> NewSubnet:
         allocation_pools=_pools(fields),
         dns_nameservers=fields.get("dns_nameservers", ()),
         project_id=_project(fields),
+        ip_version=int(fields.get("ip_version", 4)),
+        ipv6_ra_mode=fields.get("ipv6_ra_mode"),
+        ipv6_address_mode=fields.get("ipv6_address_mode"),
     )
 
 

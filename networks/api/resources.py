@@ -118,6 +118,8 @@ SUBNET = Resource(
         "cidr": ("cidr", text),
         "gateway_ip": ("gateway_ip", address),
         "enable_dhcp": ("has_dhcp", boolean),
+        "ipv6_ra_mode": ("ipv6_mode", text),
+        "ipv6_address_mode": ("ipv6_mode", text),
     },
     conditions=_TAGS,
 )
