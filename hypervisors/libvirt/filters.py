@@ -182,8 +182,8 @@ def _add_packet_rules(root: ET.Element, rules: Iterable[FilterRule], *, has_six:
         for direction, numbers in _NEIGHBOURS.items():
             for number in numbers:
                 # They belong to no connection; and of "inout" with a type libvirt makes nothing.
-                rule = _rule(root, "accept", direction, 100, "icmpv6", type=str(number))
-                rule.set("statematch", "false")
+                made = _rule(root, "accept", direction, 100, "icmpv6", type=str(number))
+                made.set("statematch", "false")
         # A guest may ask for its address from the link's own, and is answered there.
         link = {"srcipaddr": "fe80::", "srcipmask": "10"}
         _rule(root, "accept", "in", 100, "udp-ipv6", srcportstart="547", dstportstart="546", **link)
