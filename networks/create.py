@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import ip_address, ip_network
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
 
 from identity.actors import Actor
+from networks.address_pairs import check_may_forge, checked_mac, checked_pairs
 from networks.addresses import allocate, allocate_fixed, save_with_mac
 from networks.dhcp import check_dhcp, check_ipv6, take_dhcp_address
 from networks.errors import (
@@ -104,6 +106,7 @@ class NewPort:
     fixed_ips: Sequence[WantedAddress] | None = None
     security_groups: Sequence[str] | None = field(default=None)
     has_port_security: bool = True
+    address_pairs: Sequence[Mapping[str, Any]] = ()
 
 
 def create_network(*, wanted: NewNetwork, actor: Actor, now: datetime) -> Network:
@@ -224,6 +227,12 @@ def create_port(*, wanted: NewPort, actor: Actor, now: datetime) -> Port:
             "Invalid input for operation: ports cannot be made on an external network: it is "
             "outside the hosts."
         )
+    check_may_forge(
+        actor,
+        network,
+        has_port_security=wanted.has_port_security,
+        pairs=wanted.address_pairs,
+    )
     port = Port(
         id=uuid4(),
         network=network,
@@ -237,7 +246,11 @@ def create_port(*, wanted: NewPort, actor: Actor, now: datetime) -> Port:
     with transaction.atomic():
         _consume(project_id, port.pk, "ports", now)
         groups = _groups(wanted, project_id, now)
-        save_with_mac(port, _mac(wanted.mac_address))
+        mac = wanted.mac_address
+        save_with_mac(port, None if mac is None else checked_mac(mac))
+        if wanted.address_pairs:
+            port.address_pairs = checked_pairs(wanted.address_pairs, port.mac_address)
+            port.save(update_fields=["address_pairs"])
         port.security_groups.set(groups)
         _give_addresses(port, network, wanted.fixed_ips)
         note_members([group.pk for group in groups], now=now)
@@ -336,16 +349,3 @@ def consume_one(project_id: str, subject: UUID, resource: str, shown: str, now: 
         consume(project_id=project_id, subject=subject, amounts={resource: 1}, now=now)
     except QuotaExceeded as error:
         raise OverQuota(f"Quota exceeded for resources: ['{shown}'].") from error
-
-
-def _mac(text: str | None) -> str | None:
-    """A unicast MAC address in canonical form."""
-    if text is None:
-        return None
-    octets = text.lower().replace("-", ":").split(":")
-    is_mac = len(octets) == 6 and all(
-        len(o) == 2 and set(o) <= set("0123456789abcdef") for o in octets
-    )
-    if not is_mac or int(octets[0], 16) & 1 or set(octets) == {"00"}:
-        raise InvalidInput(f"'{text[:64]}' is not a valid MAC address.")
-    return ":".join(octets)

@@ -132,7 +132,7 @@ def checked_ipv6_mode(
         raise _invalid(
             "ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False."
         )
-    mode = Ipv6Mode(ra_mode)
+    mode = Ipv6Mode(str(ra_mode))
     if mode != Ipv6Mode.STATEFUL and cidr.prefixlen != 64:
         raise _invalid(
             f"{cidr} is no /64, of which guests could make addresses as '{mode}' has them do."

@@ -76,7 +76,7 @@ def network_spec(network: Network) -> links.NatNetworkSpec:
 def _ipv6_range(subnet: Subnet) -> links.Ipv6Range:
     # Without a mode the config drive says the addresses: guests are not to make others.
     mode = Ipv6Mode(subnet.ipv6_mode or Ipv6Mode.STATEFUL)
-    return links.Ipv6Range(subnet.cidr, subnet.gateway_ip or "", mode.value)
+    return links.Ipv6Range(subnet.cidr, subnet.gateway_ip or "", mode.value)  # type: ignore[arg-type]  # the same words
 
 
 def plain_spec(hypervisor: Hypervisor, network: Network) -> segments.PlainNetworkSpec:

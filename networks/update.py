@@ -11,11 +11,13 @@ from django.db import transaction
 from django.db.models import F, Model
 
 from identity.actors import Actor
+from networks.address_pairs import check_may_forge, checked_pairs
 from networks.create import check_port_security
 from networks.dhcp import check_pools_leave
 from networks.errors import InvalidSharedSetting
 from networks.lookup import require
 from networks.models import Network, Port, Subnet
+from networks.models.sharing import EVERYBODY
 from networks.ranges import checked_pools
 from networks.security_groups import checked_groups
 from networks.spread import mark_ports, note_members
@@ -33,8 +35,9 @@ def update_network(
     require(actor, "update_network", network.project_id)
     with transaction.atomic():
         if changes.get("is_shared") is False:
-            foreign = network.ports.exclude(project_id=network.project_id)
-            if foreign.exists():
+            left = network.shares.values_list("target_project_id", flat=True)
+            foreign = network.ports.exclude(project_id__in=[network.project_id, *left])
+            if EVERYBODY not in left and foreign.exists():
                 raise InvalidSharedSetting(
                     f"Unable to reconfigure sharing settings for network {network.name}. "
                     "Multiple tenants are using it."
@@ -71,7 +74,7 @@ def update_port(
     now: datetime,
     security_groups: Sequence[str] | None = None,
 ) -> Port:
-    """Change name, description, port security, or the groups that it follows; None leaves those.
+    """Change name, description, port security, address pairs, or groups; None leaves those.
 
     Raises:
         PolicyNotAuthorized: the actor may not change it.
@@ -80,6 +83,11 @@ def update_port(
     """
     require(actor, "update_port", port.project_id)
     is_secure = changes.get("has_port_security", port.has_port_security)
+    changes, pairs = dict(changes), port.address_pairs
+    if "address_pairs" in changes:
+        pairs = changes["address_pairs"] = checked_pairs(changes["address_pairs"], port.mac_address)
+    if is_secure != port.has_port_security or pairs != port.address_pairs:
+        check_may_forge(actor, port.network, has_port_security=is_secure, pairs=pairs)
     groups = None if security_groups is None else checked_groups(security_groups, port.project_id)
     with transaction.atomic():
         before = set(port.security_groups.values_list("pk", flat=True))
@@ -87,7 +95,8 @@ def update_port(
         check_port_security([str(pk) for pk in after], has_port_security=is_secure)
         if groups is not None:
             port.security_groups.set(groups)
-        if after != before or is_secure != port.has_port_security:
+        has_other_rules = (is_secure, pairs) != (port.has_port_security, port.address_pairs)
+        if after != before or has_other_rules:
             note_members(before ^ after, now=now)
             rows = Port.objects.filter(pk=port.pk)
             mark_ports(rows, now=now, request_id=actor.request_id)

@@ -330,6 +330,7 @@ def _port(port: Port) -> PortRecord:
         made_for_server=port.made_for_server,
         is_up=port.is_up,
         has_port_security=port.has_port_security,
+        address_pairs=tuple(f"{mac} {address}" for mac, address in port.address_pairs),
         created_at=port.created_at,
         fixed_ips=tuple(
             FixedIpRecord(address=each.address, subnet_id=str(each.subnet_id)) for each in fixed_ips

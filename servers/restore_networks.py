@@ -197,6 +197,7 @@ def _restore_port(record: PortRecord, guest: GuestMetadata, host: str, now: date
         status=PortStatus.ACTIVE,
         is_up=record.is_up,
         has_port_security=record.has_port_security,
+        address_pairs=[pair.split(" ", 1) for pair in record.address_pairs],
         created_at=record.created_at or now,
         updated_at=now,
     )

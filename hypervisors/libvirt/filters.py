@@ -46,6 +46,7 @@ class FilterRule:
 class FilterSpec:
     """A port and what it may do; rules None lets all packets pass that are not forged.
 
+    `pairs` are MAC addresses, each with an address or network, that it may send as besides.
     `is_open`: there is no filtering at all, of forged frames neither.
     """
 
@@ -54,6 +55,7 @@ class FilterSpec:
     addresses: tuple[str, ...]
     rules: tuple[FilterRule, ...] | None = None
     is_open: bool = False
+    pairs: tuple[tuple[str, str], ...] = ()
 
 
 def filter_name(port_id: str) -> str:
@@ -79,13 +81,16 @@ def filter_xml(spec: FilterSpec) -> str:
     _add_arp(root, spec.mac, four)
     _add_ipv4(root, spec.mac, four)
     _add_ipv6(root, spec.mac, six)
+    for mac, text in spec.pairs:
+        _add_pair(root, mac, ipaddress.ip_network(text))
     # After a migration QEMU makes the guest's new place known to the switches by RARP.
     _rule(root, "accept", "out", -500, "mac", srcmacaddr=spec.mac, protocolid="rarp")
     # Whatever was not accepted is forged or none of the guest's business. One such rule for all
     # and only outwards: each rule is a run of ebtables, some 20 ms of a guest's start.
     _rule(root, "drop", "out", -100, "mac")
     if spec.rules is not None:
-        _add_packet_rules(root, spec.rules, has_six=bool(six))
+        has_six = any(ipaddress.ip_network(text).version == 6 for _, text in spec.pairs)
+        _add_packet_rules(root, spec.rules, has_six=has_six or bool(six))
     return ET.tostring(root, encoding="unicode")
 
 
@@ -172,6 +177,21 @@ def _add_ipv6(root: ET.Element, mac: str, addresses: list[str]) -> None:
     # "::" looks for a duplicate of an address (RFC 4862) before the guest takes it.
     for address in (*addresses, link_local(mac), "::"):
         _rule(root, "accept", "out", -580, "ipv6", srcmacaddr=mac, srcipaddr=address)
+
+
+def _add_pair(
+    root: ET.Element, mac: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network
+) -> None:
+    # As libvirt itself writes masks, so that the two are the same when compared.
+    address, mask = str(network.network_address), str(network.prefixlen)
+    if network.version == 6:
+        for source in ({"srcipaddr": address, "srcipmask": mask}, {"srcipaddr": link_local(mac)}):
+            _rule(root, "accept", "out", -580, "ipv6", srcmacaddr=mac, **source)
+        return
+    match = {"srcmacaddr": mac, "arpsrcmacaddr": mac, "arpsrcipaddr": address}
+    _rule(root, "accept", "out", -800, "arp", **match, arpsrcipmask=mask)
+    source = {"srcipaddr": address, "srcipmask": mask}
+    _rule(root, "accept", "out", -680, "ip", srcmacaddr=mac, **source)
 
 
 def _add_packet_rules(root: ET.Element, rules: Iterable[FilterRule], *, has_six: bool) -> None:

@@ -40,6 +40,11 @@ _TYPES = {
     "vxlan": NetworkType.VXLAN,
 }
 
+_PAIRS: dict[str, Any] = {
+    "type": ["array", "null"],
+    "maxItems": 64,
+    "items": closed({"ip_address": _ADDRESS, "mac_address": _ADDRESS}, ["ip_address"]),
+}
 _IPV6_MODE: dict[str, Any] = {"enum": [*Ipv6Mode.values, None]}
 
 CREATE_NETWORK = closed(
@@ -101,7 +106,7 @@ CREATE_PORT = closed(
         "security_groups": _GROUPS,
         "admin_state_up": ON,
         "port_security_enabled": BOOLEAN,
-        "allowed_address_pairs": EMPTY,
+        "allowed_address_pairs": _PAIRS,
         "extra_dhcp_opts": EMPTY,
         "binding:vnic_type": {"enum": ["normal"]},
         "device_id": {"enum": [""]},
@@ -116,6 +121,7 @@ UPDATE_PORT = closed(
         "admin_state_up": ON,
         "port_security_enabled": BOOLEAN,
         "security_groups": _GROUPS,
+        "allowed_address_pairs": _PAIRS,
     }
 )
 CREATE_GROUP = closed(
@@ -243,6 +249,7 @@ def new_port(fields: Mapping[str, Any]) -> NewPort:
         else [WantedAddress(each.get("subnet_id"), each.get("ip_address")) for each in wanted],
         security_groups=fields.get("security_groups"),
         has_port_security=is_true(fields.get("port_security_enabled", True)),
+        address_pairs=fields.get("allowed_address_pairs") or (),
     )
 
 
@@ -282,6 +289,8 @@ def changes(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
     if "port_security_enabled" in fields:
         found["has_port_security"] = is_true(fields["port_security_enabled"])
+    if "allowed_address_pairs" in fields:
+        found["address_pairs"] = fields["allowed_address_pairs"] or []
     if "is_shared" in found:
         found["is_shared"] = is_true(found["is_shared"])
     if "allocation_pools" in fields:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -66,8 +67,8 @@ def dual(empty_cloud: Cloud) -> Iterator[str]:
 
 def addresses_of(cloud: Cloud, name: str, network: str) -> tuple[str, str]:
     """The server's address of each family, as the compute API shows them."""
-    found = cloud.portal.connection().compute.find_server(name, details=True)
-    shown = cloud.portal.connection().compute.get_server(found.id).addresses[network]
+    demo: Any = cloud.portal.connection()
+    shown = demo.compute.get_server(demo.compute.find_server(name).id).addresses[network]
     by_version = {each["version"]: each["addr"] for each in shown}
     return by_version[4], by_version[6]
 
