@@ -151,4 +151,13 @@ def _members(rules: Mapping[UUID, Iterable[SecurityGroupRule]]) -> _Members:
         ):
             if group in wanted:
                 found[group, network].add(address)
+        for group, network, pairs in _pairs(wanted):
+            found[group, network].update(address for _, address in pairs)
     return found
+
+
+def _pairs(groups: Collection[UUID]) -> Iterator[tuple[UUID, UUID, list[list[str]]]]:
+    """By group and network what ports there may send as besides."""
+    through = Port.security_groups.through.objects.filter(securitygroup__in=groups)
+    rows = through.exclude(port__address_pairs=[])
+    yield from rows.values_list("securitygroup_id", "port__network_id", "port__address_pairs")

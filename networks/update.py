@@ -97,7 +97,8 @@ def update_port(
             port.security_groups.set(groups)
         has_other_rules = (is_secure, pairs) != (port.has_port_security, port.address_pairs)
         if after != before or has_other_rules:
-            note_members(before ^ after, now=now)
+            others = before ^ after if pairs == port.address_pairs else before | after
+            note_members(others, now=now)
             rows = Port.objects.filter(pk=port.pk)
             mark_ports(rows, now=now, request_id=actor.request_id)
         _change(port, changes, now)

@@ -102,7 +102,7 @@ def test_many_filters_take_as_many_queries_as_one(make_port, django_assert_num_q
         make_port()
     ports = list(Port.objects.prefetch_related("fixed_ips"))
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         found = port_filters(ports)
 
     assert len(found) == 5

@@ -3,10 +3,10 @@
 import pytest
 from django.utils import timezone
 
-from hypervisors.libvirt.filters import FilterSpec, filter_xml
+from hypervisors.libvirt.filters import FilterRule, FilterSpec, filter_xml
 from networks.create import NewPort, create_port
 from networks.errors import BadNetworkRequest
-from networks.models import NetworkShare, Port, Tag
+from networks.models import GroupChange, NetworkShare, Port, Tag
 from networks.packet_rules import port_filter
 from networks.server_ports import RequestedNetwork, plan_ports
 from tests.networks.api.test_networks import error_of
@@ -263,6 +263,21 @@ def test_pairs_let_a_guest_send_as_others(client, own):
         ]
         == []
     )
+
+
+def test_what_a_member_may_send_as_is_let_in_by_its_group(client, own, member):
+    body = {"network_id": str(own.pk)}
+    port = post(client, "ports", {"port": body}).json()["port"]
+    other = create_port(wanted=NewPort(str(own.pk)), actor=member, now=timezone.now())
+    pairs = [{"ip_address": "10.8.0.99"}]
+    GroupChange.objects.all().delete()
+
+    put(client, f"ports/{port['id']}", {"port": {"allowed_address_pairs": pairs}})
+
+    rules = port_filter(other).rules
+    assert rules is not None
+    assert FilterRule("in", remote="10.8.0.99/32") in rules
+    assert GroupChange.objects.get().is_of_members
 
 
 @pytest.mark.once
