@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -125,7 +126,9 @@ def test_who_may_do_what_with_what_a_project_has(world, method, path, body, may,
     # Those who change nothing first; of those who may, one is enough.
     may_not = [who for who in WHO if who not in may]
     for who in [*may_not, "member" if "member" in may else "admin"]:
-        sent = {} if body is None else {"data": text, "content_type": "application/json"}
+        sent: dict[str, Any] = (
+            {} if body is None else {"data": text, "content_type": "application/json"}
+        )
         answer = client_as(who).generic(method, f"{V2}/{path.format(**world)}", **sent)
 
         assert answer.status_code == expected(who, may, ok), (who, answer.content)
