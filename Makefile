@@ -45,6 +45,7 @@ test: ## everything, with real hosts, clients and a browser
 test-long: ## what make test leaves out: the longest tests on real hosts
 	@deploy/system.sh --dev
 	@deploy/environment.sh --dev
+	@deploy/environment.sh --ansible
 	@deploy/libvirt.sh start
 	@tests/run long
 
@@ -69,7 +70,9 @@ compatibility: ## ask the portal whatever real clients ask, on simulated hosts, 
 	@deploy/system.sh --dev
 	@deploy/environment.sh --dev
 	@deploy/libvirt.sh start
-	$(VENV)/pytest -q -p no:randomly tests/cloud/test_probes.py -m long --rewrite
+	@deploy/environment.sh --ansible
+	$(VENV)/pytest -q -p no:randomly tests/cloud/test_probes.py tests/cloud/test_service_probes.py \
+	    -m long --rewrite
 
 bench: environment ## the measured work, one JSON line a figure
 	$(VENV)/python -m bench
@@ -91,3 +94,5 @@ requirements: ## pin the requirements anew, from pyproject.toml
 	    --python-version 3.11 --universal -o requirements.txt
 	uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url \
 	    --python-version 3.11 -c requirements.txt -o requirements-dev.txt
+	uv pip compile --group ansible --generate-hashes --no-emit-index-url \
+	    --python-version 3.11 -c requirements-dev.txt -o requirements-ansible.txt

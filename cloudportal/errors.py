@@ -41,6 +41,10 @@ class Conflict(CloudError):
     """The thing is in a state that does not allow this now."""
 
 
+class PreconditionFailed(CloudError):
+    """The thing is not as the caller last saw it."""
+
+
 class OverQuota(CloudError):
     """The project's limit would be exceeded."""
 

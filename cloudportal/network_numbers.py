@@ -1,8 +1,9 @@
-"""Reads the settings that say what networks are made of when nobody says."""
+"""Reads the settings that say what networks are made of when nobody says, and name networks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -19,6 +20,18 @@ def network_type(text: str) -> str:
     if text not in _TYPES:
         raise ImproperlyConfigured(f"CLOUDPORTAL_NETWORK_TYPE is nat or vxlan, not {text!r}.")
     return text
+
+
+def address_ranges(texts: Iterable[str], where: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """What the setting of that name says: networks, as 10.0.0.0/8.
+
+    Raises:
+        ImproperlyConfigured: one of them is none.
+    """
+    try:
+        return tuple(ip_network(text.strip()) for text in texts)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{where}: {error}") from error
 
 
 def vxlan_numbers(text: str) -> range:

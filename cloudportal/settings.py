@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import django_stubs_ext
 import environ
 
-from cloudportal.network_numbers import network_type, vlan_numbers, vxlan_numbers
+from cloudportal.network_numbers import address_ranges, network_type, vlan_numbers, vxlan_numbers
 
 # Django's generic classes (ModelAdmin and others) take their type arguments at run time too.
 django_stubs_ext.monkeypatch()
@@ -27,6 +27,10 @@ ENVIRONMENT = {
     "with the host of CLOUDPORTAL_URL; wss://HOST where that is https.",
     "CLOUDPORTAL_CONSOLE_LIFETIME_S": "Lifetime of a console's address in seconds. Default: 600.",
     "CLOUDPORTAL_RESIZE_CONFIRM_S": "Seconds until a resize is confirmed, 0: never. Default: 0.",
+    "CLOUDPORTAL_LIVE_MIGRATION_POSTCOPY": "Let guests whose live migration does not come to its "
+    "end run at their destination before all of their memory is there. Default: off.",
+    "CLOUDPORTAL_LIVE_MIGRATION_POSTCOPY_S": "Seconds of sending memory after which that is done. "
+    "Default: 120.",
     "CLOUDPORTAL_HOSTS": "Comma-separated host names that requests may name. Default: loopback's.",
     "CLOUDPORTAL_DEBUG": "Django's debug mode, for development only. Default: off.",
     "CLOUDPORTAL_WORKERS": "django-q2 worker processes of the default queue. Default: 2.",
@@ -36,8 +40,13 @@ ENVIRONMENT = {
     "Default: 10.",
     "CLOUDPORTAL_LOCKOUT_S": "Seconds from the last wrong password until the lock ends. "
     "Default: 300.",
+    "CLOUDPORTAL_STATEMENT_DAYS": "Days for which it is known what quota was used for. "
+    "Default: 400.",
     "CLOUDPORTAL_MAX_IMAGE_BYTES": "Largest image upload in bytes. Default: 64 GiB.",
     "CLOUDPORTAL_IMAGES": "Folder of image data, one for all machines. Default: VAR/images.",
+    "CLOUDPORTAL_IMPORT_NETWORKS": "Comma-separated networks that images may be fetched from "
+    "beside public addresses, such as a mirror's: 10.1.2.0/24. Default: none.",
+    "CLOUDPORTAL_IMPORT_TIMEOUT_S": "Seconds that fetching an image may take. Default: 3600.",
     "CLOUDPORTAL_SHELVED_OFFLOAD_S": "Seconds after which shelved servers leave their hosts, "
     "-1 for never. Default: 0.",
     "CLOUDPORTAL_NETWORK_TYPE": "What networks are that name no type: nat or vxlan. Default: nat.",
@@ -259,10 +268,17 @@ Q_CLUSTER = {
 TOKEN_LIFETIME_S = env.int("CLOUDPORTAL_TOKEN_LIFETIME_S", 3600)
 LOCKOUT_TRIES = env.int("CLOUDPORTAL_LOCKOUT_TRIES", 10)
 LOCKOUT_S = env.int("CLOUDPORTAL_LOCKOUT_S", 300)
+STATEMENT_DAYS = env.int("CLOUDPORTAL_STATEMENT_DAYS", 400)
 CONSOLE_LIFETIME_S = env.int("CLOUDPORTAL_CONSOLE_LIFETIME_S", 600)
 MAX_IMAGE_BYTES = env.int("CLOUDPORTAL_MAX_IMAGE_BYTES", 64 * 1024**3)
+IMPORT_NETWORKS = address_ranges(
+    env.list("CLOUDPORTAL_IMPORT_NETWORKS", default=[]), "CLOUDPORTAL_IMPORT_NETWORKS"
+)
+IMPORT_TIMEOUT_S = env.float("CLOUDPORTAL_IMPORT_TIMEOUT_S", 3600.0)
 SHELVED_OFFLOAD_S = env.int("CLOUDPORTAL_SHELVED_OFFLOAD_S", 0)
 RESIZE_CONFIRM_WINDOW_S = env.int("CLOUDPORTAL_RESIZE_CONFIRM_S", 0)
+LIVE_MIGRATION_POSTCOPY = env.bool("CLOUDPORTAL_LIVE_MIGRATION_POSTCOPY", False)
+LIVE_MIGRATION_POSTCOPY_AFTER_S = env.float("CLOUDPORTAL_LIVE_MIGRATION_POSTCOPY_S", 120.0)
 NETWORK_TYPE = network_type(env.str("CLOUDPORTAL_NETWORK_TYPE", "nat"))
 VLAN_IDS = vlan_numbers(env.list("CLOUDPORTAL_VLAN_IDS", default=[]))
 VXLAN_IDS = vxlan_numbers(env.str("CLOUDPORTAL_VXLAN_IDS", "1:16777215"))

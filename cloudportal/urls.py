@@ -15,6 +15,8 @@ _compute = [
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health),
+    # Before the identity service's own, which answer for all else below its address.
+    path("identity/v3/", include("maintenance.api.project_urls")),
     path("", include("identity.api.urls")),
     path("compute/v2.1/", include(_compute)),
     re_path(r"^compute/v2\.1/(?P<project_id>[0-9a-f-]+)/", include(_compute)),

@@ -132,3 +132,46 @@ class KeyPairForm(forms.Form):
         max_length=16384,
         help_text=_("The content of ~/.ssh/id_ed25519.pub or the like, never the private key."),
     )
+
+
+class CredentialForm(forms.Form):
+    """An application credential to make; `roles` are those that may be given to it."""
+
+    name = forms.CharField(
+        label=_("Name"), max_length=255, error_messages={"required": _("Give it a name.")}
+    )
+    description = forms.CharField(label=_("Description"), required=False, max_length=255)
+    roles = forms.MultipleChoiceField(
+        label=_("Roles"),
+        error_messages={"required": _("Choose what it may do.")},
+        help_text=_("Give it no more than the program needs; each includes those below it."),
+    )
+    lifetime = forms.ChoiceField(
+        label=_("Ends"),
+        choices=[
+            ("7", _("in 7 days")),
+            ("30", _("in 30 days")),
+            ("90", _("in 90 days")),
+            ("365", _("in a year")),
+            ("", _("never")),
+        ],
+        initial="90",
+        required=False,
+    )
+    may_manage = forms.BooleanField(
+        label=_("May make and delete application credentials"),
+        required=False,
+        help_text=_("Whoever gets hold of the secret could then make others that outlive it."),
+    )
+
+    def __init__(self, data: Any = None, *, roles: list[str]) -> None:
+        super().__init__(data)
+        field = self.fields["roles"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - for the type checker
+        field.choices = [(name, name) for name in roles]
+        # What most programs need, where it can be had; else the least.
+        field.initial = [each for each in roles if each == "member"] or roles[-1:]
+
+    def days(self) -> int:
+        """After how many days it ends; 0 is never. The form must be valid."""
+        return int(self.cleaned_data["lifetime"] or 0)

@@ -3,7 +3,16 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from dashboard.views import catalogue, consoles, create, key_pairs, overview, servers, session
+from dashboard.views import (
+    catalogue,
+    consoles,
+    create,
+    credentials,
+    key_pairs,
+    overview,
+    servers,
+    session,
+)
 
 app_name = "dashboard"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -47,6 +56,18 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("key-pairs/", key_pairs.KeyPairList.as_view(), name="key-pairs"),
     path("key-pairs/import/", key_pairs.ImportKeyPair.as_view(), name="import-key-pair"),
     path("key-pairs/delete/", key_pairs.DeleteKeyPair.as_view(), name="delete-key-pair"),
+    path("credentials/", credentials.CredentialList.as_view(), name="credentials"),
+    path("credentials/create/", credentials.CreateCredential.as_view(), name="create-credential"),
+    path(
+        "credentials/<str:credential_id>/clouds.yaml",
+        credentials.CredentialFile.as_view(),
+        name="credential-file",
+    ),
+    path(
+        "credentials/<str:credential_id>/delete/",
+        credentials.DeleteCredential.as_view(),
+        name="delete-credential",
+    ),
     path("images/", catalogue.ImageList.as_view(), name="images"),
     path("networks/", catalogue.NetworkList.as_view(), name="networks"),
     path("access/", session.ApiAccess.as_view(), name="access"),

@@ -3,6 +3,7 @@
 #
 #   deploy/environment.sh          what running the portal needs
 #   deploy/environment.sh --dev    what the checks and the tests need as well
+#   deploy/environment.sh --ansible    beside it .venv-ansible, with Ansible's openstack.cloud
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -31,8 +32,9 @@ find_python() {
 kind=run files=(requirements.txt)
 case ${1:-} in
     --dev) kind=dev files=(requirements.txt requirements-dev.txt) ;;
+    --ansible) kind=ansible files=(requirements-ansible.txt) VENV=$HERE/.venv-ansible ;;
     "") ;;
-    *) fail "unknown word: $1" "the only word is --dev" ;;
+    *) fail "unknown word: $1" "the words are --dev and --ansible" ;;
 esac
 cd "$HERE"
 digest=$(sha256sum "${files[@]}" | sha256sum | cut -d ' ' -f 1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Protocol
 from uuid import UUID
 
-from hypervisors.libvirt import migrate
+from hypervisors.libvirt import migrate, post_copy
 from hypervisors.libvirt.connection import Connection
 from hypervisors.libvirt.migrate import MovableGuest, MoveProgress, MoveRequest
 
@@ -32,6 +32,20 @@ class MigratingHost(Protocol):
 
     def hasten_migration(self, uuid: UUID) -> None:
         """Halt the guest until it has arrived."""
+
+    def post_copy_obstacle(self) -> str:
+        """Why no guest can come here before all of its memory; "" is nothing that is known."""
+
+    def start_post_copy(self, uuid: UUID) -> None:
+        """Let the guest that leaves run at its destination now."""
+
+    def resume_post_copy(
+        self, uuid: UUID, destination: MigratingHost, request: MoveRequest
+    ) -> None:
+        """Mend the broken stream of a guest that was switched, and return when it is all there."""
+
+    def end_dead_stream(self, uuid: UUID) -> bool:
+        """End what a guest that is coming here still has of a broken stream."""
 
 
 class LibvirtMigratingHost:
@@ -58,3 +72,19 @@ class LibvirtMigratingHost:
 
     def hasten_migration(self, uuid: UUID) -> None:
         migrate.hasten_migration(self.connection, uuid)
+
+    def post_copy_obstacle(self) -> str:
+        return post_copy.post_copy_obstacle(self.connection)
+
+    def start_post_copy(self, uuid: UUID) -> None:
+        post_copy.start_post_copy(self.connection, uuid)
+
+    def resume_post_copy(
+        self, uuid: UUID, destination: MigratingHost, request: MoveRequest
+    ) -> None:
+        if not isinstance(destination, LibvirtMigratingHost):
+            raise TypeError("Guests move between hosts of one kind.")
+        post_copy.resume_post_copy(self.connection, destination.connection, uuid, request)
+
+    def end_dead_stream(self, uuid: UUID) -> bool:
+        return post_copy.end_dead_stream(self.connection, uuid)

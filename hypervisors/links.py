@@ -8,11 +8,12 @@ from cloudportal.errors import Invalid
 from hypervisors.connections import connected
 from hypervisors.errors import NotOnHost
 from hypervisors.libvirt.filters import FilterRule, FilterSpec, filter_name
-from hypervisors.libvirt.network import DhcpHost, NatNetworkSpec, bridge_mac
+from hypervisors.libvirt.network import DhcpHost, Ipv6Range, NatNetworkSpec, bridge_mac
 from hypervisors.models import Hypervisor
 
 __all__ = [
-    "DhcpHost", "FilterRule", "FilterSpec", "NatNetworkSpec", "bridge_mac", "change_port_filter",
+    "DhcpHost", "FilterRule", "FilterSpec", "Ipv6Range", "NatNetworkSpec",
+    "bridge_mac", "change_port_filter",
     "dhcp_hosts_on", "ensure_dhcp_host",
     "ensure_nat_network", "ensure_port_filter", "filter_name", "filters_on", "networks_on",
     "remove_dhcp_host", "remove_nat_network", "remove_port_filter",

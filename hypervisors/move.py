@@ -1,50 +1,42 @@
 """Move a running guest from one host to another, with the disks that only its own host has.
 
-The guest runs on one host at any moment, and `settle` finds out which whatever broke off: a
-guest that came to the destination is kept there from the moment on at which it may run there, and
-until then the one on the source can go on.
+Where the guest is, whatever broke off, `hypervisors.settle` finds out.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from uuid import UUID
 
 from django.db.models import Q
 
-from cloudportal.errors import CloudError
-from hypervisors.connections import connected, translated
+from hypervisors.connections import connected
 from hypervisors.errors import (
     GuestNotFound,
-    HostBusy,
     HostCannot,
-    HostUnreachable,
+    HostRefused,
     MoveRefused,
     NotOnHost,
 )
-from hypervisors.guests import guest_info, read_console, remove_guest
+from hypervisors.guests import read_console
 from hypervisors.host import Host
 from hypervisors.libvirt.migrate import DiskSeen, MovableGuest, MoveProgress, MoveRequest
-from hypervisors.libvirt.spec import GuestInfo, VolumeInfo
+from hypervisors.libvirt.post_copy import LACKS_PAGE_FAULTS, UNSUPPORTED
+from hypervisors.libvirt.spec import VolumeInfo
 from hypervisors.libvirt.storage import VolumeFormat
 from hypervisors.models import Hypervisor
 from hypervisors.pools import is_one_store, log_pool_of
+from hypervisors.under_way import carry_out
 from hypervisors.uris import ssh_address
 
 __all__ = [
-    "Move", "MoveProgress", "abort_move", "bring_console", "check_move", "hasten_move",
-    "hosts_unfit", "move_guest", "obstacle", "settle",
+    "Move", "MoveProgress", "bring_console", "check_move", "hosts_unfit", "move_guest", "obstacle",
+    "resume_move",
 ]  # fmt: skip
 
-PROGRESS_EVERY_S = 1.0
-ABORT_S = 20.0
 CONSOLE_BYTES = 1024 * 1024
-_POLL_S = 0.2
 _GIB = 1024**3
 
 
@@ -52,7 +44,8 @@ _GIB = 1024**3
 class Move:
     """A guest, where it is and where it goes: the host, and the pool there.
 
-    One that is halted on purpose arrives so.
+    One that is halted on purpose arrives so. `may_post_copy`: it may be let run there before all
+    of its memory is.
     """
 
     server_id: UUID
@@ -60,6 +53,7 @@ class Move:
     destination: Hypervisor
     pool: str
     is_paused: bool = False
+    may_post_copy: bool = False
 
     @property
     def is_shared(self) -> bool:
@@ -117,6 +111,9 @@ def check_move(move: Move, *, may_overcommit: bool = True) -> None:
         lacking = there.cpu_obstacle(guest)
         if lacking:
             raise _refused(move, f"has a CPU that lacks what the guest's CPU has: {lacking}")
+        lacking = there.post_copy_obstacle() if move.may_post_copy else ""
+        if lacking:
+            raise _refused(move, lacking)
         if shared:
             there.look_anew(move.pool)
         pool = there.pool_info(move.pool)
@@ -222,49 +219,30 @@ def move_guest(move: Move, watch: Callable[[MoveProgress | None], None]) -> None
     guest = _movable(move)
     volumes = _volumes_of(move, guest)
     request = _prepare(move, guest, volumes)
-    with connected(move.source) as here, connected(move.destination) as there:
-
-        def migrate() -> None:
-            with translated(move.source):
-                here.migrate_guest(move.server_id, there, request)
-
-        with ThreadPoolExecutor(1, thread_name_prefix="migration") as beside:
-            moving = beside.submit(migrate)
-            try:
-                while not wait([moving], timeout=PROGRESS_EVERY_S).done:
-                    watch(_progress(move))
-            finally:
-                _end(move, moving)
-        moving.result()
-
-
-def _end(move: Move, moving: Future[None]) -> None:
-    """Abort again and again: what has not yet begun to send does not hear it."""
-    while not moving.done():
-        # A host that has fallen silent ends it by itself.
-        with suppress(CloudError):
-            abort_move(move)
-        wait([moving], timeout=_POLL_S)
-
-
-def _progress(move: Move) -> MoveProgress | None:
     try:
-        with connected(move.source) as here:
-            return here.migration_progress(move.server_id)
-    except NotOnHost:
-        return None
+        carry_out(
+            move, watch, lambda here, there: here.migrate_guest(move.server_id, there, request)
+        )
+    except HostRefused as error:
+        if UNSUPPORTED in error.detail:
+            raise _refused(move, LACKS_PAGE_FAULTS) from error
+        raise
 
 
-def abort_move(move: Move) -> None:
-    """End the guest's migration, if one is under way."""
-    with connected(move.source) as here:
-        here.abort_migration(move.server_id)
+def resume_move(move: Move, watch: Callable[[MoveProgress | None], None]) -> None:
+    """Mend the stream of a guest that was switched, and come back when all of it has arrived.
 
+    `watch` is told every second how far it is; it cannot end this.
 
-def hasten_move(move: Move) -> None:
-    """Halt the guest until it has arrived, so that the migration comes to its end."""
-    with connected(move.source) as here:
-        here.hasten_migration(move.server_id)
+    Raises:
+        HostBusy: there is nothing to mend: memory is being sent.
+        HostUnreachable: a host does not answer.
+        CloudError: it broke again.
+    """
+    request = MoveRequest(address=_address(move.destination))
+    carry_out(
+        move, watch, lambda here, there: here.resume_post_copy(move.server_id, there, request)
+    )
 
 
 def _prepare(move: Move, guest: MovableGuest, volumes: dict[str, VolumeInfo]) -> MoveRequest:
@@ -294,6 +272,7 @@ def _prepare(move: Move, guest: MovableGuest, volumes: dict[str, VolumeInfo]) ->
         copied=tuple(disk.target for disk in disks if not disk.is_readonly),
         copy_mode="all" if lacks else "top",
         is_shared=move.is_shared,
+        may_post_copy=move.may_post_copy,
     )
 
 
@@ -331,34 +310,6 @@ def _address(hypervisor: Hypervisor) -> str:
     return address
 
 
-def settle(move: Move) -> bool:
-    """See where the guest is, and let it be on that host alone; whether it has arrived.
-
-    A guest that a broken-off migration left halted on the source runs on there.
-
-    Raises:
-        HostUnreachable: a host that has to be asked does not answer.
-        HostBusy: the guest is just being handed over; ask again.
-    """
-    try:
-        here = guest_info(move.source, move.server_id)
-    except HostUnreachable:
-        # It cannot be both: a guest that runs at the destination was handed over.
-        if _has_arrived(move, None, guest_info(move.destination, move.server_id)):
-            return True
-        raise
-    if here is not None and here.power_state == "running":
-        _end_migration(move)
-    elif _has_arrived(move, here, guest_info(move.destination, move.server_id)):
-        return True
-    # What is there can never run any more: its other half is here, and nothing is sent.
-    remove_guest(move.destination, move.server_id)
-    if here is not None and here.power_state == "paused" and not move.is_paused:
-        with connected(move.source) as source:
-            source.unpause_guest(move.server_id)
-    return False
-
-
 def bring_console(move: Move) -> None:
     """Put what the guest said on the source before what it says on the destination.
 
@@ -371,31 +322,3 @@ def bring_console(move: Move) -> None:
         found = there.list_volumes(pool, put_away)
         if log and not any(volume.capacity_bytes for volume in found):
             there.put_content(pool, put_away, log.encode())
-
-
-def _end_migration(move: Move) -> None:
-    """End what an earlier try left under way; the guest stays on the source, and is seen to."""
-    ends_at = time.monotonic() + ABORT_S
-    abort_move(move)
-    while _progress(move) is not None:
-        if time.monotonic() >= ends_at:
-            raise HostBusy("The guest's migration is still being ended.")
-        time.sleep(_POLL_S)
-    found = guest_info(move.source, move.server_id)
-    if found is None or found.power_state != "running":
-        raise HostBusy("The guest is just being handed over.")
-
-
-def _has_arrived(move: Move, here: GuestInfo | None, there: GuestInfo | None) -> bool:
-    """Whether the guest belongs to the destination, when it does not run on the source.
-
-    libvirt keeps the definition there before it lets the guest run, so without one it never ran.
-    """
-    if there is None or not there.is_persistent:
-        return False
-    if there.power_state == "running" or (there.power_state == "paused" and move.is_paused):
-        return True
-    if there.power_state == "paused":
-        raise HostBusy("The guest is just being handed over.")
-    # It went off after its arrival, unless its other half still waits to be handed over.
-    return here is None or here.power_state != "paused"

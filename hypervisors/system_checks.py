@@ -17,6 +17,8 @@ from hypervisors.models import Hypervisor, SshIdentity
 from hypervisors.ssh import unseal
 from hypervisors.uris import LOCAL_URI
 
+LONGEST_PRE_COPY_S = 86_400.0
+
 
 @register(STATE, WORK, deploy=True)
 def check_identity(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -60,6 +62,21 @@ def check_local_host(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
         )
         for each in known
         if _short(each.hostname) != here
+    ]
+
+
+@register(STATE, WORK)
+def check_post_copy(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E012: the time after which guests are switched to post-copy is one."""
+    after_s = settings.LIVE_MIGRATION_POSTCOPY_AFTER_S
+    if 1 <= after_s <= LONGEST_PRE_COPY_S:
+        return []
+    return [
+        Error(
+            f"CLOUDPORTAL_LIVE_MIGRATION_POSTCOPY_S is {after_s:g}.",
+            hint=f"Seconds from 1 to {LONGEST_PRE_COPY_S:g}.",
+            id="cloudportal.E012",
+        )
     ]
 
 

@@ -6,18 +6,22 @@ A volume's name on every host derives from its id, so undoing needs to know noth
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 from hypervisors.connections import connected
+from hypervisors.copies import PIECE_BYTES
 from hypervisors.errors import GuestKeepsDevice, ImageDamaged, NotOnHost
 from hypervisors.libvirt.disk_copy import DiskCopy
 from hypervisors.libvirt.spec import GuestSpec
-from hypervisors.libvirt.storage import VERIFIED_SUFFIX
+from hypervisors.libvirt.storage import VERIFIED_SUFFIX, VolumeFormat
 from hypervisors.models import HostState, Hypervisor, StoragePool
 
 VOLUME_PREFIX = "volume-"
 SNAPSHOT_PREFIX = "snapshot-"
+# What of a volume is on its way to an image: as it was at one moment, and as the image is to be.
+TAKEN_PREFIX, UPLOAD_PREFIX = "taken-", "upload-"
 LET_GO_S = 40.0
 _GIB = 1024**3
 _ID_LENGTH = 36
@@ -33,10 +37,20 @@ def snapshot_name(snapshot_id: UUID) -> str:
     return f"{SNAPSHOT_PREFIX}{snapshot_id}"
 
 
+def taken_name(volume_id: UUID) -> str:
+    """The copy of a volume under its guest that an image is made of."""
+    return f"{TAKEN_PREFIX}{volume_id}"
+
+
+def upload_name(volume_id: UUID) -> str:
+    """The copy of a volume that is read into an image."""
+    return f"{UPLOAD_PREFIX}{volume_id}"
+
+
 def named_volume(name: str) -> UUID | None:
-    """The volume or snapshot of that name in a pool; None: it is neither."""
+    """The volume or snapshot of that name, or copied under it, in a pool; None: it is neither."""
     text = name.removesuffix(VERIFIED_SUFFIX)
-    for prefix in (VOLUME_PREFIX, SNAPSHOT_PREFIX):
+    for prefix in (VOLUME_PREFIX, SNAPSHOT_PREFIX, TAKEN_PREFIX, UPLOAD_PREFIX):
         rest = text.removeprefix(prefix)
         if rest != text and len(rest) == _ID_LENGTH:
             return _uuid(rest)
@@ -67,17 +81,26 @@ def roomiest_pool() -> StoragePool | None:
     )
 
 
-def create_blank(hypervisor: Hypervisor, pool: str, name: str, size_gib: int) -> None:
+def create_blank(
+    hypervisor: Hypervisor, pool: str, name: str, size_gib: int, kind: VolumeFormat = "qcow2"
+) -> None:
     """Make an empty volume where it is not yet.
 
     Raises:
         PoolFull: it does not fit.
     """
     with connected(hypervisor) as host:
-        host.create_blank(pool, name, size_gib * _GIB, "qcow2")
+        host.create_blank(pool, name, size_gib * _GIB, kind)
 
 
-def copy_in_pool(hypervisor: Hypervisor, pool: str, name: str, source: str, size_gib: int) -> None:
+def copy_in_pool(
+    hypervisor: Hypervisor,
+    pool: str,
+    name: str,
+    source: str,
+    size_gib: int,
+    kind: VolumeFormat = "qcow2",
+) -> None:
     """Make a volume with the content of another one of the pool, at least that large.
 
     Raises:
@@ -85,7 +108,7 @@ def copy_in_pool(hypervisor: Hypervisor, pool: str, name: str, source: str, size
         PoolFull: it does not fit.
     """
     with connected(hypervisor) as host:
-        host.copy_volume(pool, name, source, size_gib * _GIB, "qcow2")
+        host.copy_volume(pool, name, source, size_gib * _GIB, kind)
 
 
 def copy_of_guest(hypervisor: Hypervisor, pool: str, name: str, source: str, guest: UUID) -> bool:
@@ -148,6 +171,25 @@ def copy_to_host(name: str, source: tuple[Hypervisor, str], target: tuple[Hyperv
 def _send(hypervisor: Hypervisor, pool: str, name: str, writing: int) -> str:
     with os.fdopen(writing, "wb") as sink, connected(hypervisor) as host:
         return host.send_volume(pool, name, sink)
+
+
+def read_volume(
+    hypervisor: Hypervisor, pool: str, name: str, *, before_each: Callable[[], None]
+) -> Iterator[bytes]:
+    """The bytes of a volume's file, piece by piece; `before_each` may end it by raising.
+
+    Raises:
+        NotOnHost: the volume is not there.
+    """
+    offset = 0
+    while True:
+        before_each()
+        with connected(hypervisor) as host:
+            piece = host.read_volume(pool, name, offset, PIECE_BYTES)
+        if not piece:
+            return
+        offset += len(piece)
+        yield piece
 
 
 def delete_volume(hypervisor: Hypervisor, pool: str, name: str) -> None:

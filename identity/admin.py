@@ -83,7 +83,7 @@ class DomainAdmin(StayingAdmin):
     def delete_model(self, request: HttpRequest, obj: Domain) -> None:
         """Delete it with all that is in it unless something is held, as the API does."""
         try:
-            delete_domain(domain=obj, actor=system_actor())
+            delete_domain(domain=obj, actor=system_actor(), now=timezone.now())
         except CloudError as error:
             self.message_user(request, error.message, messages.ERROR)
 
@@ -111,7 +111,7 @@ class ProjectAdmin(StayingAdmin):
     def delete_model(self, request: HttpRequest, obj: Project) -> None:
         """Delete it unless it still holds something, as the API does."""
         try:
-            delete_project(project=obj, actor=system_actor())
+            delete_project(project=obj, actor=system_actor(), now=timezone.now())
         except CloudError as error:
             self.message_user(request, error.message, messages.ERROR)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from django.db import transaction
 
@@ -15,6 +16,12 @@ from identity.rules import require
 # Says, for a project's id, in words what it still holds; "" when nothing.
 Holder = Callable[[str], str]
 _holders: list[Holder] = []
+# Lets nothing more be made in the project of this id; what it has stays.
+Closer = Callable[[str, datetime], None]
+_closers: list[Closer] = []
+# Forgets what is known of the project of this id beside what it holds, such as its limits.
+Forgetter = Callable[[str, datetime], None]
+_forgetters: list[Forgetter] = []
 
 
 def keep_project_while(holder: Holder) -> None:
@@ -31,7 +38,32 @@ def held_by(project_id: str) -> str:
     return ", ".join(filter(None, (holder(project_id) for holder in _holders)))
 
 
-def delete_project(*, project: Project, actor: Actor) -> None:
+def end_with_project(*, close: Closer | None = None, forget: Forgetter | None = None) -> None:
+    """Let another room end what it knows of a project together with it.
+
+    Both are called in the transaction of the deletion: `close` before it is looked what the
+    project still holds, `forget` once that is nothing.
+    """
+    if close is not None and close not in _closers:
+        _closers.append(close)
+    if forget is not None and forget not in _forgetters:
+        _forgetters.append(forget)
+
+
+def close_project(*, project_id: str, now: datetime) -> None:
+    """Let nothing more be made in a project; what was begun before is there when this returns."""
+    with transaction.atomic():
+        for close in _closers:
+            close(project_id, now)
+
+
+def forget_project(*, project_id: str, now: datetime) -> None:
+    """Let the other rooms forget a project that holds nothing; in the deletion's transaction."""
+    for forget in _forgetters:
+        forget(project_id, now)
+
+
+def delete_project(*, project: Project, actor: Actor, now: datetime) -> None:
     """Delete an empty project with its role assignments.
 
     Raises:
@@ -42,9 +74,15 @@ def delete_project(*, project: Project, actor: Actor) -> None:
     require(actor, "identity:delete_project")
     check_deletable(project)
     with transaction.atomic():
+        close_project(project_id=project.id, now=now)
         held = held_by(project.id)
         if held:
-            raise StillInUse(f"The project {project.name} still has {held}.")
+            raise StillInUse(
+                f"The project {project.name} still has {held}. "
+                f"GET /identity/v3/projects/{project.id}/cloudportal:contents shows all that it "
+                "owns; POST there removes the project with it."
+            )
+        forget_project(project_id=project.id, now=now)
         project.delete()
 
 

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from identity.actors import Actor
 from identity.changes import DomainFields
-from identity.delete import held_by
+from identity.delete import close_project, forget_project, held_by
 from identity.errors import DefaultDomain, DomainInUse, NameTaken, NoSuchThing, StillEnabled
 from identity.models import DEFAULT_DOMAIN_ID, Domain, Group, Project, Role, User
 from identity.options import check_changeable, check_deletable, is_immutable, values_for
@@ -51,7 +51,7 @@ def update_domain(*, domain: Domain, fields: DomainFields, actor: Actor, now: da
     return domain
 
 
-def delete_domain(*, domain: Domain, actor: Actor) -> None:
+def delete_domain(*, domain: Domain, actor: Actor, now: datetime) -> None:
     """Delete a disabled domain with its projects, users, groups and roles.
 
     Raises:
@@ -73,20 +73,23 @@ def delete_domain(*, domain: Domain, actor: Actor) -> None:
         if locked.enabled:
             raise StillEnabled(locked.name)
         check_deletable(locked)
-        _check_empty(locked)
+        _end_projects(locked, now)
         for kind in (Project, User, Group, Role):
             kind.objects.filter(domain=locked).delete()
         locked.delete()
 
 
-def _check_empty(domain: Domain) -> None:
+def _end_projects(domain: Domain, now: datetime) -> None:
     kept = []
     for project in Project.objects.filter(domain=domain).order_by("name", "id"):
+        close_project(project_id=project.pk, now=now)
         held = held_by(project.pk)
         if held or is_immutable(project):
             kept.append(f"{project.name} {f'has {held}' if held else 'is immutable'}")
         if len(kept) == _NAMED:
             break
+        if not held:
+            forget_project(project_id=project.pk, now=now)
     if kept:
         raise DomainInUse(domain.name, kept)
 

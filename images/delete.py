@@ -11,7 +11,7 @@ from identity import policy
 from identity.actors import Actor
 from images.errors import ImageNotFound, ImageProtected
 from images.models import Image, ImageStatus
-from images.storage import image_path
+from images.storage import drop_data
 from quotas.consume import release
 
 
@@ -39,7 +39,7 @@ def delete_image(*, image: Image, actor: Actor, now: datetime) -> None:
         if Image.objects.filter(pk=image.pk, is_protected=True).exists():
             raise ImageProtected(f"Image {image.pk} is protected and cannot be deleted.")
         raise ImageNotFound(f"No image found with ID {image.pk}")
-    image_path(image).unlink(missing_ok=True)
+    drop_data(image)
 
 
 def remove_image(image_id: UUID, *, now: datetime) -> bool:
@@ -52,5 +52,5 @@ def remove_image(image_id: UUID, *, now: datetime) -> bool:
         if not rows.update(status=ImageStatus.DELETED, is_protected=False, updated_at=now):
             return False
         release(subject=image_id)
-        transaction.on_commit(lambda: image_path(Image(pk=image_id)).unlink(missing_ok=True))
+        transaction.on_commit(lambda: drop_data(Image(pk=image_id)))
     return True

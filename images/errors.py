@@ -61,3 +61,47 @@ class AttributeFixed(Forbidden):
 
 class ImageDataMissing(Unavailable):
     """The image's file is not where this machine looks for it."""
+
+
+class NotShared(Forbidden):
+    """Only shared images have members."""
+
+
+class MemberExists(Conflict):
+    """The image is shared with that project."""
+
+
+class MemberNotFound(NotFound):
+    """The image is not shared with that project."""
+
+
+class TooManyMembers(TooLarge):
+    """The image is shared with as many projects as it may be."""
+
+
+class SourceRefused(Invalid):
+    """No image is fetched from there."""
+
+
+class SourceUnavailable(Unavailable):
+    """The server with the image does not answer now."""
+
+
+class SourceTooSlow(Invalid):
+    """The server with the image takes longer than it may."""
+
+
+class ImportMethodUnknown(Invalid):
+    """Images are not imported in this way here."""
+
+
+class ImageNotReady(Conflict):
+    """The image lacks something that an import needs."""
+
+
+class StatusForbids(Forbidden):
+    """The image's status does not allow the action."""
+
+
+class WrongOffset(Conflict):
+    """A piece of data does not begin where the last one ended."""

@@ -8,6 +8,7 @@ outside the file is refused. Source of the layout: QEMU, docs/interop/qcow2.rst.
 from __future__ import annotations
 
 import os
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,15 +31,21 @@ _MAGICS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"WithoutFreeSpace", "ploop"),
     (0, b"WithouFreSpacExt", "ploop"),
     (0, b"LUKS\xba\xbe", "luks"),
+    (0, b"Bochs Virtual HD Image", "bochs"),
+    (0, b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop", "cloop"),
     (0x40, b"\x7f\x10\xda\xbe", "vdi"),
     (0x8001, b"CD001", "iso"),
 )
+# The descriptor of a VMDK is a text whose extents may be any files of the host. QEMU takes it for
+# one also behind comments and blank lines. Source: QEMU, block/vmdk.c, vmdk_probe.
+_VMDK_TEXT = re.compile(rb"(?:#[^\n]*\n|[ \t]*\r?\n)*version=[0-9]")
 _HEAD_BYTES = 0x8006
 
 _HEADER_V2 = struct.Struct(">4sIQIIQIIQQIIQ")
 _HEADER_V3 = struct.Struct(">QQQII")
 _EXTENSION = struct.Struct(">II")
 _V2_LENGTH = 72
+_V2_REFCOUNT_ORDER, _MAX_REFCOUNT_ORDER = 4, 6
 _V3_LENGTH = 104
 _CLUSTER_BITS = range(9, 22)
 _MAX_L1_BYTES = 32 * 1024**2
@@ -64,7 +71,7 @@ def detect_format(head: bytes) -> str:
     for offset, magic, name in _MAGICS:
         if head[offset : offset + len(magic)] == magic:
             return name
-    return "raw"
+    return "vmdk" if _VMDK_TEXT.match(head) else "raw"
 
 
 def inspect_file(path: Path, disk_format: str) -> Inspection:
@@ -114,9 +121,10 @@ class _Qcow2:
         ) = _HEADER_V2.unpack(header)
         self.features = 0
         self.length = _V2_LENGTH
+        self.refcount_order = _V2_REFCOUNT_ORDER
         if self.version >= 3:
             more = _HEADER_V3.unpack(self._read(_V2_LENGTH, _HEADER_V3.size))
-            self.features, self.length = more[0], more[4]
+            self.features, self.refcount_order, self.length = more[0], more[3], more[4]
 
     def check(self) -> int:
         """The virtual size of a sound and self-contained image."""
@@ -145,6 +153,8 @@ class _Qcow2:
             raise WrongContent("The image uses qcow2 features that are not supported.")
         if self.version == 3 and (self.length < _V3_LENGTH or self.length % 8):
             raise _damaged("header length")
+        if self.refcount_order > _MAX_REFCOUNT_ORDER:
+            raise _damaged("reference count width")
 
     def _check_extensions(self) -> None:
         """Walk the header extensions, which end within the first cluster."""

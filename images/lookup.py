@@ -11,7 +11,7 @@ from images.models import Image, ImageQuerySet, ImageStatus
 
 
 def visible_images(actor: Actor) -> ImageQuerySet:
-    """What the actor may see: everything for an administrator.
+    """What the actor's lists hold: everything for an administrator.
 
     Raises:
         Forbidden: the actor has no role in a project.
@@ -20,6 +20,18 @@ def visible_images(actor: Actor) -> ImageQuerySet:
     if actor.is_admin:
         return Image.objects.exclude(status=ImageStatus.DELETED)
     return Image.objects.visible_to(actor.project_id)
+
+
+def readable_images(actor: Actor) -> ImageQuerySet:
+    """What the actor finds by its id, also what is shared with it and not accepted.
+
+    Raises:
+        Forbidden: the actor has no role in a project.
+    """
+    policy.require(actor, "get_images", project_id=actor.project_id)
+    if actor.is_admin:
+        return Image.objects.exclude(status=ImageStatus.DELETED)
+    return Image.objects.readable_by(actor.project_id)
 
 
 def get_image(image_id: str | UUID, *, actor: Actor, for_update: bool = False) -> Image:
@@ -34,7 +46,7 @@ def get_image(image_id: str | UUID, *, actor: Actor, for_update: bool = False) -
     except ValueError:
         identifier = None
     if identifier is not None:
-        images = visible_images(actor)
+        images = readable_images(actor)
         found = (images.select_for_update() if for_update else images).filter(pk=identifier).first()
     if found is None:
         raise ImageNotFound(f"No image found with ID {image_id}")

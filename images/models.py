@@ -14,6 +14,8 @@ class ImageStatus(models.TextChoices):
 
     QUEUED = "queued"
     SAVING = "saving"
+    UPLOADING = "uploading"
+    IMPORTING = "importing"
     ACTIVE = "active"
     DEACTIVATED = "deactivated"
     KILLED = "killed"
@@ -29,14 +31,31 @@ class Visibility(models.TextChoices):
     COMMUNITY = "community"
 
 
+class MemberStatus(models.TextChoices):
+    """What a project says to an image that is shared with it."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
 class ImageQuerySet(models.QuerySet["Image"]):
     """Queries over images."""
 
     def visible_to(self, project_id: str | None) -> ImageQuerySet:
-        """What a project may use: its own, public and community ones; never deleted ones."""
+        """What a project's lists hold: its own, public, community and accepted shared ones."""
+        return self._seen_by(project_id, [MemberStatus.ACCEPTED])
+
+    def readable_by(self, project_id: str | None) -> ImageQuerySet:
+        """The same, with every image that is shared with it: it is asked for its word on them."""
+        return self._seen_by(project_id, list(MemberStatus))
+
+    def _seen_by(self, project_id: str | None, statuses: list[MemberStatus]) -> ImageQuerySet:
+        mine = ImageMember.objects.filter(member=project_id or "", status__in=statuses)
         return self.exclude(status=ImageStatus.DELETED).filter(
             models.Q(owner=project_id)
             | models.Q(visibility__in=[Visibility.PUBLIC, Visibility.COMMUNITY])
+            | models.Q(visibility=Visibility.SHARED, pk__in=mine.values("image"))
         )
 
 
@@ -44,6 +63,7 @@ class Image(models.Model):
     """A disk image and what is known about it.
 
     Sizes in bytes; `min_ram_mib` in MiB, `min_disk_gib` in GiB. `properties` are strings by name.
+    `arrived_bytes` counts what an import has fetched, of `expected_bytes` where that is known.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -63,6 +83,8 @@ class Image(models.Model):
     min_disk_gib = models.PositiveIntegerField(default=0)
     size = models.PositiveBigIntegerField(null=True, blank=True)
     virtual_size = models.PositiveBigIntegerField(null=True, blank=True)
+    arrived_bytes = models.PositiveBigIntegerField(default=0)
+    expected_bytes = models.PositiveBigIntegerField(null=True, blank=True)
     checksum = models.CharField("MD5", max_length=32, blank=True, default="")
     sha256 = models.CharField("SHA-256", max_length=64, blank=True, default="")
     sha512 = models.CharField("SHA-512", max_length=128, blank=True, default="")
@@ -79,3 +101,28 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return self.name or str(self.id)
+
+
+class ImageMember(models.Model):
+    """A project that an image is shared with; the rows stay when the image is not shared for now.
+
+    `member` is the project's id.
+    """
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="members")
+    member = models.CharField("project", max_length=255)
+    status = models.CharField(
+        max_length=16, choices=MemberStatus.choices, default=MemberStatus.PENDING
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [models.Index(fields=["member", "status"], name="image_member_status")]
+        constraints = [
+            models.UniqueConstraint(fields=["image", "member"], name="image_member_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.member} ({self.status})"

@@ -7,7 +7,7 @@ import hashlib
 import os
 import socket
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from images.errors import ImageDataMissing, ImageTooLarge
 from images.models import Image
 
 PART_SUFFIX = ".part"
+STAGE_SUFFIX = ".stage"
+GROWING_SUFFIX = ".growing"
 CHUNK = 1024 * 1024
 
 
@@ -54,9 +56,32 @@ def data_of(image: Image) -> Path:
     return path
 
 
-def new_part_path(image: Image) -> Path:
+def stage_path(image: Image) -> Path:
+    """The file with whole data that waits to be imported."""
+    return Path(settings.IMAGE_DIR) / f"{image.pk}{STAGE_SUFFIX}"
+
+
+def growing_path(image: Image) -> Path:
+    """The file with data that is staged in several requests, until the last of them."""
+    return Path(settings.IMAGE_DIR) / f"{image.pk}{GROWING_SUFFIX}"
+
+
+def new_part_path(image: Image, purpose: str = "") -> Path:
     """A name for data that is still arriving, different for every attempt."""
-    return Path(settings.IMAGE_DIR) / f"{image.pk}.{uuid.uuid4().hex}{PART_SUFFIX}"
+    name = f"{image.pk}.{purpose}{uuid.uuid4().hex}{PART_SUFFIX}"
+    return Path(settings.IMAGE_DIR) / name
+
+
+def drop_parts(image: Image, purpose: str) -> None:
+    """Remove what earlier attempts for this purpose left half, whoever made them."""
+    for part in Path(settings.IMAGE_DIR).glob(f"{image.pk}.{purpose}*{PART_SUFFIX}"):
+        part.unlink(missing_ok=True)
+
+
+def drop_data(image: Image) -> None:
+    """Remove the image's data, waiting or in use; what still arrives is its writer's to remove."""
+    for path in (image_path(image), stage_path(image), growing_path(image)):
+        path.unlink(missing_ok=True)
 
 
 def write_part(path: Path, chunks: Iterable[bytes], max_bytes: int) -> StoredData:
@@ -76,21 +101,49 @@ def write_part(path: Path, chunks: Iterable[bytes], max_bytes: int) -> StoredDat
 
 
 def _write(path: Path, chunks: Iterable[bytes], max_bytes: int) -> StoredData:
-    md5 = hashlib.md5(usedforsecurity=False)
-    sha256 = hashlib.sha256()
-    sha512 = hashlib.sha512()
-    size = 0
+    digests = _Digests()
     with path.open("wb") as file:
         for chunk in chunks:
-            size += len(chunk)
-            if size > max_bytes:
+            digests.update(chunk)
+            if digests.size > max_bytes:
                 raise ImageTooLarge(f"Image exceeds the size limit of {max_bytes} bytes.")
-            for digest in (md5, sha256, sha512):
-                digest.update(chunk)
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
-    return StoredData(path, size, md5.hexdigest(), sha256.hexdigest(), sha512.hexdigest())
+    return digests.of(path)
+
+
+def measure(path: Path, before_each: Callable[[], None] | None = None) -> StoredData:
+    """What a file that is there already holds; `before_each` is called between two pieces."""
+    digests = _Digests()
+    for chunk in read_file(path):
+        if before_each is not None:
+            before_each()
+        digests.update(chunk)
+    return digests.of(path)
+
+
+class _Digests:
+    """Everything that is to be known of data, in one passing."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._sha256 = hashlib.sha256()
+        self._sha512 = hashlib.sha512()
+
+    def update(self, chunk: bytes) -> None:
+        """One more piece."""
+        self.size += len(chunk)
+        for digest in (self._md5, self._sha256, self._sha512):
+            digest.update(chunk)
+
+    def of(self, path: Path) -> StoredData:
+        """What all the pieces together are."""
+        md5, sha256, sha512 = (
+            digest.hexdigest() for digest in (self._md5, self._sha256, self._sha512)
+        )
+        return StoredData(path, self.size, md5, sha256, sha512)
 
 
 def publish_part(part: Path, final: Path) -> None:

@@ -17,6 +17,7 @@ from images.attributes import FIELDS, check_tag, check_tags, refuse_fixed, set_a
 from images.errors import AttributeFixed, PropertyConflict
 from images.lookup import get_image
 from images.models import Image
+from images.quota import move_to
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,11 @@ def update_image(
     with transaction.atomic():
         image = get_image(image_id, actor=actor, for_update=True)
         policy.require(actor, "modify_image", project_id=image.owner)
+        owner = image.owner
         for change in changes:
             _apply(image, change, actor)
+        if image.owner != owner:
+            move_to(image, image.owner, now=now)
         image.updated_at = now
         # Never the status and what an upload finds out: one may be finishing right now.
         image.save(update_fields=[*FIELDS.values(), "properties", "updated_at"])

@@ -1,6 +1,8 @@
-"""Drains in the admin: adding one works a plan out, and its page shows it, with what may be done.
+"""Drains and projects in the admin, with what may be done with them.
 
-Each step is the use case's, under the user's own name; the admin's history has them as well.
+Adding a drain works a plan out, and its page shows it. The page of a project shows what it owns,
+and asks before all of that is removed. Each step is the use case's, under the user's own name; the
+admin's history has them as well.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -21,7 +24,8 @@ from django.utils.safestring import SafeString
 from cloudportal.errors import CloudError
 from hypervisors.models import Hypervisor
 from maintenance.drain import CHANGES, DrainWish, plan_drain
-from maintenance.models import MAX_AT_ONCE, Drain, DrainItem
+from maintenance.models import MAX_AT_ONCE, Drain, DrainItem, OwningProject
+from maintenance.remove_project import contents_of, remove_project
 from maintenance.states import OVER, DrainState
 from maintenance.view import summary_of
 from servers.admin import actor_of
@@ -236,4 +240,111 @@ class DrainAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # as above
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Plans stay, as the record of what was done to hosts."""
+        return False
+
+
+class RemovalForm(forms.Form):
+    """Says once more which project is meant."""
+
+    name = forms.CharField(max_length=64, strip=False)
+
+    def __init__(self, project: OwningProject, *args: Any) -> None:
+        super().__init__(*args)
+        self.project = project
+
+    def clean_name(self) -> str:
+        """It has to be the project's own.
+
+        Raises:
+            ValidationError: it is another one.
+        """
+        name: str = self.cleaned_data["name"]
+        if name != self.project.name:
+            raise forms.ValidationError("This is not the project's name.")
+        return name
+
+
+@admin.register(OwningProject)
+class OwningProjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # as above
+    """What each project owns; it can be removed with all of that."""
+
+    list_display = ("name", "id", "domain", "enabled")
+    list_filter = ("enabled", "domain")
+    list_select_related = ("domain",)
+    search_fields = ("name", "id")
+
+    def get_urls(self) -> list[URLPattern]:
+        """With the page that asks."""
+        ask = self.admin_site.admin_view(self.ask_view)
+        own = [path("<str:key>/remove/", ask, name="maintenance_owningproject_remove")]
+        return own + super().get_urls()
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """What the project owns, what is in the way, and how far its removal is."""
+        return self._page(request, self._project(request, object_id), "contents")
+
+    def ask_view(self, request: HttpRequest, key: str) -> HttpResponse:
+        """Ask for the project's name, and remove it."""
+        project = self._project(request, key)
+        if not self.has_remove_permission(request):
+            raise PermissionDenied
+        form = RemovalForm(project, request.POST or None)
+        if not form.is_valid():
+            return self._page(request, project, "remove", form=form)
+        page = reverse("admin:maintenance_owningproject_change", args=[project.pk])
+        try:
+            remove_project(project_id=project.pk, actor=actor_of(request), now=timezone.now())
+        except CloudError as error:
+            messages.error(request, error.message)
+            return HttpResponseRedirect(page)
+        self.log_change(request, project, "removed with all that it owns")
+        messages.success(request, f"The project {project.name} is being removed.")
+        return HttpResponseRedirect(page)
+
+    def _project(self, request: HttpRequest, key: str) -> OwningProject:
+        found: OwningProject | None = OwningProject.objects.filter(pk=key).first()
+        if found is None:
+            raise Http404
+        if not self.has_view_permission(request, found):
+            raise PermissionDenied
+        return found
+
+    def _page(
+        self, request: HttpRequest, project: OwningProject, name: str, **context: Any
+    ) -> HttpResponse:
+        contents = contents_of(project_id=project.pk, actor=actor_of(request))
+        return TemplateResponse(
+            request,
+            f"admin/maintenance/{name}.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": f"{project.name} with what it owns",
+                "opts": self.opts,
+                "project": project,
+                "contents": contents,
+                "may_remove": self.has_remove_permission(request),
+                **context,
+            },
+        )
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        """Who may remove projects, by Django's permissions."""
+        return super().has_delete_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Projects are made on their own page."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """And changed there."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """It is asked for on a page of its own."""
         return False

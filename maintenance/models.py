@@ -1,4 +1,4 @@
-"""Drains of hosts, and the servers of each."""
+"""Drains of hosts, and the servers of each; projects as they are removed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from hypervisors.models import Hypervisor
+from identity.models import Project
 from maintenance.states import OPEN, DrainState, ItemState, Way
 from servers.models import Migration, Server
 
@@ -118,3 +119,12 @@ class DrainItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.server_id}: {self.state}"
+
+
+class OwningProject(Project):
+    """A project seen as what it owns, for the admin's pages."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "project with what it owns"
+        verbose_name_plural = "projects with what they own"

@@ -1,4 +1,4 @@
-"""Who may do what with drains."""
+"""Who may do what with drains, and with all that a project owns."""
 
 from identity.policy import Mark, declare
 
@@ -6,5 +6,7 @@ declare(
     {
         "cloudportal:hypervisors:drain:show": Mark.ADMIN,
         "cloudportal:hypervisors:drain:change": Mark.ADMIN,
+        "cloudportal:projects:contents:show": Mark.ADMIN,
+        "cloudportal:projects:contents:remove": Mark.ADMIN,
     }
 )

@@ -1,4 +1,4 @@
-"""A plan as it is shown: by the command, the API and the admin alike."""
+"""Plans, and what projects own, as they are shown: by the command, the API and the admin alike."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 from django.db.models import Count
 
+from maintenance.belongings import Some
 from maintenance.models import Drain, DrainItem
+from maintenance.remove_project import Contents, Removal
 from maintenance.states import ItemState
 
 
@@ -62,6 +64,50 @@ def item_shown(item: DrainItem) -> dict[str, Any]:
         "request_id": item.request_id or None,
         "updated_at": _instant(item.updated_at),
     }
+
+
+def contents_shown(contents: Contents, address: str) -> dict[str, Any]:
+    """What a project owns; `address` is where that is asked for."""
+    project = contents.project
+    return {
+        "project": {
+            "id": project.id,
+            "name": project.name,
+            "domain_id": project.domain_id,
+            "enabled": project.enabled,
+        },
+        "owned": [
+            {**_some_shown(each), "links": {"self": f"{address}/{each.kind}"}}
+            for each in contents.owned
+        ],
+        "in_the_way": [{**_some_shown(each), "reason": each.reason} for each in contents.obstacles],
+        "is_removable": not contents.obstacles,
+        "removal": contents.removal and removal_shown(contents.removal),
+        "links": {"self": address},
+    }
+
+
+def removal_shown(removal: Removal) -> dict[str, Any]:
+    """How far the removal of a project is."""
+    operation = removal.operation
+    return {
+        "id": str(operation.pk),
+        "state": operation.state,
+        "note": removal.note,
+        "request_id": operation.request_id or None,
+        "started_at": _instant(operation.created_at),
+        "finished_at": _instant(operation.finished_at),
+    }
+
+
+def thing_shown(thing: tuple[str, str]) -> dict[str, Any]:
+    """One thing that a project owns, from its id and what says more."""
+    return {"id": thing[0], "name": thing[1] or None}
+
+
+def _some_shown(some: Some) -> dict[str, Any]:
+    first = [thing_shown(each) for each in some.first]
+    return {"kind": some.kind, "count": some.count, "first": first}
 
 
 def _instant(value: datetime | None) -> str | None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from ipaddress import IPv4Address, IPv4Network, ip_address
+from ipaddress import IPv6Network, ip_address, ip_network
 
 from django.db import IntegrityError, transaction
 
 from networks.errors import (
+    InvalidInput,
     InvalidIpForNetwork,
     IpAddressGenerationFailure,
     IpAddressInUse,
@@ -28,7 +29,7 @@ _ATTEMPTS = 100
 
 def pool_size(pools: Sequence[Pool]) -> int:
     """How many addresses the pools hold."""
-    return sum(int(IPv4Address(last)) - int(IPv4Address(first)) + 1 for first, last in pools)
+    return sum(int(ip_address(last)) - int(ip_address(first)) + 1 for first, last in pools)
 
 
 def pool_address(pools: Sequence[Pool], index: int) -> str:
@@ -38,29 +39,36 @@ def pool_address(pools: Sequence[Pool], index: int) -> str:
         IndexError: the pools hold fewer.
     """
     for first, last in pools:
-        size = int(IPv4Address(last)) - int(IPv4Address(first)) + 1
+        size = int(ip_address(last)) - int(ip_address(first)) + 1
         if index < size:
-            return str(IPv4Address(first) + index)
+            return str(ip_address(first) + index)
         index -= size
     raise IndexError("The pools hold fewer addresses.")
 
 
 def default_pools(cidr: str, gateway: str | None) -> list[list[str]]:
-    """All host addresses of the network without its gateway."""
-    network = IPv4Network(cidr)
-    first, last = int(network.network_address) + 1, int(network.broadcast_address) - 1
-    if gateway is None or not first <= int(IPv4Address(gateway)) <= last:
-        ranges = [(first, last)]
-    else:
-        middle = int(IPv4Address(gateway))
-        ranges = [(first, middle - 1), (middle + 1, last)]
-    return [[str(IPv4Address(low)), str(IPv4Address(high))] for low, high in ranges if low <= high]
+    """All host addresses of the network without its gateway; IPv6 has no broadcast."""
+    network = ip_network(cidr)
+    first, last = network[1], network[-2 if network.version == 4 else -1]
+    middle = None if gateway is None else ip_address(gateway)
+    if middle is None or not int(first) <= int(middle) <= int(last):
+        return [[str(first), str(last)]]
+    ranges = [(first, middle - 1), (middle + 1, last)]
+    return [[str(low), str(high)] for low, high in ranges if int(low) <= int(high)]
 
 
 def is_in_pools(pools: Sequence[Pool], address: str) -> bool:
     """Whether one of the pools holds the address."""
-    wanted = IPv4Address(address)
-    return any(IPv4Address(first) <= wanted <= IPv4Address(last) for first, last in pools)
+    wanted = int(ip_address(address))
+    return any(int(ip_address(first)) <= wanted <= int(ip_address(last)) for first, last in pools)
+
+
+def eui64_address(cidr: str, mac: str) -> str:
+    """The address that a card gives itself in a /64 (RFC 4291, appendix A)."""
+    octets = bytearray.fromhex(mac.replace(":", ""))
+    octets[0] ^= 2
+    own = bytes([*octets[:3], 0xFF, 0xFE, *octets[3:]])
+    return str(IPv6Network(cidr).network_address + int.from_bytes(own, "big"))
 
 
 def free_address(
@@ -95,11 +103,14 @@ def _from(pools: Sequence[Pool], size: int, start: int) -> Iterator[str]:
 
 
 def allocate(port: Port, subnet: Subnet) -> FixedIP:
-    """Give the port a free address of the subnet.
+    """Give the port a free address of the subnet, or the one that its card gives itself there.
 
     Raises:
         IpAddressGenerationFailure: none is left.
+        IpAddressInUse: the card's own is another port's.
     """
+    if subnet.is_automatic:
+        return _take_or_refuse(port, subnet, eui64_address(subnet.cidr, port.mac_address))
 
     def taken(addresses: Sequence[str] | None) -> set[str]:
         rows = FixedIP.objects.filter(subnet=subnet)
@@ -124,10 +135,21 @@ def allocate_fixed(port: Port, subnet: Subnet, address: str) -> FixedIP:
 
     Raises:
         InvalidIpForNetwork: the subnet may not give it.
+        InvalidInput: there the port's card gives itself another one.
         IpAddressInUse: another port has it.
     """
     check_address(subnet, address)
-    fixed_ip = _take(port, subnet, str(ip_address(address)))
+    wanted = str(ip_address(address))
+    if subnet.is_automatic and wanted != eui64_address(subnet.cidr, port.mac_address):
+        raise InvalidInput(
+            f"Invalid input for operation: IPv6 address {wanted} can not be directly assigned to "
+            f"a port on subnet {subnet.pk} as the subnet is configured for automatic addresses."
+        )
+    return _take_or_refuse(port, subnet, wanted)
+
+
+def _take_or_refuse(port: Port, subnet: Subnet, address: str) -> FixedIP:
+    fixed_ip = _take(port, subnet, address)
     if fixed_ip is None:
         raise IpAddressInUse(
             f"Unable to complete operation for network {subnet.network_id}. "
@@ -139,15 +161,17 @@ def allocate_fixed(port: Port, subnet: Subnet, address: str) -> FixedIP:
 def check_address(subnet: Subnet, address: str) -> None:
     """Whether a port may have this address: any of the subnet's but its ends and the hosts' own.
 
+    Of IPv6 there is one end: the first address is any router's.
+
     Raises:
         InvalidIpForNetwork: it may not.
     """
-    network = IPv4Network(subnet.cidr)
+    network = ip_network(subnet.cidr)
+    ends = [network[0]] if network.version == 6 else [network[0], network[-1]]
     try:
-        wanted = IPv4Address(address)
+        wanted = ip_address(address)
     except ValueError:
-        wanted = IPv4Address(0)
-    ends = (network.network_address, network.broadcast_address)
+        wanted = ends[0]
     own = (subnet.gateway_ip, subnet.dhcp_address)
     if wanted not in network or wanted in ends or str(wanted) in own:
         raise InvalidIpForNetwork(

@@ -11,6 +11,7 @@ from networks.models import (
     FloatingPlace,
     Network,
     NetworkPlace,
+    NetworkShare,
     Port,
     Router,
     SecurityGroup,
@@ -41,7 +42,15 @@ class _ReadMostly(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at 
 
 class _SubnetInline(admin.TabularInline):  # type: ignore[type-arg]  # as above
     model = Subnet
-    fields = readonly_fields = ("id", "name", "cidr", "gateway_ip", "has_dhcp")
+    fields = readonly_fields = ("id", "name", "cidr", "gateway_ip", "has_dhcp", "ipv6_mode")
+    extra = 0
+    can_delete = False
+    max_num = 0
+
+
+class _ShareInline(admin.TabularInline):  # type: ignore[type-arg]  # as above
+    model = NetworkShare
+    fields = readonly_fields = ("target_project_id", "created_at")
     extra = 0
     can_delete = False
     max_num = 0
@@ -77,7 +86,7 @@ class NetworkAdmin(_ReadMostly):
     )
     list_filter = ("type", "is_shared", "is_external")
     search_fields = ("name", "id", "project_id")
-    inlines = (_SubnetInline,)
+    inlines = (_SubnetInline, _ShareInline)
 
 
 @admin.register(Subnet)

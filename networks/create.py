@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from ipaddress import IPv4Address, IPv4Network, ip_address
+from ipaddress import ip_address, ip_network
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
 
-from cloudportal.errors import Conflict
 from identity.actors import Actor
-from networks.addresses import (
-    allocate,
-    allocate_fixed,
-    default_pools,
-    save_with_mac,
-)
-from networks.dhcp import check_dhcp, take_dhcp_address
+from networks.address_pairs import check_may_forge, checked_mac, checked_pairs
+from networks.addresses import allocate, allocate_fixed, save_with_mac
+from networks.dhcp import check_dhcp, check_ipv6, take_dhcp_address
 from networks.errors import (
     InvalidInput,
     InvalidIpForNetwork,
+    NetworkInUse,
     OverQuota,
     PortSecurityAndIPRequiredForSecurityGroups,
 )
@@ -29,6 +26,14 @@ from networks.groups import default_group
 from networks.lookup import get_network, require
 from networks.models import Network, NetworkType, Port, SecurityGroup, Subnet
 from networks.provider import Provider, checked_provider, default_mtu, save_network
+from networks.ranges import (
+    check_is_free,
+    checked_address,
+    checked_gateway,
+    checked_ipv6_mode,
+    checked_pools,
+    checked_range,
+)
 from networks.security_groups import checked_groups
 from networks.spread import note_members
 from quotas.consume import consume, lock_ledger
@@ -36,7 +41,8 @@ from quotas.errors import QuotaExceeded
 
 # Ranges of all projects meet on the hosts, so whoever adds one locks this ledger row.
 _RANGES = "network-ranges"
-_SMALLEST, _LARGEST = 30, 8
+# How the owner of a server's port begins.
+SERVER_PORT = "compute:"
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,10 @@ class NewNetwork:
 
 @dataclass(frozen=True)
 class NewSubnet:
-    """A subnet as asked for; `gateway_ip` "" is the first address, pools None all but that."""
+    """A subnet as asked for; `gateway_ip` "" is the first address, pools None all but that.
+
+    The two modes are for IPv6.
+    """
 
     network_id: str
     cidr: str
@@ -69,6 +78,9 @@ class NewSubnet:
     allocation_pools: Sequence[Sequence[str]] | None = None
     dns_nameservers: Sequence[str] = ()
     project_id: str | None = None
+    ip_version: int = 4
+    ipv6_ra_mode: str | None = None
+    ipv6_address_mode: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,7 @@ class WantedAddress:
 
 @dataclass(frozen=True)
 class NewPort:
-    """A port as asked for; `fixed_ips` None is one address, groups None the default group.
+    """A port as asked for; `fixed_ips` None is one of each subnet, groups None the default group.
 
     Without port security its filter lets everything pass, and it may follow no group.
     """
@@ -94,6 +106,7 @@ class NewPort:
     fixed_ips: Sequence[WantedAddress] | None = None
     security_groups: Sequence[str] | None = field(default=None)
     has_port_security: bool = True
+    address_pairs: Sequence[Mapping[str, Any]] = ()
 
 
 def create_network(*, wanted: NewNetwork, actor: Actor, now: datetime) -> Network:
@@ -128,7 +141,7 @@ def create_network(*, wanted: NewNetwork, actor: Actor, now: datetime) -> Networ
 
 
 def create_subnet(*, wanted: NewSubnet, actor: Actor, now: datetime) -> Subnet:
-    """Give a network its addresses; each network has one range.
+    """Give a network its addresses; each network has one range of IPv4 and one of IPv6.
 
     On VLANs the hosts' DHCP needs an address of its own there, as the gateway is somebody else's.
 
@@ -136,15 +149,15 @@ def create_subnet(*, wanted: NewSubnet, actor: Actor, now: datetime) -> Subnet:
         Forbidden: only administrators make subnets.
         NetworkNotFound: no such network.
         InvalidInput: the addresses make no sense, or overlap another network's.
-        Conflict: the network has its range.
+        Conflict: the network has its range, or servers on it that run without.
         OverQuota: the project has all it may have.
     """
     require(actor, "create_subnet", actor.project_id or "")
     network = get_network(wanted.network_id, actor=actor)
     if wanted.project_id not in (None, network.project_id):
         raise InvalidInput("A subnet belongs to the project of its network.")
-    cidr = _range(wanted.cidr)
-    gateway = _gateway(wanted.gateway_ip, cidr)
+    cidr = checked_range(wanted.cidr, wanted.ip_version)
+    gateway = checked_gateway(wanted.gateway_ip, cidr)
     subnet = Subnet(
         id=uuid4(),
         network=network,
@@ -152,22 +165,45 @@ def create_subnet(*, wanted: NewSubnet, actor: Actor, now: datetime) -> Subnet:
         description=wanted.description,
         project_id=network.project_id,
         cidr=str(cidr),
+        ip_version=wanted.ip_version,
         gateway_ip=gateway,
         has_dhcp=wanted.has_dhcp,
+        ipv6_mode=checked_ipv6_mode(
+            wanted.ipv6_ra_mode, wanted.ipv6_address_mode, cidr, has_dhcp=wanted.has_dhcp
+        ),
         allocation_pools=checked_pools(wanted.allocation_pools, cidr, gateway),
-        dns_nameservers=[_address(server) for server in wanted.dns_nameservers],
+        dns_nameservers=[
+            checked_address(server, wanted.ip_version) for server in wanted.dns_nameservers
+        ],
         created_at=now,
         updated_at=now,
     )
-    check_dhcp(network, has_dhcp=wanted.has_dhcp)
+    if wanted.ip_version == 6:
+        check_ipv6(network, has_dhcp=wanted.has_dhcp)
+    else:
+        check_dhcp(network, has_dhcp=wanted.has_dhcp)
     if network.type == NetworkType.VLAN and wanted.has_dhcp:
         take_dhcp_address(subnet, has_pools=wanted.allocation_pools is not None)
     with transaction.atomic():
         _consume(subnet.project_id, subnet.pk, "subnets", now)
         lock_ledger(_RANGES, now=now)
-        _check_free_range(network, cidr)
+        check_is_free(network, cidr)
+        check_is_idle(network)
         subnet.save(force_insert=True)
     return subnet
+
+
+def check_is_idle(network: Network) -> None:
+    """Whether its ranges may come and go: hosts have a network with all of them, or anew.
+
+    Raises:
+        NetworkInUse: servers are on it.
+    """
+    if network.ports.filter(device_owner__startswith=SERVER_PORT).exists():
+        raise NetworkInUse(
+            f"Unable to complete operation on network {network.pk}. There are servers on it, whose "
+            "hosts would have to make it anew."
+        )
 
 
 def create_port(*, wanted: NewPort, actor: Actor, now: datetime) -> Port:
@@ -191,6 +227,12 @@ def create_port(*, wanted: NewPort, actor: Actor, now: datetime) -> Port:
             "Invalid input for operation: ports cannot be made on an external network: it is "
             "outside the hosts."
         )
+    check_may_forge(
+        actor,
+        network,
+        has_port_security=wanted.has_port_security,
+        pairs=wanted.address_pairs,
+    )
     port = Port(
         id=uuid4(),
         network=network,
@@ -204,7 +246,11 @@ def create_port(*, wanted: NewPort, actor: Actor, now: datetime) -> Port:
     with transaction.atomic():
         _consume(project_id, port.pk, "ports", now)
         groups = _groups(wanted, project_id, now)
-        save_with_mac(port, _mac(wanted.mac_address))
+        mac = wanted.mac_address
+        save_with_mac(port, None if mac is None else checked_mac(mac))
+        if wanted.address_pairs:
+            port.address_pairs = checked_pairs(wanted.address_pairs, port.mac_address)
+            port.save(update_fields=["address_pairs"])
         port.security_groups.set(groups)
         _give_addresses(port, network, wanted.fixed_ips)
         note_members([group.pk for group in groups], now=now)
@@ -232,15 +278,27 @@ def check_port_security(groups: Collection[str], *, has_port_security: bool) -> 
 
 
 def _give_addresses(port: Port, network: Network, wanted: Sequence[WantedAddress] | None) -> None:
-    subnets = {subnet.pk: subnet for subnet in network.subnets.all()}
+    subnets = {subnet.pk: subnet for subnet in network.subnets.order_by("ip_version")}
     if wanted is None:
         wanted = [WantedAddress(str(pk)) for pk in subnets]
-    for each in wanted:
-        subnet = _subnet_of(each, subnets, network)
-        if each.address is None:
+    given = [(_subnet_of(each, subnets, network), each.address) for each in wanted]
+    for subnet, address in given + automatic(given, subnets.values()):
+        if address is None:
             allocate(port, subnet)
         else:
-            allocate_fixed(port, subnet, each.address)
+            allocate_fixed(port, subnet, address)
+
+
+def automatic(
+    given: Sequence[tuple[Subnet, str | None]], subnets: Iterable[Subnet]
+) -> list[tuple[Subnet, str | None]]:
+    """Where a card that gets any address gives itself one besides, unless it was asked for."""
+    there = {subnet.pk for subnet, _ in given}
+    return [
+        (subnet, None)
+        for subnet in subnets
+        if given and subnet.is_automatic and subnet.pk not in there
+    ]
 
 
 def _subnet_of(wanted: WantedAddress, subnets: dict[UUID, Subnet], network: Network) -> Subnet:
@@ -254,11 +312,15 @@ def _subnet_of(wanted: WantedAddress, subnets: dict[UUID, Subnet], network: Netw
             )
         return found[0]
     for subnet in subnets.values():
-        if wanted.address and ip_address(_address(wanted.address)) in IPv4Network(subnet.cidr):
+        if wanted.address and ip_address(_any(wanted.address)) in ip_network(subnet.cidr):
             return subnet
     raise InvalidIpForNetwork(
         f"IP address {wanted.address} is not a valid IP for any of the subnets on the network."
     )
+
+
+def _any(address: str) -> str:
+    return checked_address(address, 6 if ":" in address else 4)
 
 
 def owner_of(project_id: str | None, actor: Actor) -> str:
@@ -287,84 +349,3 @@ def consume_one(project_id: str, subject: UUID, resource: str, shown: str, now: 
         consume(project_id=project_id, subject=subject, amounts={resource: 1}, now=now)
     except QuotaExceeded as error:
         raise OverQuota(f"Quota exceeded for resources: ['{shown}'].") from error
-
-
-def _range(text: str) -> IPv4Network:
-    try:
-        cidr = IPv4Network(text)
-    except ValueError as error:
-        raise InvalidInput(f"Invalid input for cidr. Reason: '{text[:64]}': {error}.") from None
-    unusable = (
-        cidr.is_loopback or cidr.is_link_local or cidr.is_multicast or cidr.is_reserved
-    ) or cidr.overlaps(IPv4Network("0.0.0.0/8"))
-    if unusable or not _LARGEST <= cidr.prefixlen <= _SMALLEST:
-        raise InvalidInput(
-            f"Invalid input for cidr. Reason: '{cidr}' is no range of /{_LARGEST} to /{_SMALLEST} "
-            "that hosts can have."
-        )
-    return cidr
-
-
-def _address(text: str) -> str:
-    try:
-        return str(IPv4Address(text))
-    except ValueError:
-        raise InvalidInput(f"'{text[:64]}' is not a valid IPv4 address.") from None
-
-
-def _gateway(text: str, cidr: IPv4Network) -> str:
-    if not text:
-        return str(cidr.network_address + 1)
-    gateway = IPv4Address(_address(text))
-    if gateway not in cidr or gateway in (cidr.network_address, cidr.broadcast_address):
-        raise InvalidInput(f"Gateway is not valid on subnet: {gateway} is no address of {cidr}.")
-    return str(gateway)
-
-
-def checked_pools(
-    pools: Sequence[Sequence[str]] | None, cidr: IPv4Network, gateway: str
-) -> list[list[str]]:
-    """The pools in order, or all addresses of the range but the gateway without any.
-
-    Raises:
-        InvalidInput: a pool is empty or leaves the range, or two overlap.
-        Conflict: a pool holds the gateway.
-    """
-    if pools is None:
-        return default_pools(str(cidr), gateway)
-    ranges = sorted((IPv4Address(_address(a)), IPv4Address(_address(b))) for a, b in pools)
-    previous = cidr.network_address
-    for first, last in ranges:
-        if not previous < first <= last < cidr.broadcast_address:
-            raise InvalidInput(
-                f"The allocation pool {first}-{last} is not valid: it is empty, leaves {cidr} or "
-                "overlaps another one."
-            )
-        if first <= IPv4Address(gateway) <= last:
-            raise Conflict(f"Gateway ip {gateway} conflicts with allocation pool {first}-{last}.")
-        previous = last
-    return [[str(first), str(last)] for first, last in ranges]
-
-
-def _check_free_range(network: Network, cidr: IPv4Network) -> None:
-    if network.subnets.exists():
-        raise Conflict(f"Network {network.pk} has a subnet; this cloud gives each network one.")
-    for taken in Subnet.objects.values_list("cidr", flat=True):
-        if cidr.overlaps(IPv4Network(taken)):
-            raise InvalidInput(
-                f"Invalid input for operation: Requested subnet with cidr: {cidr} overlaps with "
-                f"{taken}: networks of all projects meet on the hosts."
-            )
-
-
-def _mac(text: str | None) -> str | None:
-    """A unicast MAC address in canonical form."""
-    if text is None:
-        return None
-    octets = text.lower().replace("-", ":").split(":")
-    is_mac = len(octets) == 6 and all(
-        len(o) == 2 and set(o) <= set("0123456789abcdef") for o in octets
-    )
-    if not is_mac or int(octets[0], 16) & 1 or set(octets) == {"00"}:
-        raise InvalidInput(f"'{text[:64]}' is not a valid MAC address.")
-    return ":".join(octets)

@@ -10,6 +10,7 @@ from django.db.models import ProtectedError
 
 from hypervisors.models import Hypervisor
 from identity.actors import Actor
+from networks.create import check_is_idle
 from networks.errors import NetworkInUse, PortInUse, SubnetInUse
 from networks.floating_places import let_go
 from networks.lookup import require
@@ -58,10 +59,13 @@ def delete_subnet(*, subnet: Subnet, actor: Actor) -> None:
     Raises:
         PolicyNotAuthorized: the actor may not delete it.
         SubnetInUse: ports have its addresses.
+        NetworkInUse: servers are on its network, with addresses of another one.
     """
     require(actor, "delete_subnet", subnet.project_id)
     subject = subnet.pk
     with transaction.atomic():
+        if not subnet.fixed_ips.exists():
+            check_is_idle(subnet.network)
         try:
             subnet.delete()
         except ProtectedError:

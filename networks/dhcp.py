@@ -28,6 +28,25 @@ def check_dhcp(network: Network, *, has_dhcp: bool) -> None:
         )
 
 
+def check_ipv6(network: Network, *, has_dhcp: bool) -> None:
+    """Whether the network can have IPv6 like that.
+
+    Raises:
+        InvalidInput: floating IPs are of IPv4, or somebody else advertises the addresses there.
+    """
+    if network.is_external:
+        raise InvalidInput(
+            "Invalid input for operation: an external network has no IPv6 subnet: floating IPs "
+            "are of IPv4."
+        )
+    if has_dhcp and not network.is_routed_by_hosts:
+        raise InvalidInput(
+            f"Invalid input for operation: hosts advertise no IPv6 on a {network.type} network, "
+            "whose routers are outside the cloud; make its subnet with enable_dhcp false: servers "
+            "learn their addresses from the config drive."
+        )
+
+
 def take_dhcp_address(subnet: Subnet, *, has_pools: bool) -> None:
     """Set aside the highest address that is not the gateway's: of the pools, if those are all.
 

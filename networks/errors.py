@@ -1,7 +1,14 @@
 """What can go wrong with networks; the class names are the wire's error types."""
 
 from cloudportal import errors as kinds
-from cloudportal.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from cloudportal.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+    Unavailable,
+)
 
 
 class NetworkNotFound(NotFound):
@@ -42,6 +49,38 @@ class RouterInterfaceNotFoundForSubnet(NotFound):
 
 class ExternalGatewayForFloatingIPNotFound(NotFound):
     """No router joins the port's subnet to the floating IP's network."""
+
+
+class AgentNotFound(NotFound):
+    """No such agent."""
+
+
+class TagNotFound(NotFound):
+    """The thing has no such tag."""
+
+
+class RbacPolicyNotFound(NotFound):
+    """No such policy, or none that the caller may see."""
+
+
+class RbacPolicyInUse(Conflict):
+    """The project that the network is lent to has ports there."""
+
+
+class DuplicateRbacPolicy(Conflict):
+    """The network is lent to that project already."""
+
+
+class RevisionNumberConstraintFailed(PreconditionFailed):
+    """The thing was changed since the caller looked."""
+
+
+class AddressPairAndPortSecurityRequired(Conflict):
+    """Address pairs without port security."""
+
+
+class DuplicateAddressPairInRequest(Invalid):
+    """An address pair is there twice."""
 
 
 class RouterInUse(Conflict):

@@ -28,6 +28,7 @@ from networks.models import (
     SecurityGroup,
     Subnet,
 )
+from networks.models.networks import seen_by
 
 M = TypeVar("M", bound=Model)
 
@@ -48,11 +49,8 @@ def visible_subnets(actor: Actor) -> QuerySet[Subnet]:
     policy.require(actor, "get_subnet", project_id=actor.project_id)
     if actor.is_admin:
         return Subnet.objects.all()
-    return Subnet.objects.filter(
-        Q(network__project_id=actor.project_id)
-        | Q(network__is_shared=True)
-        | Q(network__is_external=True)
-    )
+    given = seen_by(actor.project_id, "network")
+    return Subnet.objects.filter(given | Q(network__is_external=True))
 
 
 def visible_ports(actor: Actor) -> QuerySet[Port]:
@@ -87,10 +85,10 @@ def visible_floating_ips(actor: Actor) -> QuerySet[FloatingIP]:
     return FloatingIP.objects.filter(project_id=actor.project_id)
 
 
-def find(rows: QuerySet[M], identifier: str | UUID) -> M | None:
+def find(rows: QuerySet[M], identifier: str | UUID, key: str = "pk") -> M | None:
     """The row of this uuid; a text that is none finds nothing."""
     try:
-        return rows.filter(pk=UUID(str(identifier))).first()
+        return rows.filter(**{key: UUID(str(identifier))}).first()
     except ValueError:
         return None
 

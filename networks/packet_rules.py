@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from ipaddress import collapse_addresses, ip_address, ip_network
+from ipaddress import collapse_addresses, ip_network
 from typing import Any
 from uuid import UUID
 
@@ -60,14 +60,16 @@ def _filter(
 ) -> FilterSpec:
     addresses = tuple(each.address for each in port.fixed_ips.all())
     common: dict[str, Any] = {
-        "port_id": str(port.pk), "mac": port.mac_address, "addresses": addresses
+        "port_id": str(port.pk), "mac": port.mac_address, "addresses": addresses,
+        "pairs": tuple((mac, network) for mac, network in port.address_pairs),
     }  # fmt: skip
     if not port.has_port_security:
         return FilterSpec(**common, is_open=True)
     own = [rule for group in groups for rule in rules.get(group, ())]
     if _lets_everything_through(own):
         return FilterSpec(**common)
-    families = {f"IPv{ip_address(each).version}" for each in addresses} or {"IPv4"}
+    besides = [network for _, network in port.address_pairs]
+    families = {f"IPv{ip_network(each).version}" for each in (*addresses, *besides)} or {"IPv4"}
     found = {
         made
         for rule in own
@@ -149,4 +151,13 @@ def _members(rules: Mapping[UUID, Iterable[SecurityGroupRule]]) -> _Members:
         ):
             if group in wanted:
                 found[group, network].add(address)
+        for group, network, pairs in _pairs(wanted):
+            found[group, network].update(address for _, address in pairs)
     return found
+
+
+def _pairs(groups: Collection[UUID]) -> Iterator[tuple[UUID, UUID, list[list[str]]]]:
+    """By group and network what ports there may send as besides."""
+    through = Port.security_groups.through.objects.filter(securitygroup__in=groups)
+    rows = through.exclude(port__address_pairs=[])
+    yield from rows.values_list("securitygroup_id", "port__network_id", "port__address_pairs")

@@ -240,6 +240,11 @@ def _check_can_join(router: Router, subnet: Subnet, actor: Actor) -> None:
             f"Bad router request: Subnet {subnet.pk} is on an external network: it is the "
             "router's gateway that goes there."
         )
+    if subnet.ip_version == 6:
+        raise BadRequest(
+            f"Bad router request: Subnet {subnet.pk} is of IPv6: its hosts route that by "
+            "themselves, and floating IPs, which routers are for here, are of IPv4."
+        )
     if not subnet.network.is_routed_by_hosts:
         raise BadRequest(
             f"Bad router request: Subnet {subnet.pk} is on a {subnet.network.type} network, whose "

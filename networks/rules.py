@@ -15,6 +15,9 @@ declare(
         "get_port": Mark.READER,
         "create_port": Mark.MEMBER,
         "create_port:project_id": Mark.ADMIN,
+        # Whose the network is, not the port: on it such a port can do harm.
+        "create_port:port_security_enabled": Mark.MEMBER,
+        "create_port:allowed_address_pairs": Mark.MEMBER,
         "update_port": Mark.MEMBER,
         "delete_port": Mark.MEMBER,
         "get_security_group": Mark.READER,
@@ -37,5 +40,14 @@ declare(
         "update_floatingip": Mark.MEMBER,
         "delete_floatingip": Mark.MEMBER,
         "get_network_quota": Mark.READER,
+        "update_network_quota": Mark.ADMIN,
+        "delete_network_quota": Mark.ADMIN,
+        "get_agent": Mark.ADMIN,
+        "get_rbac_policy": Mark.READER,
+        "create_rbac_policy": Mark.MEMBER,
+        "create_rbac_policy:target_tenant": Mark.ADMIN,
+        "update_rbac_policy": Mark.MEMBER,
+        "delete_rbac_policy": Mark.MEMBER,
+        "delete_auto_allocated_topology": Mark.MEMBER,
     }
 )

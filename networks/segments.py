@@ -8,7 +8,7 @@ from cloudportal.errors import Conflict
 from hypervisors import links, segments
 from hypervisors.errors import HostCannot
 from hypervisors.models import Hypervisor, PhysicalNetwork
-from networks.models import Network, NetworkPlace, NetworkType, Subnet
+from networks.models import Ipv6Mode, Network, NetworkPlace, NetworkType, Subnet
 
 
 class NetworkWithoutSubnet(Conflict):
@@ -58,18 +58,25 @@ def network_spec(network: Network) -> links.NatNetworkSpec:
     Raises:
         NetworkWithoutSubnet: it has no subnet with a gateway.
     """
-    subnet = _subnet(network)
-    if subnet.gateway_ip is None:
+    four, six = _subnets(network)
+    if (four or six) is None or any(each and each.gateway_ip is None for each in (four, six)):
         raise NetworkWithoutSubnet(f"The network {network.pk} has no subnet with a gateway.")
     return links.NatNetworkSpec(
         name=libvirt_network_name(network.pk),
         bridge=bridge_name(network.pk),
         uuid=network.pk,
-        cidr=subnet.cidr,
-        gateway=subnet.gateway_ip,
-        dns=tuple(subnet.dns_nameservers),
+        cidr=four.cidr if four else "",
+        gateway=(four and four.gateway_ip) or "",
+        dns=tuple(server for each in (four, six) if each for server in each.dns_nameservers),
         mtu=network.mtu,
+        six=_ipv6_range(six) if six else None,
     )
+
+
+def _ipv6_range(subnet: Subnet) -> links.Ipv6Range:
+    # Without a mode the config drive says the addresses: guests are not to make others.
+    mode = Ipv6Mode(subnet.ipv6_mode or Ipv6Mode.STATEFUL)
+    return links.Ipv6Range(subnet.cidr, subnet.gateway_ip or "", mode.value)  # type: ignore[arg-type]  # the same words
 
 
 def plain_spec(hypervisor: Hypervisor, network: Network) -> segments.PlainNetworkSpec:
@@ -79,7 +86,9 @@ def plain_spec(hypervisor: Hypervisor, network: Network) -> segments.PlainNetwor
         NetworkWithoutSubnet: it has no subnet.
         HostCannot: the host has not that bridge.
     """
-    subnet = _subnet(network)
+    four, six = _subnets(network)
+    if (four or six) is None:
+        raise NetworkWithoutSubnet(f"The network {network.pk} has no subnet.")
     is_found = network.type == NetworkType.FLAT
     return segments.PlainNetworkSpec(
         name=libvirt_network_name(network.pk),
@@ -87,12 +96,13 @@ def plain_spec(hypervisor: Hypervisor, network: Network) -> segments.PlainNetwor
         if is_found
         else bridge_name(network.pk),
         uuid=network.pk,
-        cidr=subnet.cidr,
-        gateway=subnet.gateway_ip or "",
-        dhcp_address=subnet.dhcp_address or "",
-        dns=tuple(subnet.dns_nameservers),
+        cidr=four.cidr if four else "",
+        gateway=(four and four.gateway_ip) or "",
+        dhcp_address=(four and four.dhcp_address) or "",
+        dns=tuple(four.dns_nameservers) if four else (),
         mtu=network.mtu,
         is_found=is_found,
+        has_six=six is not None,
     )
 
 
@@ -102,7 +112,7 @@ def segment_spec(hypervisor: Hypervisor, network: Network) -> segments.SegmentSp
     Raises:
         HostCannot: the host is not told where the physical network is, or has no address.
     """
-    subnet = _subnet(network)
+    four, _ = _subnets(network)
     assert network.segment is not None  # noqa: S101 - by the table's constraint; for the types
     is_tunnel = network.type == NetworkType.VXLAN
     return segments.SegmentSpec(
@@ -114,7 +124,7 @@ def segment_spec(hypervisor: Hypervisor, network: Network) -> segments.SegmentSp
         parent="" if is_tunnel else interface_of(hypervisor, network),
         local=_own_end(hypervisor) if is_tunnel else "",
         peers=other_ends(hypervisor, network.pk) if is_tunnel else (),
-        own_address=(subnet.gateway_ip if is_tunnel else subnet.dhcp_address) or "",
+        own_address=_own_address(four, is_tunnel=is_tunnel),
     )
 
 
@@ -152,8 +162,14 @@ def _own_end(hypervisor: Hypervisor) -> str:
     return address
 
 
-def _subnet(network: Network) -> Subnet:
-    subnet = next(iter(network.subnets.all()), None)
+def _own_address(subnet: Subnet | None, *, is_tunnel: bool) -> str:
+    """The hosts' own of IPv4; of IPv6, their frames tell them from others'."""
     if subnet is None:
-        raise NetworkWithoutSubnet(f"The network {network.pk} has no subnet with a gateway.")
-    return subnet
+        return ""
+    return (subnet.gateway_ip if is_tunnel else subnet.dhcp_address) or ""
+
+
+def _subnets(network: Network) -> tuple[Subnet | None, Subnet | None]:
+    """Of IPv4 and of IPv6; they may have been fetched with the network."""
+    found = {each.ip_version: each for each in network.subnets.all()}
+    return found.get(4), found.get(6)

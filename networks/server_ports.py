@@ -17,9 +17,11 @@ from django.db.models import Case, F, QuerySet, When
 
 from identity.actors import Actor
 from networks.addresses import allocate, allocate_fixed, check_address, save_with_mac
+from networks.create import SERVER_PORT, automatic
 from networks.errors import (
     BadNetworkRequest,
     ExternalNetworkAttachForbidden,
+    InvalidInput,
     InvalidIpForNetwork,
     IpAddressInUse,
     NetworkAmbiguous,
@@ -35,7 +37,7 @@ from quotas.consume import consume_many, limits, release, usage
 from quotas.errors import QuotaExceeded
 from quotas.resources import UNLIMITED
 
-OWNER_PREFIX = "compute:"
+OWNER_PREFIX = SERVER_PORT
 
 
 @dataclass(frozen=True)
@@ -172,8 +174,11 @@ def is_taken(network: Network, fixed_ip: str) -> bool:
     """
     try:
         address = str(ip_address(fixed_ip))
-        for subnet in network.subnets.all():
+        for subnet in network.subnets.filter(ip_version=ip_address(fixed_ip).version):
             check_address(subnet, address)
+            break
+        else:
+            raise ValueError(f"{address} is of no family of the network's.")  # noqa: TRY301 - said once, below
     except (ValueError, InvalidIpForNetwork):
         raise BadNetworkRequest(
             f"Fixed IP address {fixed_ip} is not a valid ip address for network {network.pk}."
@@ -277,14 +282,21 @@ def _make(port_id: UUID, planned: PlannedPort, owner: PortOwner, index: int, now
         updated_at=now,
     )
     save_with_mac(port, None)
-    for subnet in planned.network.subnets.all():
-        if planned.fixed_ip is None:
+    subnets = list(planned.network.subnets.order_by("ip_version"))
+    if planned.fixed_ip is None:
+        for subnet in subnets:
             allocate(port, subnet)
-            continue
-        try:
-            allocate_fixed(port, subnet, planned.fixed_ip)
-        except IpAddressInUse:
-            raise _taken(planned.fixed_ip) from None
+        return port
+    version = ip_address(planned.fixed_ip).version
+    subnet = next(each for each in subnets if each.ip_version == version)
+    try:
+        allocate_fixed(port, subnet, planned.fixed_ip)
+    except IpAddressInUse:
+        raise _taken(planned.fixed_ip) from None
+    except InvalidInput as error:
+        raise BadNetworkRequest(str(error)) from None
+    for each, _ in automatic([(subnet, None)], subnets):
+        allocate(port, each)
     return port
 
 

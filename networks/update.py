@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from ipaddress import IPv4Network
+from ipaddress import ip_network
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Model
 
 from identity.actors import Actor
-from networks.create import check_port_security, checked_pools
+from networks.address_pairs import check_may_forge, checked_pairs
+from networks.create import check_port_security
 from networks.dhcp import check_pools_leave
 from networks.errors import InvalidSharedSetting
 from networks.lookup import require
 from networks.models import Network, Port, Subnet
+from networks.models.sharing import EVERYBODY
+from networks.ranges import checked_pools
 from networks.security_groups import checked_groups
 from networks.spread import mark_ports, note_members
 
@@ -32,8 +35,9 @@ def update_network(
     require(actor, "update_network", network.project_id)
     with transaction.atomic():
         if changes.get("is_shared") is False:
-            foreign = network.ports.exclude(project_id=network.project_id)
-            if foreign.exists():
+            left = network.shares.values_list("target_project_id", flat=True)
+            foreign = network.ports.exclude(project_id__in=[network.project_id, *left])
+            if EVERYBODY not in left and foreign.exists():
                 raise InvalidSharedSetting(
                     f"Unable to reconfigure sharing settings for network {network.name}. "
                     "Multiple tenants are using it."
@@ -55,8 +59,8 @@ def update_subnet(
     changed = dict(changes)
     pools: Sequence[Sequence[str]] | None = changed.get("allocation_pools")
     if pools is not None:
-        cidr = IPv4Network(subnet.cidr)
-        changed["allocation_pools"] = checked_pools(pools, cidr, subnet.gateway_ip or "0.0.0.0")  # noqa: S104 - an address in no range
+        cidr = ip_network(subnet.cidr)
+        changed["allocation_pools"] = checked_pools(pools, cidr, subnet.gateway_ip)
         check_pools_leave(subnet, changed["allocation_pools"])
     _change(subnet, changed, now)
     return subnet
@@ -70,7 +74,7 @@ def update_port(
     now: datetime,
     security_groups: Sequence[str] | None = None,
 ) -> Port:
-    """Change name, description, port security, or the groups that it follows; None leaves those.
+    """Change name, description, port security, address pairs, or groups; None leaves those.
 
     Raises:
         PolicyNotAuthorized: the actor may not change it.
@@ -79,6 +83,11 @@ def update_port(
     """
     require(actor, "update_port", port.project_id)
     is_secure = changes.get("has_port_security", port.has_port_security)
+    changes, pairs = dict(changes), port.address_pairs
+    if "address_pairs" in changes:
+        pairs = changes["address_pairs"] = checked_pairs(changes["address_pairs"], port.mac_address)
+    if is_secure != port.has_port_security or pairs != port.address_pairs:
+        check_may_forge(actor, port.network, has_port_security=is_secure, pairs=pairs)
     groups = None if security_groups is None else checked_groups(security_groups, port.project_id)
     with transaction.atomic():
         before = set(port.security_groups.values_list("pk", flat=True))
@@ -86,8 +95,10 @@ def update_port(
         check_port_security([str(pk) for pk in after], has_port_security=is_secure)
         if groups is not None:
             port.security_groups.set(groups)
-        if after != before or is_secure != port.has_port_security:
-            note_members(before ^ after, now=now)
+        has_other_rules = (is_secure, pairs) != (port.has_port_security, port.address_pairs)
+        if after != before or has_other_rules:
+            others = before ^ after if pairs == port.address_pairs else before | after
+            note_members(others, now=now)
             rows = Port.objects.filter(pk=port.pk)
             mark_ports(rows, now=now, request_id=actor.request_id)
         _change(port, changes, now)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from ipaddress import IPv4Network
+from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from hypervisors import links
 from hypervisors.models import Hypervisor
-from networks.models import FixedIP, Port, Subnet
+from networks.models import FixedIP, Ipv6Mode, Port, Subnet
 from networks.network_places import forget_ports, note_ports
 from networks.packet_rules import port_filter as port_filter
 from networks.packet_rules import port_filters
@@ -115,14 +115,23 @@ def _leases(ports: Iterable[Port]) -> list[Lease]:
     return [
         Lease(libvirt_network_name(port.network_id), port.mac_address, fixed_ip.address)
         for port in ports
-        if (fixed_ip := dhcp_address(port)) is not None
+        for fixed_ip in dhcp_addresses(port)
     ]
 
 
-def dhcp_address(port: Port) -> FixedIP | None:
-    """The one address that a card is given by DHCP: its first; others a guest sets by itself."""
+def dhcp_addresses(port: Port) -> list[FixedIP]:
+    """What a card is given by DHCP, one of a family: its first; others a guest sets by itself."""
     fixed_ips = sorted(port.fixed_ips.all(), key=lambda each: each.pk)
-    return next((each for each in fixed_ips if each.subnet.has_dhcp), None)
+    given: dict[int, FixedIP] = {}
+    for each in fixed_ips:
+        if _is_given(each.subnet):
+            given.setdefault(each.subnet.ip_version, each)
+    return list(given.values())
+
+
+def _is_given(subnet: Subnet) -> bool:
+    is_of_hosts = subnet.ip_version == 4 or subnet.ipv6_mode == Ipv6Mode.STATEFUL
+    return subnet.has_dhcp and is_of_hosts
 
 
 def lease_addresses(*, hypervisor: Hypervisor, leases: Iterable[Lease], hostname: str) -> None:
@@ -170,7 +179,9 @@ def network_data(server_id: UUID) -> dict[str, Any]:
     networks = [
         _static_network(f"network{index}", port, fixed_ip)
         for index, (port, fixed_ip) in enumerate(
-            (port, fixed_ip) for port in ports for fixed_ip in port.fixed_ips.all()
+            (port, fixed_ip)
+            for port in ports
+            for fixed_ip in sorted(port.fixed_ips.all(), key=lambda each: each.pk)
         )
     ]
     servers = dict.fromkeys(
@@ -202,14 +213,15 @@ def _link_id(port: Port) -> str:
 
 def _static_network(name: str, port: Port, fixed_ip: FixedIP) -> dict[str, Any]:
     subnet = fixed_ip.subnet
-    route = {"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": subnet.gateway_ip}  # noqa: S104 - the default route
+    anywhere = "0.0.0.0" if subnet.ip_version == 4 else "::"  # noqa: S104 - the default route
+    route = {"network": anywhere, "netmask": anywhere, "gateway": subnet.gateway_ip}
     return {
         "id": name,
-        "type": "ipv4",
+        "type": f"ipv{subnet.ip_version}",
         "link": _link_id(port),
         "network_id": str(port.network_id),
         "ip_address": fixed_ip.address,
-        "netmask": str(IPv4Network(subnet.cidr).netmask),
+        "netmask": str(ip_network(subnet.cidr).netmask),
         "routes": [route] if subnet.gateway_ip else [],
         "services": [{"type": "dns", "address": server} for server in _name_servers(subnet)],
     }

@@ -1,25 +1,45 @@
-"""Quotas in the admin: each project's limits with its usage beside them, and the defaults."""
+"""Quotas in the admin: each project's limits with its usage, what it used, and the defaults."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import BigIntegerField, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
 
+from cloudportal.errors import CloudError
 from identity.actors import system_actor
 from quotas.consume import DEFAULT_CLASS, default_limits, limits, usage
-from quotas.models import ProjectQuota, QuotaDefault, QuotaLimit, Reservation, UserQuotaLimit
+from quotas.models import (
+    PastReservation,
+    ProjectQuota,
+    QuotaDefault,
+    QuotaLimit,
+    Reservation,
+    UserQuotaLimit,
+)
 from quotas.resources import BY_USER, COUNTED, DEFAULTS, MAX_LIMIT, UNLIMITED
 from quotas.set_limits import set_project_limits
+from quotas.statements import Statement, Wish, read_statement
 
 LISTED = ("instances", "cores", "ram", "ports")
+# Of a statement's page; without a period it is about so many days until tomorrow.
+ENTRIES = 100
+DAYS = 30
+_DAY = forms.DateInput({"type": "date"})
+_YEARS = [MinValueValidator(date(1970, 1, 1)), MaxValueValidator(date(9000, 1, 1))]
 
 
 class ProjectQuotaForm(forms.ModelForm):  # type: ignore[type-arg]  # no subscript at run time
@@ -51,11 +71,34 @@ class ProjectQuotaForm(forms.ModelForm):  # type: ignore[type-arg]  # no subscri
         return {name: self.cleaned_data.get(name) for name in DEFAULTS}
 
 
+class StatementForm(forms.Form):
+    """What a statement is to be about; days are those of UTC, and `end` is in it."""
+
+    start = forms.DateField(label="From", widget=_DAY, validators=_YEARS)
+    end = forms.DateField(label="to the end of", widget=_DAY, validators=_YEARS)
+    resource = forms.ChoiceField(
+        choices=[("", "all"), *((name, name) for name in COUNTED)], required=False
+    )
+    user_id = forms.CharField(label="User", max_length=64, required=False)
+
+    def wish(self, project_id: str) -> Wish:
+        """What the use case is asked for; the form must be valid."""
+        data = self.cleaned_data
+        return Wish(
+            project_id,
+            datetime.combine(data["start"], time(tzinfo=UTC)),
+            datetime.combine(data["end"], time(tzinfo=UTC)) + timedelta(days=1),
+            data["user_id"],
+            data["resource"],
+        )
+
+
 @admin.register(ProjectQuota)
 class ProjectQuotaAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
     """What each project may take and has taken."""
 
     form = ProjectQuotaForm
+    change_form_template = "admin/quotas/quota.html"
     list_display = ("name", *(f"{name}_shown" for name in LISTED))
     search_fields = ("name", "id")
 
@@ -95,6 +138,45 @@ class ProjectQuotaAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subsc
         projects: QuerySet[ProjectQuota] = super().get_queryset(request)
         return projects.annotate(**figures)
 
+    def get_urls(self) -> list[URLPattern]:
+        """With the statements, which there are of deleted projects too."""
+        page = self.admin_site.admin_view(self.statement_view)
+        own = [path("<str:key>/statement/", page, name="quotas_projectquota_statement")]
+        return own + super().get_urls()
+
+    def statement_view(self, request: HttpRequest, key: str) -> HttpResponse:
+        """What a project used in a period: the sums, and a page of what they are made of."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        today = timezone.now().astimezone(UTC).date()
+        default = {"start": today - timedelta(days=DAYS), "end": today}
+        asked = {**default, **request.GET.dict()}
+        form = StatementForm(asked)
+        statement, error = None, ""
+        if form.is_valid():
+            try:
+                statement = read_statement(
+                    wish=form.wish(key),
+                    limit=ENTRIES,
+                    marker=str(asked.get("marker", "")),
+                    actor=system_actor(),
+                    now=timezone.now(),
+                )
+            except CloudError as refused:
+                error = refused.message
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "What a project used",
+            "opts": self.opts,
+            "project": ProjectQuota.objects.filter(pk=key).first(),
+            "project_id": key,
+            "form": form,
+            "statement": statement,
+            "next_page": _next_page(asked, statement),
+            "error": error,
+        }
+        return TemplateResponse(request, "admin/quotas/statement.html", context)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Projects are made on their own page."""
         return False
@@ -123,6 +205,12 @@ class ProjectQuotaAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subsc
         now = limits(form.instance.pk)
         changed = ", ".join(f"{name} {now[name]}" for name in form.changed_data)
         return [{"changed": {"fields": [changed]}}] if changed else []
+
+
+def _next_page(asked: dict[str, Any], statement: Statement | None) -> str:
+    if statement is None or len(statement.entries) < ENTRIES:
+        return ""
+    return urlencode({**asked, "marker": statement.entries[-1].marker})
 
 
 def _shown(name: str) -> Any:
@@ -183,11 +271,9 @@ class QuotaDefaultAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subsc
     list_filter = ("class_name",)
 
 
-@admin.register(Reservation)
-class ReservationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
-    """What holds how much of a quota; to look at only, since usage is the sum of these."""
+class _Looked(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscript at run time
+    """What holds or held how much of a quota; to look at only, since usage is the sum of these."""
 
-    list_display = ("project_id", "user_id", "resource", "amount", "subject", "created_at")
     list_filter = ("resource",)
     search_fields = ("project_id", "subject")
 
@@ -202,3 +288,20 @@ class ReservationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no subscr
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Given back together with what they are for."""
         return False
+
+
+@admin.register(Reservation)
+class ReservationAdmin(_Looked):
+    """What is held."""
+
+    list_display = ("project_id", "user_id", "resource", "amount", "subject", "created_at")
+
+
+@admin.register(PastReservation)
+class PastReservationAdmin(_Looked):
+    """What was held once."""
+
+    list_display = (
+        *("project_id", "user_id", "resource", "amount", "subject", "started_at", "ended_at"),
+    )
+    ordering = ("-ended_at",)

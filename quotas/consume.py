@@ -17,9 +17,11 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Sum
+from django.utils import timezone
 
-from quotas.errors import QuotaExceeded
+from quotas.errors import ProjectClosed, QuotaExceeded
 from quotas.models import ProjectLedger, QuotaDefault, QuotaLimit, Reservation, UserQuotaLimit
+from quotas.past import note_end
 from quotas.resources import COUNTED, DEFAULTS, UNLIMITED, check_known
 
 DEFAULT_CLASS = "default"
@@ -53,6 +55,7 @@ def consume(
 
     Raises:
         QuotaExceeded: a limit would be exceeded.
+        ProjectClosed: the project is being removed.
         LookupError: a resource that is not counted.
     """
     consume_many(
@@ -72,10 +75,11 @@ def consume_many(
 
     Raises:
         QuotaExceeded: fewer than `minimum` fit; nothing is reserved.
+        ProjectClosed: the project is being removed.
         LookupError: a resource that is not counted.
     """
     _check_counted(name for _, amounts in wanted for name in amounts)
-    lock_ledger(project_id, now=now)
+    _lock_open(project_id, now)
     # The ledger's row is the lock of its users' usage too.
     accounts = [_Account(limits(project_id), usage(project_id))]
     own = _user_limits(project_id, user_id) if user_id else {}
@@ -125,11 +129,12 @@ def grow(
 
     Raises:
         QuotaExceeded: a limit would be exceeded; nothing changes.
+        ProjectClosed: the project is being removed.
         LookupError: a resource that is not counted.
         RuntimeError: there is no transaction.
     """
     _check_counted(amounts)
-    lock_ledger(project_id, now=now)
+    _lock_open(project_id, now)
     more = {
         name: amount - held
         for name, (amount, held) in _with_held(subject, amounts).items()
@@ -183,26 +188,58 @@ def _with_held(subject: UUID, amounts: Mapping[str, int]) -> dict[str, tuple[int
 def _write_held(
     project_id: str, subject: UUID, amounts: Mapping[str, int], now: datetime, user_id: str
 ) -> None:
+    held = Reservation.objects.filter(subject=subject)
     for name, amount in amounts.items():
-        Reservation.objects.update_or_create(
-            subject=subject,
-            resource=name,
-            defaults={"amount": amount},
-            create_defaults={
-                "project_id": project_id,
-                "user_id": user_id,
-                "amount": amount,
-                "created_at": now,
-            },
-        )
+        rows = held.filter(resource=name)
+        others = rows.exclude(amount=amount)
+        if others.exists():
+            note_end(others, now)
+            others.update(amount=amount, created_at=now)
+        elif not rows.exists():
+            who = {"project_id": project_id, "user_id": user_id, "created_at": now}
+            Reservation.objects.bulk_create(_rows(subject, {name: amount}, **who))
 
 
-def release(*, subject: UUID, resources: Collection[str] | None = None) -> None:
-    """Give back what a subject holds, all of it or the named resources; again is no error."""
+def release(
+    *, subject: UUID, resources: Collection[str] | None = None, now: datetime | None = None
+) -> None:
+    """Give back what a subject holds, all of it or the named resources; again is no error.
+
+    It is noted as past; without `now` it ends at this moment.
+    """
     held = Reservation.objects.filter(subject=subject)
     if resources is not None:
         held = held.filter(resource__in=resources)
-    held.delete()
+    # Without a savepoint: most callers are in a transaction, and this is called often.
+    with transaction.atomic(savepoint=False):
+        note_end(held, now or timezone.now())
+        held.delete()
+
+
+def hand_over(
+    *, subjects: Collection[UUID], source: str, target: str, now: datetime, user_id: str = ""
+) -> None:
+    """Let another project hold what these subjects hold, all or nothing.
+
+    Raises:
+        QuotaExceeded: a limit of the other project would be exceeded; nothing changes.
+        RuntimeError: there is no transaction.
+    """
+    # In one order, so that two who hand over to each other do not wait for each other.
+    for project_id in sorted({source, target}):
+        lock_ledger(project_id, now=now)
+    held = Reservation.objects.select_for_update().filter(subject__in=subjects, project_id=source)
+    rows = list(held.values_list("pk", "subject", "resource", "amount"))
+    amounts: Counter[str] = Counter()
+    for _, _, resource, amount in rows:
+        amounts[resource] += amount
+    if source != target:
+        account = _Account(limits(target), usage(target))
+        if not all(account.fits(name, amount) for name, amount in amounts.items()):
+            raise _exceeded([(rows[0][1], amounts)], 1, account)
+    Reservation.objects.filter(pk__in=[pk for pk, *_ in rows]).update(
+        project_id=target, user_id=user_id
+    )
 
 
 def usage(project_id: str, user_id: str = "") -> dict[str, int]:
@@ -236,7 +273,7 @@ def default_limits(class_name: str = DEFAULT_CLASS) -> dict[str, int]:
     return {**DEFAULTS, **dict(stored.values_list("resource", "limit"))}
 
 
-def lock_ledger(owner_id: str, *, now: datetime) -> None:
+def lock_ledger(owner_id: str, *, now: datetime) -> ProjectLedger:
     """Hold off every other change of one owner's usage until the transaction ends.
 
     The owner is a project, or a user where something is counted by user.
@@ -247,11 +284,19 @@ def lock_ledger(owner_id: str, *, now: datetime) -> None:
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("Quota is consumed inside a transaction only.")
     rows = ProjectLedger.objects.select_for_update().filter(project_id=owner_id)
-    if rows.first() is None:
-        ProjectLedger.objects.bulk_create(
-            [ProjectLedger(project_id=owner_id, touched_at=now)], ignore_conflicts=True
-        )
-        rows.get()
+    found = rows.first()
+    if found is not None:
+        return found
+    ProjectLedger.objects.bulk_create(
+        [ProjectLedger(project_id=owner_id, touched_at=now)], ignore_conflicts=True
+    )
+    return rows.get()
+
+
+def _lock_open(project_id: str, now: datetime) -> None:
+    """Lock the ledger of a project that may take more; under the lock that cannot change."""
+    if lock_ledger(project_id, now=now).closed_at is not None:
+        raise ProjectClosed(project_id)
 
 
 def _check_counted(names: Iterable[str]) -> None:

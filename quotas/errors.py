@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cloudportal.errors import Invalid, OverQuota
+from cloudportal.errors import Conflict, Invalid, OverQuota
 
 # Resources that are counted alone are refused in their own words.
 _OWN_WORDS = {
@@ -50,6 +50,13 @@ class QuotaExceeded(OverQuota):
             f"Quota exceeded for {names}: Requested {requested}, "
             f"but already used {used} of {limits} {names}"
         )
+
+
+class ProjectClosed(Conflict):
+    """The project is being removed."""
+
+    def __init__(self, project_id: str) -> None:
+        super().__init__(f"The project {project_id} is being removed: nothing new is made in it.")
 
 
 class InvalidLimit(Invalid):

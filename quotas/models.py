@@ -7,10 +7,14 @@ from identity.models import Project
 
 
 class ProjectLedger(models.Model):
-    """The row that is locked while a project's usage is compared with its limits."""
+    """The row that is locked while a project's usage is compared with its limits.
+
+    From `closed_at` on nothing more is taken in the project's name: it is being removed, or gone.
+    """
 
     project_id = models.CharField(primary_key=True, max_length=64)
     touched_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     def __str__(self) -> str:
         return self.project_id
@@ -19,7 +23,8 @@ class ProjectLedger(models.Model):
 class Reservation(models.Model):
     """So much of a resource is used by one subject (a server, a port …) of a project.
 
-    `user_id` is whose it is where a resource is counted by user too, else "".
+    `user_id` is whose it is where a resource is counted by user too, else "". `created_at` is since
+    when it is just this amount.
     """
 
     project_id = models.CharField(max_length=64)
@@ -43,6 +48,30 @@ class Reservation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount} {self.resource} of {self.project_id}"
+
+
+class PastReservation(models.Model):
+    """What was reserved once: given back, or of another amount since `ended_at`.
+
+    Kept for statements, for as long as the settings say, and longer than its project lives.
+    """
+
+    project_id = models.CharField(max_length=64)
+    user_id = models.CharField(max_length=64, blank=True, default="")
+    resource = models.CharField(max_length=64)
+    amount = models.PositiveBigIntegerField()
+    subject = models.UUIDField()
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["project_id", "ended_at"], name="past_reservation_of_project"),
+            models.Index(fields=["ended_at"], name="past_reservation_oldest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.resource} of {self.project_id} until {self.ended_at}"
 
 
 class QuotaLimit(models.Model):

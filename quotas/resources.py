@@ -19,6 +19,8 @@ COUNTED = {
     "routers": 10,
     "floating_ips": 50,
     "images": 1000,
+    # MiB that the data of images takes.
+    "image_size_total": UNLIMITED,
     "volumes": 10,
     "snapshots": 10,
     "gigabytes": 1000,
@@ -33,6 +35,10 @@ BOUNDS = {
     "injected_file_path_bytes": 255,
     "per_volume_gigabytes": UNLIMITED,
 }
+# What can be limited by the type of the volumes too, as volumes_<id of the type>; the volume
+# service sums up what is used of these.
+BY_TYPE = ("volumes", "snapshots", "gigabytes")
+_ID_LENGTH = 36
 DEFAULTS = {**COUNTED, **BOUNDS}
 # What can be limited for single users too: the compute API's own.
 BY_USER = ("instances", "cores", "ram", "server_groups", *BOUNDS)
@@ -44,5 +50,7 @@ def check_known(resource: str) -> None:
     Raises:
         LookupError: the name is a programming error of the caller.
     """
-    if resource not in DEFAULTS:
+    base, _, type_id = resource.partition("_")
+    is_by_type = base in BY_TYPE and len(type_id) == _ID_LENGTH
+    if resource not in DEFAULTS and not is_by_type:
         raise LookupError(f"There is no quota resource {resource!r}.")

@@ -11,6 +11,7 @@ declare(
         "os_compute_api:os-quota-sets:defaults": Mark.ANY,
         "os_compute_api:os-quota-sets:update": Mark.ADMIN,
         "os_compute_api:os-quota-sets:delete": Mark.ADMIN,
+        "cloudportal:quota-sets:statement": Mark.READER,
         "os_compute_api:os-quota-class-sets:show": Mark.ADMIN,
         "os_compute_api:os-quota-class-sets:update": Mark.ADMIN,
     }

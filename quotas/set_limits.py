@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from django.db import transaction
@@ -101,8 +101,10 @@ def reset_user_limits(*, project_id: str, user_id: str, actor: Actor) -> None:
     UserQuotaLimit.objects.filter(project_id=project_id, user_id=user_id).delete()
 
 
-def reset_project_limits(*, project_id: str, actor: Actor) -> None:
-    """Let the defaults hold for a project again, and for its users.
+def reset_project_limits(
+    *, project_id: str, actor: Actor, resources: Collection[str] | None = None
+) -> None:
+    """Let the defaults hold for a project again, and for its users; of all resources, or of some.
 
     Raises:
         Forbidden: only administrators do.
@@ -111,8 +113,9 @@ def reset_project_limits(*, project_id: str, actor: Actor) -> None:
     policy.require(actor, "os_compute_api:os-quota-sets:delete")
     check_project(project_id)
     with transaction.atomic():
-        QuotaLimit.objects.filter(project_id=project_id).delete()
-        UserQuotaLimit.objects.filter(project_id=project_id).delete()
+        for model in (QuotaLimit, UserQuotaLimit):
+            rows = model._default_manager.filter(project_id=project_id)
+            (rows if resources is None else rows.filter(resource__in=resources)).delete()
 
 
 def set_class_limits(*, class_name: str, wanted: Mapping[str, int], actor: Actor) -> None:

@@ -330,6 +330,7 @@ def _port(port: Port) -> PortRecord:
         made_for_server=port.made_for_server,
         is_up=port.is_up,
         has_port_security=port.has_port_security,
+        address_pairs=tuple(f"{mac} {address}" for mac, address in port.address_pairs),
         created_at=port.created_at,
         fixed_ips=tuple(
             FixedIpRecord(address=each.address, subnet_id=str(each.subnet_id)) for each in fixed_ips
@@ -375,6 +376,7 @@ def _subnet(subnet: Subnet) -> SubnetRecord:
         allocation_pools=tuple(f"{first}-{last}" for first, last in subnet.allocation_pools),
         dns_nameservers=tuple(subnet.dns_nameservers),
         created_at=subnet.created_at,
+        ipv6_mode=subnet.ipv6_mode or None,
     )
 
 

@@ -72,6 +72,7 @@ def volume_disk(volume: VolumeRecord) -> DiskSpec:
         boot_order=1 if volume.boot_index == 0 else None,
         serial=volume.id,
         target=volume.device.removeprefix("/dev/") or None,
+        is_readonly=volume.is_readonly,
     )
 
 

@@ -215,6 +215,7 @@ def abort_migration(
     Raises:
         InvalidState: the server is not being migrated.
         MigrationNotFound: it has no such migration.
+        InvalidState: the server runs at its destination already.
         InvalidMigrationState: that one is over, or has not begun.
     """
     statuses = (MigrationStatus.RUNNING, *(NOT_BEGUN if before_it_runs else ()))
@@ -254,6 +255,13 @@ def _ask(
     mine = Migration.objects.filter(pk=found.pk, type=MigrationType.LIVE, status__in=statuses)
     with transaction.atomic():
         if not mine.update(asked=asked, asked_request_id=actor.request_id):
+            found.refresh_from_db()
+            if asked == ABORT and found.status == MigrationStatus.POST_MIGRATING:
+                raise InvalidState(
+                    f"Cannot abort live migration {found.pk} of instance {server.pk}: it runs at "
+                    "its destination already, and the rest of its memory is sent after it "
+                    "(post-copy)."
+                )
             raise InvalidMigrationState(
                 f"Migration {found.pk} state of instance {server.pk} is {found.status}. Cannot "
                 f"{names[asked]} while the migration is in this state."

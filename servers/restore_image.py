@@ -6,17 +6,16 @@ an image is what every later server trusts.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from uuid import UUID
 
 from hypervisors.guests import GuestMetadata, ImageRecord
 from images.errors import WrongContent
 from images.inspect import inspect_file
 from images.models import Image, ImageStatus
-from images.storage import StoredData, image_path, read_file
+from images.quota import BYTES, mebibytes
+from images.storage import StoredData, image_path, measure
 from quotas.consume import record_use
 from servers.restore_owners import restore_project
 
@@ -41,7 +40,7 @@ def find_image(guest: GuestMetadata) -> tuple[FoundImage | None, list[str]]:
     path = image_path(Image(id=UUID(record.id)))
     if not path.is_file():
         return None, []
-    data = _measure(path)
+    data = measure(path)
     if record.sha256 and record.sha256 != data.sha256:
         return None, [f"The image {record.id} is left out: its file is not what it was."]
     try:
@@ -80,17 +79,6 @@ def restore_image(found: FoundImage, *, now: datetime) -> list[str]:
         },
     )
     if is_new:
-        amounts = {"images": 1}
+        amounts = {"images": 1, BYTES: mebibytes(found.data.size)}
         record_use(project_id=record.owner.id, subject=UUID(record.id), amounts=amounts, now=now)
     return notes
-
-
-def _measure(path: Path) -> StoredData:
-    md5 = hashlib.md5(usedforsecurity=False)
-    sha256, sha512 = hashlib.sha256(), hashlib.sha512()
-    size = 0
-    for chunk in read_file(path):
-        size += len(chunk)
-        for digest in (md5, sha256, sha512):
-            digest.update(chunk)
-    return StoredData(path, size, md5.hexdigest(), sha256.hexdigest(), sha512.hexdigest())

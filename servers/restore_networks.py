@@ -113,6 +113,7 @@ def _restore_subnet(record: SubnetRecord, network: Network, now: datetime) -> No
         dhcp_address=record.dhcp_address,
         allocation_pools=pools,
         dns_nameservers=list(record.dns_nameservers),
+        ipv6_mode=record.ipv6_mode or "",
         created_at=record.created_at or now,
         updated_at=now,
     )
@@ -196,6 +197,7 @@ def _restore_port(record: PortRecord, guest: GuestMetadata, host: str, now: date
         status=PortStatus.ACTIVE,
         is_up=record.is_up,
         has_port_security=record.has_port_security,
+        address_pairs=[pair.split(" ", 1) for pair in record.address_pairs],
         created_at=record.created_at or now,
         updated_at=now,
     )

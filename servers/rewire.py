@@ -52,7 +52,7 @@ def add_fixed_ip(*, server: Server, network_id: str, actor: Actor, now: datetime
     require(actor, LEGAL["addFixedIp"], server)
     check_legal(server, "addFixedIp", actor)
     port = next((each for each in _ports(server) if str(each.network_id) == str(network_id)), None)
-    subnet = None if port is None else port.network.subnets.first()
+    subnet = None if port is None else port.network.subnets.order_by("ip_version").first()
     if port is None or subnet is None:
         raise Invalid(f"Network {network_id} is not one of instance {server.pk}.")
     with transaction.atomic():

@@ -81,6 +81,8 @@ class Portal:
             "CLOUDPORTAL_PORT": str(self.port),
             "CLOUDPORTAL_LIVE_PORT": str(free_port()),
             "CLOUDPORTAL_HEARTBEAT_S": "3",
+            # Where tests serve images.
+            "CLOUDPORTAL_IMPORT_NETWORKS": "127.0.0.1/32",
             "DJANGO_SETTINGS_MODULE": "cloudportal.settings",
             "OS_CLIENT_CONFIG_FILE": str(var / "clouds.yaml"),
             "PYTHONUNBUFFERED": "1",
@@ -189,8 +191,8 @@ class Portal:
     def commanded(
         self, *words: str, cloud: str = "cloudportal"
     ) -> subprocess.CompletedProcess[str]:
-        """Run the real `openstack` command, whatever comes of it."""
-        command = ["--os-cloud", cloud, *words]
+        """Run the real `openstack` command, whatever comes of it; "" is no cloud of the file."""
+        command = [*(["--os-cloud", cloud] if cloud else []), *words]
         return self._loaded("openstack").run(command, self.environment)
 
     def openstack_json(self, *words: str, cloud: str = "cloudportal") -> Any:

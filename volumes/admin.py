@@ -1,4 +1,4 @@
-"""Volumes, their types, snapshots and attachments for administrators to look at."""
+"""Volumes, their types, snapshots, attachments and transfers for administrators to look at."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from volumes.models import Attachment, Snapshot, Volume, VolumeType
+from volumes.models import Attachment, Message, Snapshot, Transfer, Volume, VolumeType
 
 
 class _ReadOnly:
@@ -61,3 +61,21 @@ class VolumeTypeAdmin(_ReadOnly, admin.ModelAdmin[VolumeType]):
 
     list_display = ("name", "description", "is_public")
     search_fields = ("name",)
+
+
+@admin.register(Message)
+class MessageAdmin(_ReadOnly, admin.ModelAdmin[Message]):
+    """What did not become of volumes and snapshots."""
+
+    list_display = ("created_at", "event_id", "resource_type", "resource_id", "project_id")
+    list_filter = ("event_id",)
+    search_fields = ("resource_id", "project_id", "request_id")
+
+
+@admin.register(Transfer)
+class TransferAdmin(_ReadOnly, admin.ModelAdmin[Transfer]):
+    """Volumes that projects offer to others."""
+
+    list_display = ("id", "name", "volume_id", "source_project_id", "created_at")
+    search_fields = ("id", "volume__id", "source_project_id")
+    exclude = ("key_hash",)

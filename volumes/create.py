@@ -25,6 +25,7 @@ from volumes.errors import InvalidVolume, InvalidVolumeRequest, VolumeTooLarge
 from volumes.find import default_type, find_snapshot, find_type, find_volume
 from volumes.models import Snapshot, Volume, VolumeType
 from volumes.states import SnapshotStatus, VolumeStatus
+from volumes.type_limits import check_type_limits
 
 CREATE_NAME = "volume.create"
 _GIB = 1024**3
@@ -113,11 +114,11 @@ def plan_volume(*, wanted: NewVolume, actor: Actor) -> PlannedVolume:
     source = _source(wanted, actor)
     size_gib = _size(wanted, image, snapshot, source)
     if wanted.type_name:
-        kind = find_type(wanted.type_name)
+        kind = find_type(actor=actor, name_or_id=wanted.type_name)
     elif source or snapshot:
         kind = source.type if source else snapshot.volume.type  # type: ignore[union-attr]  # one of the two is there
     else:
-        kind = default_type()
+        kind = default_type(actor.project_id)
     return PlannedVolume(wanted, actor.project_id, size_gib, kind, image, snapshot, source)
 
 
@@ -139,7 +140,7 @@ def write_volume(plan: PlannedVolume, *, actor: Actor, now: datetime) -> Volume:
         amounts={"volumes": 1, "gigabytes": plan.size_gib},
         now=now,
     )
-    return Volume.objects.create(
+    volume = Volume.objects.create(
         id=identifier,
         project_id=plan.project_id,
         user_id=actor.user_id,
@@ -153,6 +154,9 @@ def write_volume(plan: PlannedVolume, *, actor: Actor, now: datetime) -> Volume:
         created_at=now,
         **_origin(plan),
     )
+    added = {"volumes": 1, "gigabytes": plan.size_gib}
+    check_type_limits(project_id=plan.project_id, kind=plan.type, added=added)
+    return volume
 
 
 def _origin(plan: PlannedVolume) -> dict[str, Any]:

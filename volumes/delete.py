@@ -35,6 +35,11 @@ def delete_volume(*, volume: Volume, cascade: bool, actor: Actor, now: datetime)
                 f"Invalid volume: Volume {volume.pk} has {len(snapshots)} dependent snapshots; "
                 "delete them first, or ask for cascade."
             )
+        if any(snapshot.project_id != volume.project_id for snapshot in snapshots):
+            raise InvalidVolume(
+                f"Invalid volume: Volume {volume.pk} has snapshots of the project that it was "
+                "transferred from, which alone deletes them."
+            )
         for snapshot in snapshots:
             delete_snapshot(snapshot=snapshot, actor=actor, now=now)
         enqueue(

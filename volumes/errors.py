@@ -38,6 +38,19 @@ class MetadataNotFound(NotFound):
 class TransferNotFound(NotFound):
     """No such transfer."""
 
+    @classmethod
+    def of(cls, transfer_id: object) -> TransferNotFound:
+        """In the wire's words."""
+        return cls(f"Transfer {transfer_id} could not be found.")
+
+
+class MessageNotFound(NotFound):
+    """No such message, or not one the caller may know of."""
+
+
+class InvalidAuthKey(Invalid):
+    """The key is not the transfer's."""
+
 
 class InvalidVolume(Invalid):
     """The volume's status does not allow this."""
@@ -49,6 +62,14 @@ class InvalidVolumeRequest(Invalid):
 
 class AttachmentOfServer(Conflict):
     """A server has the volume: the compute service takes it away."""
+
+
+class VolumeTypeAccessNotFound(NotFound):
+    """The project has no access of its own to the type."""
+
+
+class VolumeTypeAccessExists(Conflict):
+    """The project may use the type already."""
 
 
 class VolumeTypeInUse(Invalid):

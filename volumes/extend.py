@@ -13,6 +13,7 @@ from quotas.consume import consume, release
 from volumes.errors import InvalidVolume, InvalidVolumeRequest
 from volumes.models import Volume
 from volumes.states import VolumeStatus
+from volumes.type_limits import check_type_limits
 
 EXTEND_NAME = "volume.extend"
 
@@ -31,7 +32,9 @@ def extend_volume(
     policy.require(actor, "volume:extend", project_id=volume.project_id)
     allowed = [VolumeStatus.AVAILABLE, *([VolumeStatus.IN_USE] if may_be_in_use else [])]
     with transaction.atomic():
-        current = Volume.objects.select_for_update().get(pk=volume.pk)
+        current = (
+            Volume.objects.select_for_update(of=("self",)).select_related("type").get(pk=volume.pk)
+        )
         if current.status not in allowed:
             raise InvalidVolume(
                 f"Invalid volume: Volume {volume.pk} status must be "
@@ -44,6 +47,8 @@ def extend_volume(
                 f"(current: {current.size_gib}, extended: {size_gib})."
             )
         resize_reservation(current, size_gib, now=now)
+        added = {"gigabytes": size_gib - current.size_gib}
+        check_type_limits(project_id=current.project_id, kind=current.type, added=added)
         if current.hypervisor_id is None:
             Volume.objects.filter(pk=volume.pk).update(size_gib=size_gib, updated_at=now)
             return

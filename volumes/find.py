@@ -5,13 +5,28 @@ from __future__ import annotations
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from identity import policy
 from identity.actors import Actor
 from volumes import rules as rules
-from volumes.errors import AttachmentNotFound, SnapshotNotFound, VolumeNotFound, VolumeTypeNotFound
-from volumes.models import DEFAULT_TYPE, Attachment, Snapshot, Volume, VolumeType
+from volumes.errors import (
+    AttachmentNotFound,
+    SnapshotNotFound,
+    TransferNotFound,
+    VolumeNotFound,
+    VolumeTypeNotFound,
+)
+from volumes.models import (
+    DEFAULT_TYPE,
+    Attachment,
+    DefaultVolumeType,
+    Snapshot,
+    Transfer,
+    Volume,
+    VolumeType,
+    VolumeTypeAccess,
+)
 
 M = TypeVar("M", bound=Model)
 
@@ -83,22 +98,71 @@ def _one(rows: QuerySet[M], identifier: object, actor: Actor) -> Any:
     return rows.filter(pk=key).first()
 
 
-def find_type(name_or_id: str) -> VolumeType:
+def visible_transfers(actor: Actor, *, all_projects: bool = False) -> QuerySet[Transfer]:
+    """What the actor's project offers; of all projects for an administrator who asks.
+
+    Raises:
+        Forbidden: the actor has no role in a project.
+    """
+    policy.require(actor, "volume:get_all_transfers", project_id=actor.project_id)
+    rows = Transfer.objects.all()
+    if all_projects and actor.is_admin:
+        return rows
+    return rows.filter(source_project_id=actor.project_id or "")
+
+
+def find_transfer(
+    *, actor: Actor, transfer_id: object, rule: str = "volume:get_transfer"
+) -> Transfer:
+    """The transfer of this id that the actor's project offers.
+
+    Raises:
+        TransferNotFound: there is none, or it is another project's.
+        Forbidden: the caller's role in the project does not suffice.
+    """
+    key = as_uuid(transfer_id)
+    rows = Transfer.objects.filter(pk=key) if key else Transfer.objects.none()
+    if not actor.is_admin:
+        rows = rows.filter(source_project_id=actor.project_id or "")
+    found = rows.first()
+    if found is None:
+        raise TransferNotFound.of(transfer_id)
+    policy.require(actor, rule, project_id=found.source_project_id)
+    return found
+
+
+def visible_types(actor: Actor) -> QuerySet[VolumeType]:
+    """The types that the actor's project may use; all of them for an administrator."""
+    if actor.is_admin:
+        return VolumeType.objects.all()
+    granted = VolumeTypeAccess.objects.filter(project_id=actor.project_id or "")
+    return VolumeType.objects.filter(Q(is_public=True) | Q(pk__in=granted.values("type")))
+
+
+def find_type(*, actor: Actor, name_or_id: str) -> VolumeType:
     """The type of this id or name.
 
     Raises:
-        VolumeTypeNotFound: there is none.
+        VolumeTypeNotFound: there is none, or the actor's project may not use it.
     """
     key = as_uuid(name_or_id)
-    found = VolumeType.objects.filter(pk=key).first() if key else None
-    found = found or VolumeType.objects.filter(name=name_or_id).first()
+    rows = visible_types(actor)
+    found = rows.filter(pk=key).first() if key else None
+    found = found or rows.filter(name=name_or_id).first()
     if found is None:
         raise VolumeTypeNotFound(f"Volume type {name_or_id} could not be found.")
     return found
 
 
-def default_type() -> VolumeType:
-    """The type of volumes whose makers name none; it is always there."""
+def default_type(project_id: str | None = None) -> VolumeType:
+    """The type of volumes whose makers name none: the project's own, or that of all.
+
+    The latter is always there.
+    """
+    own = DefaultVolumeType.objects.filter(project_id=project_id or "").select_related("type")
+    chosen = own.first()
+    if chosen is not None:
+        return chosen.type
     found, _ = VolumeType.objects.get_or_create(
         name=DEFAULT_TYPE, defaults={"description": "Default Volume Type"}
     )

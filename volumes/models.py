@@ -33,6 +33,35 @@ class VolumeType(models.Model):
         return self.name
 
 
+class VolumeTypeAccess(models.Model):
+    """A project that may use a type that is not for all."""
+
+    type = models.ForeignKey(VolumeType, models.CASCADE, related_name="access")
+    project_id = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["type", "project_id"], name="volume_type_access_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project_id} to {self.type_id}"
+
+
+class DefaultVolumeType(models.Model):
+    """The type of a project's volumes whose makers name none, where it is not that of all."""
+
+    project_id = models.CharField(primary_key=True, max_length=64)
+    type = models.ForeignKey(VolumeType, models.PROTECT, related_name="default_of")
+
+    class Meta:
+        ordering = ["project_id"]
+
+    def __str__(self) -> str:
+        return f"{self.type_id} of {self.project_id}"
+
+
 class VolumeQuerySet(models.QuerySet["Volume"]):
     """Queries over volumes, and the only way their status changes."""
 
@@ -162,3 +191,56 @@ class Attachment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.volume_id} to {self.server_id}"
+
+
+class Message(models.Model):
+    """Why something that was asked for did not become of a volume or snapshot, for its project."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    project_id = models.CharField(max_length=64)
+    request_id = models.CharField(max_length=64, blank=True, default="")
+    resource_type = models.CharField(max_length=36)
+    resource_id = models.UUIDField()
+    event_id = models.CharField(max_length=255)
+    text = models.CharField(max_length=1024)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["project_id", "-created_at", "-id"], name="message_of_project"),
+            models.Index(fields=["created_at"], name="message_oldest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_id} of {self.resource_id}"
+
+
+class Transfer(models.Model):
+    """A volume that its project offers to whoever knows the key, of which only a hash is kept.
+
+    It ends when it is accepted or withdrawn, or when the volume is deleted.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    volume = models.ForeignKey(Volume, models.CASCADE, related_name="transfers")
+    name = models.CharField(max_length=255, blank=True, default="")
+    key_hash = models.CharField(max_length=255)
+    # Whether the volume goes without its snapshots.
+    no_snapshots = models.BooleanField(default=False)
+    source_project_id = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(
+                fields=["source_project_id", "-created_at", "-id"], name="transfer_of_project"
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["volume"], name="volume_offered_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or str(self.pk)

@@ -16,6 +16,7 @@ from quotas.consume import consume
 from volumes.errors import InvalidVolume, InvalidVolumeRequest
 from volumes.models import Attachment, Snapshot, Volume
 from volumes.states import SnapshotStatus, VolumeStatus
+from volumes.type_limits import check_type_limits
 
 CREATE_SNAPSHOT = "snapshot.create"
 DELETE_SNAPSHOT = "snapshot.delete"
@@ -47,7 +48,9 @@ def create_snapshot(
     policy.require(actor, "volume:create_snapshot", project_id=volume.project_id)
     with transaction.atomic():
         # Whoever attaches the volume a moment later sees that it is being copied, and waits.
-        current = Volume.objects.select_for_update().get(pk=volume.pk)
+        current = (
+            Volume.objects.select_for_update(of=("self",)).select_related("type").get(pk=volume.pk)
+        )
         _check_status(current, force=wanted.force)
         identifier = uuid.uuid4()
         consume(
@@ -71,6 +74,8 @@ def create_snapshot(
             pool=current.pool,
             created_at=now,
         )
+        added = {"snapshots": 1, "gigabytes": current.size_gib}
+        check_type_limits(project_id=current.project_id, kind=current.type, added=added)
         if not is_blank:
             enqueue(
                 CREATE_SNAPSHOT,

@@ -17,6 +17,8 @@ class VolumeStatus(models.TextChoices):
     DETACHING = "detaching"
     MAINTENANCE = "maintenance"
     EXTENDING = "extending"
+    UPLOADING = "uploading"
+    REVERTING = "reverting"
     DELETING = "deleting"
     AWAITING_TRANSFER = "awaiting-transfer"
     ERROR = "error"
@@ -30,6 +32,7 @@ class SnapshotStatus(models.TextChoices):
     CREATING = "creating"
     AVAILABLE = "available"
     DELETING = "deleting"
+    RESTORING = "restoring"
     ERROR = "error"
     ERROR_DELETING = "error_deleting"
 

@@ -10,8 +10,11 @@ from django.db.models import ProtectedError
 
 from identity import policy
 from identity.actors import Actor
+from quotas.models import QuotaDefault, QuotaLimit
+from quotas.resources import BY_TYPE
 from volumes.errors import InvalidVolumeRequest, VolumeTypeExists, VolumeTypeInUse
 from volumes.models import DEFAULT_TYPE, VolumeType
+from volumes.type_limits import limit_name
 
 _RULE = "volume_extension"
 
@@ -38,9 +41,12 @@ def update_type(*, kind: VolumeType, changes: Mapping[str, Any], actor: Actor) -
 
     Raises:
         VolumeTypeExists: the name is taken.
+        InvalidVolumeRequest: it is the default one, of which only the description changes.
         Forbidden: the actor is no administrator.
     """
     policy.require(actor, f"{_RULE}:type_update")
+    if kind.name == DEFAULT_TYPE and not {"name", "is_public"}.isdisjoint(changes):
+        raise InvalidVolumeRequest("The default volume type keeps its name and is for all.")
     for key, value in changes.items():
         setattr(kind, key, value)
     try:
@@ -54,18 +60,26 @@ def update_type(*, kind: VolumeType, changes: Mapping[str, Any], actor: Actor) -
 
 
 def delete_type(*, kind: VolumeType, actor: Actor) -> None:
-    """Delete a type that no volume is of.
+    """Delete a type that no volume is of, and its limits.
 
     Raises:
         VolumeTypeInUse: volumes are of it.
-        InvalidVolumeRequest: it is the default one.
+        InvalidVolumeRequest: it is the default one, or that of a project.
         Forbidden: the actor is no administrator.
     """
     policy.require(actor, f"{_RULE}:type_delete")
     if kind.name == DEFAULT_TYPE:
         raise InvalidVolumeRequest("The default volume type cannot be deleted.")
+    if kind.default_of.exists():
+        raise InvalidVolumeRequest(
+            f"Volume Type {kind.pk} is the default type of projects: unset that first."
+        )
+    names = [limit_name(resource, kind.pk) for resource in BY_TYPE]
     try:
-        kind.delete()
+        with transaction.atomic():
+            kind.delete()
+            QuotaLimit.objects.filter(resource__in=names).delete()
+            QuotaDefault.objects.filter(resource__in=names).delete()
     except ProtectedError as error:
         raise VolumeTypeInUse(
             f"Volume Type {kind.pk} deletion is not allowed with existing volumes with the type."

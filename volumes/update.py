@@ -10,8 +10,8 @@ from django.db import transaction
 
 from identity import policy
 from identity.actors import Actor
-from volumes.errors import InvalidVolumeRequest, MetadataNotFound
-from volumes.models import Attachment, Volume
+from volumes.errors import InvalidVolume, InvalidVolumeRequest, MetadataNotFound
+from volumes.models import Attachment, Transfer, Volume
 from volumes.states import VolumeStatus
 
 
@@ -73,6 +73,21 @@ def set_bootable(*, volume: Volume, is_bootable: bool, actor: Actor, now: dateti
     Volume.objects.filter(pk=volume.pk).update(is_bootable=is_bootable, updated_at=now)
 
 
+def set_readonly(*, volume: Volume, is_readonly: bool, actor: Actor, now: datetime) -> None:
+    """Say whether servers that get the volume from now on may write on it.
+
+    Raises:
+        InvalidVolume: it is not free: whoever has it got it as it is.
+        Forbidden: the actor may not.
+    """
+    policy.require(actor, "volume:update_readonly_flag", project_id=volume.project_id)
+    rows = Volume.objects.filter(pk=volume.pk, status=VolumeStatus.AVAILABLE)
+    if not rows.update(is_readonly=is_readonly, updated_at=now):
+        raise InvalidVolume(
+            f"Invalid volume: Volume {volume.pk} status must be available to update readonly flag."
+        )
+
+
 def reset_status(*, volume: Volume, status: str, actor: Actor, now: datetime) -> None:
     """Set the status by hand; whether a server has the volume cannot be set so.
 
@@ -100,6 +115,8 @@ def reset_status(*, volume: Volume, status: str, actor: Actor, now: datetime) ->
             raise InvalidVolumeRequest(
                 "Invalid input received: the volume was never made: delete it."
             )
+        # One whose status is set is offered to nobody any more.
+        Transfer.objects.filter(volume=volume).delete()
         current.status = status
         current.updated_at = now
         current.save(update_fields=["status", "updated_at"])

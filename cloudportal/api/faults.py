@@ -25,6 +25,7 @@ STATUS: dict[type[errors.CloudError], int] = {
     errors.NotAcceptable: 406,
     errors.Conflict: 409,
     errors.Gone: 410,
+    errors.PreconditionFailed: 412,
     errors.TooLarge: 413,
     errors.UnsupportedMediaType: 415,
     errors.NoCapacity: 409,

@@ -102,9 +102,10 @@ def disk_element(spec: GuestSpec, disk: DiskSpec, bus: str, target: str) -> ET.E
     ET.SubElement(element, "source", {"pool": disk.pool, "volume": disk.volume})
     ET.SubElement(element, "target", {"dev": target, "bus": bus})
     limits = disk.io_limits or _flavor_limits(spec)
-    if disk.device == "cdrom" or disk.role == "config":
+    is_fixed = disk.device == "cdrom" or disk.role == "config"
+    if is_fixed or disk.is_readonly:
         ET.SubElement(element, "readonly")
-    else:
+    if not is_fixed:
         _add_io_limits(element, limits)
     if disk.serial:
         ET.SubElement(element, "serial").text = disk.serial

@@ -87,6 +87,8 @@ _KIND_OF_CODE: dict[int, type[DriverError]] = {
 # The client side of the connection reports a lost socket under its own origin with a general code.
 _TRANSPORT = (libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE)
 _GENERAL = (libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_INTERNAL_ERROR)
+# libvirt says so with its general code for what failed, when a guest goes off under a call for it.
+_WENT_OFF = ("domain is not running", "domain is no longer running")
 _NO_SPACE = (
     *("No space left on device", "Disk quota exceeded", "Not enough free space"),
     # lvcreate, by libvirt
@@ -103,6 +105,8 @@ def translate(error: libvirt.libvirtError) -> DriverError:
     kind = _KIND_OF_CODE.get(code, DriverError)
     if code in _GENERAL:
         kind = _kind_of_general(error, text)
+    if code == libvirt.VIR_ERR_OPERATION_FAILED and any(words in text for words in _WENT_OFF):
+        kind = Busy  # looked at again, it is seen to be off
     return kind(text, code=code)
 
 

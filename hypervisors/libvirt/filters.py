@@ -21,6 +21,9 @@ FILTER_PREFIX = "cp-port-"
 _NAMESPACE = uuid.UUID("5f0d3a43-8a3f-4ab5-9d5b-3f5a2c9a6a51")
 Protocol = Literal["tcp", "udp", "sctp", "icmp", "igmp", "esp", "ah", "udplite"]
 FilterRules = list[tuple[object, ...]]
+# Who is there, which routers are, and who listens to which group (RFC 4861, 2710, 3810): without
+# these there is no IPv6. A guest that advertises itself as a router is stopped among the frames.
+_NEIGHBOURS = {"in": (130, 134, 135, 136), "out": (131, 132, 133, 135, 136, 143)}
 _PROTOCOLS_WITH_PORTS = ("tcp", "udp", "sctp")
 
 
@@ -43,6 +46,7 @@ class FilterRule:
 class FilterSpec:
     """A port and what it may do; rules None lets all packets pass that are not forged.
 
+    `pairs` are MAC addresses, each with an address or network, that it may send as besides.
     `is_open`: there is no filtering at all, of forged frames neither.
     """
 
@@ -51,6 +55,7 @@ class FilterSpec:
     addresses: tuple[str, ...]
     rules: tuple[FilterRule, ...] | None = None
     is_open: bool = False
+    pairs: tuple[tuple[str, str], ...] = ()
 
 
 def filter_name(port_id: str) -> str:
@@ -76,13 +81,16 @@ def filter_xml(spec: FilterSpec) -> str:
     _add_arp(root, spec.mac, four)
     _add_ipv4(root, spec.mac, four)
     _add_ipv6(root, spec.mac, six)
+    for mac, text in spec.pairs:
+        _add_pair(root, mac, ipaddress.ip_network(text))
     # After a migration QEMU makes the guest's new place known to the switches by RARP.
     _rule(root, "accept", "out", -500, "mac", srcmacaddr=spec.mac, protocolid="rarp")
     # Whatever was not accepted is forged or none of the guest's business. One such rule for all
     # and only outwards: each rule is a run of ebtables, some 20 ms of a guest's start.
     _rule(root, "drop", "out", -100, "mac")
     if spec.rules is not None:
-        _add_packet_rules(root, spec.rules, has_six=bool(six))
+        has_six = any(ipaddress.ip_network(text).version == 6 for _, text in spec.pairs)
+        _add_packet_rules(root, spec.rules, has_six=has_six or bool(six))
     return ET.tostring(root, encoding="unicode")
 
 
@@ -136,9 +144,11 @@ def link_local(mac: str) -> str:
 
 def _rule(
     root: ET.Element, action: str, direction: str, priority: int, tag: str, **match: str
-) -> None:
+) -> ET.Element:
     attributes = {"action": action, "direction": direction, "priority": str(priority)}
-    ET.SubElement(ET.SubElement(root, "rule", attributes), tag, match)
+    rule = ET.SubElement(root, "rule", attributes)
+    ET.SubElement(rule, tag, match)
+    return rule
 
 
 def _add_arp(root: ET.Element, mac: str, addresses: Iterable[str]) -> None:
@@ -169,13 +179,37 @@ def _add_ipv6(root: ET.Element, mac: str, addresses: list[str]) -> None:
         _rule(root, "accept", "out", -580, "ipv6", srcmacaddr=mac, srcipaddr=address)
 
 
+def _add_pair(
+    root: ET.Element, mac: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network
+) -> None:
+    # As libvirt itself writes masks, so that the two are the same when compared.
+    address, mask = str(network.network_address), str(network.prefixlen)
+    if network.version == 6:
+        for source in ({"srcipaddr": address, "srcipmask": mask}, {"srcipaddr": link_local(mac)}):
+            _rule(root, "accept", "out", -580, "ipv6", srcmacaddr=mac, **source)
+        return
+    match = {"srcmacaddr": mac, "arpsrcmacaddr": mac, "arpsrcipaddr": address}
+    _rule(root, "accept", "out", -800, "arp", **match, arpsrcipmask=mask)
+    source = {"srcipaddr": address, "srcipmask": mask}
+    _rule(root, "accept", "out", -680, "ip", srcmacaddr=mac, **source)
+
+
 def _add_packet_rules(root: ET.Element, rules: Iterable[FilterRule], *, has_six: bool) -> None:
     # The DHCP answer is no reply to the guest's broadcast in the eyes of connection tracking.
     _rule(root, "accept", "in", 100, "udp", srcportstart="67", dstportstart="68")
     _rule(root, "accept", "out", 100, "udp", srcportstart="68", dstportstart="67")
     if has_six:
-        _rule(root, "accept", "inout", 100, "icmpv6", type="135")
-        _rule(root, "accept", "inout", 100, "icmpv6", type="136")
+        for direction, numbers in _NEIGHBOURS.items():
+            for number in numbers:
+                # They belong to no connection; and of "inout" with a type libvirt makes nothing.
+                made = _rule(root, "accept", direction, 100, "icmpv6", type=str(number))
+                made.set("statematch", "false")
+        # A guest may ask for its address from the link's own, and is answered there.
+        link = {"srcipaddr": "fe80::", "srcipmask": "10"}
+        _rule(root, "accept", "in", 100, "udp-ipv6", srcportstart="547", dstportstart="546", **link)
+        _rule(
+            root, "accept", "out", 100, "udp-ipv6", srcportstart="546", dstportstart="547", **link
+        )
     else:
         # One frame rule in the place of a dozen packet rules for what such a port never has.
         _rule(root, "drop", "in", -100, "ipv6")

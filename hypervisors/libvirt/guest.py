@@ -6,7 +6,8 @@ Every call looks first, so that one made twice means it once.
 import struct
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 from xml.etree import ElementTree as ET
@@ -14,7 +15,7 @@ from xml.etree import ElementTree as ET
 import libvirt
 
 from hypervisors.libvirt.connection import Connection, on_host
-from hypervisors.libvirt.errors import DriverError, NotThere, WrongState, translated
+from hypervisors.libvirt.errors import Busy, DriverError, NotThere, WrongState, translated
 from hypervisors.libvirt.metadata import NAMESPACE, PREFIX, metadata_element, parse_metadata
 from hypervisors.libvirt.records import GuestMetadata
 from hypervisors.libvirt.spec import GuestInfo, PowerState
@@ -24,6 +25,8 @@ _START_S = 120.0  # the first start of a QEMU binary probes it, and a filter tak
 _POLL_S = 0.2
 _PRESS_AGAIN_S = 10.0
 _KIB_PER_MIB = 1024
+# What libvirt says of a guest that went off, or came on, after it was looked at.
+_CHANGED = ("domain is not running", "domain is no longer running", "domain is already running")
 POWER_STATES: dict[int, PowerState] = {
     libvirt.VIR_DOMAIN_NOSTATE: "nostate",
     libvirt.VIR_DOMAIN_RUNNING: "running",
@@ -99,12 +102,14 @@ def reboot_hard(raw: Any, uuid: UUID) -> None:
 
     Raises:
         NotThere: no such guest.
+        Busy: it went off or on between a look and a call; ask again.
     """
     domain = raw.lookupByUUID(uuid.bytes)
-    _destroy(domain)
-    if domain.hasManagedSaveImage():
-        domain.managedSaveRemove()
-    start(domain)
+    with _looking_again():
+        _destroy(domain)
+        if domain.hasManagedSaveImage():
+            domain.managedSaveRemove()
+        start(domain)
 
 
 @on_host()
@@ -308,6 +313,23 @@ def _destroy(domain: Any) -> None:
                 domain.destroy()
     except (WrongState, NotThere):
         return  # it stopped by itself in between, which is what is wanted
+
+
+@contextmanager
+def _looking_again() -> Iterator[None]:
+    """A guest that is in another state than when it was looked at is a reason to look again.
+
+    Raises:
+        Busy: that is so. Other states that do not allow it stay what they are: a network that is
+            off does not come on by asking again.
+    """
+    try:
+        with translated():
+            yield
+    except WrongState as error:
+        if any(words in error.text for words in _CHANGED):
+            raise Busy(error.text, code=error.code) from error
+        raise
 
 
 def _metadata_xml(domain: Any) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from hypervisors.libvirt.connection import Connection
 
 BRIDGE_FILTERING = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+PAGE_FAULTS = Path("/proc/sys/vm/unprivileged_userfaultfd")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # What could not be read is asked for again after so long; each time is a login on the host.
 BOOT_ID_AGAIN_S = 300.0
@@ -29,6 +30,12 @@ def passes_bridged_packets(connection: Connection) -> bool | None:
     """Whether the kernel hands packets between guests to iptables; None when nobody can tell."""
     text = _read(connection, BRIDGE_FILTERING, _SSH_S)
     return None if text is None else text == "1"
+
+
+def unprivileged_page_faults(connection: Connection) -> bool | None:
+    """Whether any process may handle the page faults of its memory; None when nobody can tell."""
+    text = _read(connection, PAGE_FAULTS, _SSH_S)
+    return text == "1" if text else None
 
 
 def boot_id(connection: Connection) -> str:

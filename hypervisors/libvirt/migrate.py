@@ -20,14 +20,11 @@ from hypervisors.libvirt.connection import Connection, on_host, open_connection
 from hypervisors.libvirt.errors import NotThere, WrongState, translated
 
 # A migration ends when it is done or aborted; a host that answers nothing is found out by pings.
-_MIGRATE_S = 7 * 24 * 3600.0
+LONGEST_S = 7 * 24 * 3600.0
 _SOURCE_XML = libvirt.VIR_DOMAIN_XML_MIGRATABLE | libvirt.VIR_DOMAIN_XML_SECURE
-_FLAGS = (
-    libvirt.VIR_MIGRATE_LIVE
-    | libvirt.VIR_MIGRATE_PERSIST_DEST
-    # A guest that writes faster than the network carries is slowed down, more and more.
-    | libvirt.VIR_MIGRATE_AUTO_CONVERGE
-)
+_FLAGS = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PERSIST_DEST
+# A guest halted so runs at its destination, and what is left here is sent after it.
+SWITCHED = (libvirt.VIR_DOMAIN_PAUSED_POSTCOPY, libvirt.VIR_DOMAIN_PAUSED_POSTCOPY_FAILED)
 _OUTGOING = libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
 _IDENTICAL = (
     libvirt.VIR_CPU_COMPARE_IDENTICAL,
@@ -79,6 +76,8 @@ class MoveRequest:
     are the targets whose content is sent: of each file only what it has itself ("top", over the
     same base image) or all that it shows ("all"). `is_shared`: the others are at the destination
     by certain knowledge, which libvirt itself has of well-known network file systems only.
+    `may_post_copy`: the guest may be let run at the destination before all of its memory is there,
+    and is not slowed down instead.
     """
 
     address: str
@@ -88,11 +87,16 @@ class MoveRequest:
     copied: tuple[str, ...] = ()
     copy_mode: CopyMode = "none"
     is_shared: bool = False
+    may_post_copy: bool = False
 
 
 @dataclass(frozen=True)
 class MoveProgress:
-    """How far it is, in bytes; all 0 before the first byte is sent."""
+    """How far it is, in bytes; all 0 before the first byte is sent.
+
+    `memory_rounds`: how often the memory was gone through, the present time included.
+    `has_switched`: the guest runs at the destination.
+    """
 
     memory_total: int = 0
     memory_processed: int = 0
@@ -100,6 +104,8 @@ class MoveProgress:
     disk_total: int = 0
     disk_processed: int = 0
     disk_remaining: int = 0
+    memory_rounds: int = 0
+    has_switched: bool = False
 
 
 @on_host()
@@ -238,17 +244,17 @@ def migrate_guest(
         HostUnreachable: one of the hosts fell silent; where the guest is has to be looked at.
         DriverError: it was aborted or failed, and runs on where it was.
     """
-    with _own(source) as here, _own(destination) as there:
+    with own_connection(source) as here, own_connection(destination) as there:
         here.call(
             lambda raw: there.call(
-                lambda target: _migrate(raw, target, uuid, request), deadline_s=_MIGRATE_S
+                lambda target: _migrate(raw, target, uuid, request), deadline_s=LONGEST_S
             ),
-            deadline_s=_MIGRATE_S,
+            deadline_s=LONGEST_S,
         )
 
 
 @contextlib.contextmanager
-def _own(known: Connection) -> Iterator[Connection]:
+def own_connection(known: Connection) -> Iterator[Connection]:
     """Another connection to the same host, closed in the end."""
     opened = open_connection(known.uri)
     try:
@@ -261,13 +267,17 @@ def _migrate(raw: Any, target: Any, uuid: UUID, request: MoveRequest) -> None:
     domain = raw.lookupByUUID(uuid.bytes)
     kept = domain.XMLDesc(_SOURCE_XML | libvirt.VIR_DOMAIN_XML_INACTIVE)
     parameters: dict[str, Any] = {
-        libvirt.VIR_MIGRATE_PARAM_URI: f"tcp://{_bracketed(request.address)}",
+        libvirt.VIR_MIGRATE_PARAM_URI: transport_uri(request),
         libvirt.VIR_MIGRATE_PARAM_DEST_XML: destination_xml(
             domain.XMLDesc(_SOURCE_XML), request, is_kept=False
         ),
         libvirt.VIR_MIGRATE_PARAM_PERSIST_XML: destination_xml(kept, request, is_kept=True),
     }
-    flags = _FLAGS
+    # A guest that writes faster than the network carries is slowed down, more and more, unless it
+    # can be switched.
+    flags = _FLAGS | (
+        libvirt.VIR_MIGRATE_POSTCOPY if request.may_post_copy else libvirt.VIR_MIGRATE_AUTO_CONVERGE
+    )
     if request.copied:
         flags |= (
             libvirt.VIR_MIGRATE_NON_SHARED_INC
@@ -281,8 +291,10 @@ def _migrate(raw: Any, target: Any, uuid: UUID, request: MoveRequest) -> None:
     domain.migrate3(target, parameters, flags)
 
 
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
+def transport_uri(request: MoveRequest) -> str:
+    """Where the destination is reached by the source's QEMU."""
+    address = request.address
+    return f"tcp://[{address}]" if ":" in address else f"tcp://{address}"
 
 
 @on_host()
@@ -292,19 +304,25 @@ def migration_progress(raw: Any, uuid: UUID) -> MoveProgress | None:
     Raises:
         NotThere: no such guest.
     """
-    stats = _outgoing(raw.lookupByUUID(uuid.bytes))
-    return None if stats is None else parse_progress(stats)
+    domain = raw.lookupByUUID(uuid.bytes)
+    stats = _outgoing(domain)
+    return None if stats is None else replace(parse_progress(stats), has_switched=_is_gone(domain))
+
+
+def _is_gone(domain: Any) -> bool:
+    state, reason = domain.state()
+    return bool(state == libvirt.VIR_DOMAIN_PAUSED and reason in SWITCHED)
 
 
 def parse_progress(stats: Mapping[str, Any]) -> MoveProgress:
     """Read libvirt's statistics of a job. Source: libvirt, virDomainGetJobStats."""
-    return MoveProgress(
-        **{
-            f"{kind}_{part}": int(stats.get(f"{kind}_{part}", 0))
-            for kind in ("memory", "disk")
-            for part in ("total", "processed", "remaining")
-        }
-    )
+    sizes: dict[str, Any] = {
+        f"{kind}_{part}": int(stats.get(f"{kind}_{part}", 0))
+        for kind in ("memory", "disk")
+        for part in ("total", "processed", "remaining")
+    }
+    rounds = int(stats.get(libvirt.VIR_DOMAIN_JOB_MEMORY_ITERATION, 0))
+    return MoveProgress(**sizes, memory_rounds=rounds)
 
 
 def _outgoing(domain: Any) -> Mapping[str, Any] | None:
@@ -320,11 +338,14 @@ def _outgoing(domain: Any) -> Mapping[str, Any] | None:
 
 @on_host()
 def abort_migration(raw: Any, uuid: UUID) -> None:
-    """End the guest's migration; it runs on where it is. None under way, or no guest, is fine."""
+    """End the guest's migration; it runs on where it is. None under way, or no guest, is fine.
+
+    One that runs at its destination already cannot come back, and is left alone.
+    """
     try:
         with translated():
             domain = raw.lookupByUUID(uuid.bytes)
-            if _outgoing(domain) is not None:
+            if _outgoing(domain) is not None and not _is_gone(domain):
                 domain.abortJob()
     except (NotThere, WrongState):
         return  # it ended by itself in between

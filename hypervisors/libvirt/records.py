@@ -34,7 +34,10 @@ class FixedIpRecord:
 
 @dataclass(frozen=True)
 class PortRecord:
-    """A port of the server; without a project it is the server's."""
+    """A port of the server; without a project it is the server's.
+
+    Each of `address_pairs` is a MAC address and an address or network, with a space between.
+    """
 
     id: str
     network_id: str
@@ -51,6 +54,7 @@ class PortRecord:
     is_up: bool = True
     has_port_security: bool = True
     created_at: datetime | None = None
+    address_pairs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class SubnetRecord:
     allocation_pools: tuple[str, ...] = ()
     dns_nameservers: tuple[str, ...] = ()
     created_at: datetime | None = None
+    ipv6_mode: str | None = None
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ class DiskSpec:
     cache: str = "none"
     io_limits: IoLimits | None = None
     target: str | None = None
+    is_readonly: bool = False
 
 
 @dataclass(frozen=True)

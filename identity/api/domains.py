@@ -96,5 +96,6 @@ class DomainView(IdentityView):
     )
     def delete(self, request: Request, domain_id: str) -> Response:
         """Delete it with all that is in it, if it is disabled."""
-        delete_domain(domain=find_domain(domain_id=domain_id, actor=self.actor), actor=self.actor)
+        domain = find_domain(domain_id=domain_id, actor=self.actor)
+        delete_domain(domain=domain, actor=self.actor, now=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils import timezone
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -123,7 +124,7 @@ class ProjectView(IdentityView):
     def delete(self, request: Request, scope_id: str) -> Response:
         """Delete it, if it is empty."""
         project = find_project(project_id=scope_id, actor=self.actor)
-        delete_project(project=project, actor=self.actor)
+        delete_project(project=project, actor=self.actor, now=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -34,11 +34,14 @@ class ImageData(ImageView):
         """Take the data in; DRF's parsers, which would hold all of it, are not asked."""
         actor = cast(WireRequest, request).actor
         image = get_image(image_id, actor=actor)
-        kind = (request.content_type or "").split(";")[0].strip().lower()
-        if kind != OCTETS:
-            raise UnsupportedMediaType(f"Unsupported Content-Type: {kind}; {OCTETS} is needed")
-        chunks = body_chunks(request._request.META)
-        store_image_data(image=image, chunks=chunks, actor=actor, now=timezone.now())
+        environ = octets(request)
+        store_image_data(
+            image=image,
+            chunks=body_chunks(environ),
+            actor=actor,
+            now=timezone.now(),
+            announced=announced_length(environ),
+        )
         return Response(status=204)
 
     def get(self, request: Request, image_id: str) -> HttpResponseBase:
@@ -60,6 +63,36 @@ class ImageData(ImageView):
         return response
 
 
+def octets(request: Request) -> dict[str, Any]:
+    """The WSGI environment of a request with data in its body.
+
+    Raises:
+        UnsupportedMediaType: the body is something else.
+    """
+    kind = (request.content_type or "").split(";")[0].strip().lower()
+    if kind != OCTETS:
+        raise UnsupportedMediaType(f"Unsupported Content-Type: {kind}; {OCTETS} is needed")
+    environ: dict[str, Any] = request._request.META
+    return environ
+
+
+def announced_length(environ: dict[str, Any]) -> int | None:
+    """How much data the client says it sends; None where it does not say.
+
+    Raises:
+        Invalid: that is no number.
+        ImageTooLarge: it is more than is accepted.
+    """
+    announced = environ.get("CONTENT_LENGTH") or ""
+    if not announced:
+        return None
+    if not (announced.isascii() and announced.isdigit() and len(announced) < 19):
+        raise Invalid("The Content-Length header makes no sense.")
+    if int(announced) > settings.MAX_IMAGE_BYTES:
+        raise ImageTooLarge(f"Image exceeds the size limit of {settings.MAX_IMAGE_BYTES} bytes.")
+    return int(announced)
+
+
 def body_chunks(environ: dict[str, Any]) -> Iterator[bytes]:
     """The request's body as it arrives, by its announced length or in chunks.
 
@@ -67,15 +100,8 @@ def body_chunks(environ: dict[str, Any]) -> Iterator[bytes]:
         ImageTooLarge: the announced length is too much; nothing is read.
         IncompleteUpload: the client went away before the end.
     """
-    announced = environ.get("CONTENT_LENGTH") or ""
-    if announced:
-        length = int(announced) if announced.isascii() and announced.isdigit() else -1
-        if length < 0:
-            raise Invalid("The Content-Length header makes no sense.")
-        if length > settings.MAX_IMAGE_BYTES:
-            raise ImageTooLarge(
-                f"Image exceeds the size limit of {settings.MAX_IMAGE_BYTES} bytes."
-            )
+    length = announced_length(environ)
+    if length is not None:
         return _counted(environ["wsgi.input"], length)
     if "chunked" in str(environ.get("HTTP_TRANSFER_ENCODING", "")).lower():
         return _until_end(environ["wsgi.input"])

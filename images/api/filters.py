@@ -16,7 +16,7 @@ from django.utils.dateparse import parse_datetime
 from cloudportal.api.paging import SortKey
 from cloudportal.errors import Invalid
 from identity.actors import Actor
-from images.models import ImageQuerySet, Visibility
+from images.models import ImageMember, ImageQuerySet, MemberStatus, Visibility
 
 DEFAULT_LIMIT = 25
 MAX_LIMIT = 1000
@@ -51,16 +51,17 @@ _SORTABLE: dict[str, tuple[str, Any]] = {
 
 
 def filtered(images: ImageQuerySet, query: QueryDict, actor: Actor) -> ImageQuerySet:
-    """The images that the query asks for.
+    """The images that the query asks for, of those that the actor may read.
 
     Raises:
         Invalid: a filter is malformed or unknown.
     """
+    images = images.filter(_shared(query.get("member_status", "accepted"), actor))
     visibility = query.get("visibility", "")
     images = _by_visibility(images, visibility, actor)
     images = images.filter(is_hidden=_boolean("os_hidden", query.get("os_hidden", "false")))
     for name, values in query.lists():
-        if name in _PAGING or name in ("visibility", "os_hidden"):
+        if name in _PAGING or name in ("visibility", "os_hidden", "member_status"):
             continue
         for value in values:
             # PostgreSQL's text has no NUL, so no image has one either.
@@ -169,11 +170,20 @@ def _same_second(name: str, moment: datetime) -> Q:
     return Q(**{f"{name}__gte": start, f"{name}__lte": start.replace(microsecond=999_999)})
 
 
-def _member_status(name: str, value: str) -> Q:
-    if value not in ("accepted", "pending", "rejected", "all"):
-        raise Invalid(f"Invalid status: {value[:64]}")
-    # Nobody is a member of anybody's image yet: the filter narrows shared images only.
-    return Q()
+def _shared(status: str, actor: Actor) -> Q:
+    """Of images that others share with the actor those of this status; all else passes."""
+    if status not in (*MemberStatus.values, "all"):
+        raise Invalid(f"Invalid status: {status[:64]}")
+    if actor.is_admin:
+        return Q()
+    mine = ImageMember.objects.filter(member=actor.project_id or "")
+    if status != "all":
+        mine = mine.filter(status=status)
+    return (
+        Q(owner=actor.project_id)
+        | ~Q(visibility=Visibility.SHARED)
+        | Q(pk__in=mine.values("image"))
+    )
 
 
 def _property(name: str, value: str) -> Q:
@@ -189,7 +199,6 @@ _SPECIAL: dict[str, Callable[[str, str], Q]] = {
     "size_max": _size_bound,
     "created_at": _when,
     "updated_at": _when,
-    "member_status": _member_status,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -17,12 +18,14 @@ from cloudportal.errors import Invalid, NotFound, UnsupportedMediaType
 from images.api.filters import DEFAULT_LIMIT, MAX_LIMIT, filtered, sort_order
 from images.api.representation import image_body
 from images.api.versions import ImageView
+from images.begin_import import METHODS
 from images.create import create_image
 from images.delete import delete_image
-from images.lookup import get_image, visible_images
+from images.lookup import get_image, readable_images
 from images.models import Image
 from images.update import Change, add_tag, remove_tag, update_image
 
+_POINTER = re.compile(r"(?:[^~]|~[01])*", re.DOTALL)
 PATCH_TYPE = "application/openstack-images-v2.1-json-patch"
 
 
@@ -33,7 +36,7 @@ class Images(ImageView):
         """One page of the images that the query asks for."""
         query = request.query_params
         actor = cast(WireRequest, request).actor
-        visible = visible_images(actor)
+        visible = readable_images(actor)
         marker = _marker(visible, query.get("marker", ""))
         images, order = sort_order(filtered(visible, query, actor), query)
         limit = parse_limit(query, MAX_LIMIT) if query.get("limit") else DEFAULT_LIMIT
@@ -55,6 +58,7 @@ class Images(ImageView):
         image = create_image(attributes=request.data, actor=actor, now=timezone.now())
         response = Response(image_body(image), status=201)
         response["Location"] = f"{self.base_url}/v2/images/{image.pk}"
+        response["OpenStack-image-import-methods"] = ",".join(METHODS)
         return response
 
 
@@ -138,6 +142,8 @@ def _change(line: Any) -> Change:
         raise Invalid(f"Invalid JSON pointer: {str(path)[:200]!r}")
     if op != "remove" and "value" not in line:
         raise Invalid(f'Operation "{op}" requires a member named "value".')
+    if not _POINTER.fullmatch(path):
+        raise Invalid(f"Pointer '{path[:200]}' contains '~' not part of a recognized escape.")
     # RFC 6901: ~1 is a slash, ~0 a tilde, in this order.
     parts = tuple(part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/"))
     return Change(op, parts, line.get("value"))

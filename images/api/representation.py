@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from images.models import Image
+from images.models import Image, ImageMember
 
 
 def instant(moment: datetime) -> str:
@@ -40,4 +40,16 @@ def image_body(image: Image) -> dict[str, Any]:
         "self": link,
         "file": f"{link}/file",
         "schema": "/v2/schemas/image",
+    }
+
+
+def member_body(member: ImageMember) -> dict[str, Any]:
+    """One project that an image is shared with."""
+    return {
+        "member_id": member.member,
+        "image_id": str(member.image_id),
+        "status": member.status,
+        "created_at": instant(member.created_at),
+        "updated_at": instant(member.updated_at),
+        "schema": "/v2/schemas/member",
     }

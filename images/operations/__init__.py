@@ -1,1 +1,1 @@
-"""What the images app does on hosts."""
+"""What the images app does in the background: on hosts, and with data that is to come."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from hypervisors.survey import NetworkSeen
 from integrity.facts import HostFacts
 from integrity.found import Found
 from integrity.states import FindingKind
 from integrity.view import HostView
-from networks.wiring import dhcp_address, libvirt_network_name
+from networks.wiring import dhcp_addresses, libvirt_network_name
 from servers.models import Server
 
 
@@ -40,20 +41,20 @@ def _wanted(view: HostView) -> dict[str, list[_Wanted]]:
     for server in view.settled:
         for port in view.facts.ports.get(server.pk, ()):
             entries = found.setdefault(libvirt_network_name(port.network_id), [])
-            given = dhcp_address(port)
-            if given is not None:
-                entries.append(_Wanted(server, port.mac_address.lower(), given.address))
+            mac = port.mac_address.lower()
+            entries += [_Wanted(server, mac, given.address) for given in dhcp_addresses(port)]
     return found
 
 
 def _missing(facts: HostFacts, network: NetworkSeen, wanted: list[_Wanted]) -> Iterator[Found]:
     kept = {(entry.mac, entry.ip) for entry in network.kept}
     live = {(entry.mac, entry.ip) for entry in network.live or ()}
-    given = {entry.mac: entry.ip for entry in (*network.kept, *(network.live or ()))}
+    entries = (*network.kept, *(network.live or ()))
+    given = {(entry.mac, entry.version): entry.ip for entry in entries}
     for each in wanted:
         if (each.mac, each.address) in kept & live:
             continue
-        other = given.get(each.mac)
+        other = given.get((each.mac, ip_address(each.address).version))
         how = (
             f"gives {each.mac} the address {other} instead of {each.address}"
             if other not in (None, each.address)

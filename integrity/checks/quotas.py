@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from images.models import Image, ImageStatus
+from images.quota import BYTES, mebibytes
 from integrity.books import BooksFacts
 from integrity.facts import CLOCK_MARGIN
 from integrity.found import Found
@@ -32,6 +34,8 @@ def check(facts: BooksFacts) -> Iterator[Found]:
     for resource, rows in _single().items():
         yield from _leaked((resource,), rows)
         yield from _uncounted(resource, rows.filter(created_at__lt=before))
+    yield from _leaked((BYTES,), Image.objects.exclude(status=ImageStatus.DELETED))
+    yield from _uncounted_bytes(before)
     yield from _leaked(("gigabytes",), Volume.objects.all(), Snapshot.objects.all())
     for resource in _OF_SERVERS:
         yield from _of_servers(facts, resource, alive.filter(created_at__lt=before))
@@ -77,6 +81,16 @@ def _uncounted(resource: str, owners: QuerySet[Any]) -> Iterator[Found]:
     field = "owner" if resource == "images" else "project_id"
     for key, project in owners.exclude(pk__in=held).order_by().values_list("pk", field):
         yield _missing(resource, str(key), str(project), 1, None)
+
+
+def _uncounted_bytes(before: datetime) -> Iterator[Found]:
+    held = Reservation.objects.filter(resource=BYTES).values("subject")
+    stored = Image.objects.filter(
+        status__in=[ImageStatus.ACTIVE, ImageStatus.DEACTIVATED], size__gt=0, updated_at__lt=before
+    )
+    rows = stored.exclude(pk__in=held).order_by().values_list("pk", "owner", "size")
+    for key, project, size in rows:
+        yield _missing(BYTES, str(key), project, mebibytes(size or 0), None)
 
 
 def _of_servers(facts: BooksFacts, resource: str, alive: QuerySet[Server]) -> Iterator[Found]:

@@ -10,7 +10,7 @@ from cloudportal.errors import Invalid
 from hypervisors.models import INTERFACE
 from networks.create import NewNetwork, NewPort, NewSubnet, WantedAddress
 from networks.errors import InvalidInput
-from networks.models import NetworkType
+from networks.models import Ipv6Mode, NetworkType
 from networks.provider import Provider
 from networks.security_groups import NewRule
 
@@ -39,6 +39,13 @@ _TYPES = {
     "vlan": NetworkType.VLAN,
     "vxlan": NetworkType.VXLAN,
 }
+
+_PAIRS: dict[str, Any] = {
+    "type": ["array", "null"],
+    "maxItems": 64,
+    "items": closed({"ip_address": _ADDRESS, "mac_address": _ADDRESS}, ["ip_address"]),
+}
+_IPV6_MODE: dict[str, Any] = {"enum": [*Ipv6Mode.values, None]}
 
 CREATE_NETWORK = closed(
     {
@@ -71,13 +78,15 @@ CREATE_SUBNET = closed(
         "name": TEXT,
         "description": TEXT,
         "cidr": _ADDRESS,
-        "ip_version": {"enum": [4, "4"]},
+        "ip_version": {"enum": [4, "4", 6, "6"]},
         "gateway_ip": _ADDRESS,
         "enable_dhcp": BOOLEAN,
         "allocation_pools": _POOLS,
         "dns_nameservers": {"type": "array", "maxItems": 5, "items": _ADDRESS},
         "host_routes": EMPTY,
         "service_types": EMPTY,
+        "ipv6_ra_mode": _IPV6_MODE,
+        "ipv6_address_mode": _IPV6_MODE,
     },
     ["network_id", "cidr"],
 )
@@ -97,7 +106,7 @@ CREATE_PORT = closed(
         "security_groups": _GROUPS,
         "admin_state_up": ON,
         "port_security_enabled": BOOLEAN,
-        "allowed_address_pairs": EMPTY,
+        "allowed_address_pairs": _PAIRS,
         "extra_dhcp_opts": EMPTY,
         "binding:vnic_type": {"enum": ["normal"]},
         "device_id": {"enum": [""]},
@@ -112,6 +121,7 @@ UPDATE_PORT = closed(
         "admin_state_up": ON,
         "port_security_enabled": BOOLEAN,
         "security_groups": _GROUPS,
+        "allowed_address_pairs": _PAIRS,
     }
 )
 CREATE_GROUP = closed(
@@ -219,6 +229,9 @@ def new_subnet(fields: Mapping[str, Any]) -> NewSubnet:
         allocation_pools=_pools(fields),
         dns_nameservers=fields.get("dns_nameservers", ()),
         project_id=_project(fields),
+        ip_version=int(fields.get("ip_version", 4)),
+        ipv6_ra_mode=fields.get("ipv6_ra_mode"),
+        ipv6_address_mode=fields.get("ipv6_address_mode"),
     )
 
 
@@ -236,6 +249,7 @@ def new_port(fields: Mapping[str, Any]) -> NewPort:
         else [WantedAddress(each.get("subnet_id"), each.get("ip_address")) for each in wanted],
         security_groups=fields.get("security_groups"),
         has_port_security=is_true(fields.get("port_security_enabled", True)),
+        address_pairs=fields.get("allowed_address_pairs") or (),
     )
 
 
@@ -275,6 +289,8 @@ def changes(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
     if "port_security_enabled" in fields:
         found["has_port_security"] = is_true(fields["port_security_enabled"])
+    if "allowed_address_pairs" in fields:
+        found["address_pairs"] = fields["allowed_address_pairs"] or []
     if "is_shared" in found:
         found["is_shared"] = is_true(found["is_shared"])
     if "allocation_pools" in fields:

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cloudportal.errors import NotFound
+from hypervisors.models import HostState, Hypervisor
+from hypervisors.zones import zones_of
 from identity import policy
+from identity.actors import Actor
+from networks.api.listing import Resource, boolean, identifier, text
+from networks.api.quotas import OfProject
 from networks.api.representation import ZONE
-from networks.api.views import NetworkView, actor_of
-from networks.errors import AutoAllocationFailure
+from networks.api.views import ItemView, ListView, NetworkView, actor_of
+from networks.errors import AgentNotFound, AutoAllocationFailure
 from networks.lookup import find_only_network
-from networks.models import SecurityGroup
-from quotas.consume import default_limits, limits, usage
-from quotas.resources import UNLIMITED
 
 # By alias the name and what it is; clients look extensions up by both.
 _EXTENSIONS = {
-    "security-group": ("security-group", "The security groups extension, to be read."),
+    "security-group": ("security-group", "Security groups and their rules."),
     "external-net": ("Neutron external network", "Networks that lie beyond the hosts."),
     "router": ("Neutron L3 Router", "Routers, and floating IPs from external networks."),
     "fip-port-details": ("Floating IP Port Details Extension", "The port a floating IP leads to."),
     "provider": ("Provider Network", "What networks lie on."),
     "binding": ("Port Binding", "Where a port's server runs."),
-    "quotas": ("Quota management support", "Limits of projects, to be read."),
+    "quotas": ("Quota management support", "Limits of projects."),
     "quota_details": ("Quota details management support", "Limits beside what is used."),
     "project-id": ("project_id field enabled", "project_id beside tenant_id."),
     "net-mtu": ("Network MTU", "The MTU of a network."),
@@ -38,23 +43,28 @@ _EXTENSIONS = {
     "standard-attr-description": ("standard-attr-description", "A description of everything."),
     "standard-attr-timestamp": ("standard-attr-timestamp", "When things were made and changed."),
     "standard-attr-revisions": ("standard-attr-revisions", "How often things were changed."),
+    "standard-attr-tag": ("Tag support for resources with standard attribute", "Tags."),
+    "revision-if-match": ("If-Match constraints based on revision_number", "412 when stale."),
+    "port-security": ("Port Security", "Ports whose guests may send as anybody."),
+    "allowed-address-pairs": ("Allowed Address Pairs", "Whom a port's guest may send as besides."),
+    "rbac-policies": ("RBAC Policies", "Networks that are lent to other projects."),
+    "agent": ("agent", "The hosts, which make the networks."),
+    "router_availability_zone": ("Router Availability Zone", "Zones of routers."),
+    "ip-substring-filtering": ("IP address substring filtering", "Ports by some of an address."),
+    "quota-check-limit": ("Quota engine limit check", "Limits checked against what is used."),
+    "security-groups-normalized-cidr": (
+        "Normalized CIDR field for security group rules",
+        "The network that a rule means.",
+    ),
     "pagination": ("Pagination support", "Pages of lists."),
     "sorting": ("Sorting support", "Order of lists."),
 }
+_AGENT = "libvirt"
 _UPDATED = "2026-01-01T00:00:00-00:00"
 _RESOURCES = (
     "network", "subnet", "port", "router", "floatingip", "security-group", "security-group-rule",
-    "quota",
+    "rbac-policy", "agent", "quota",
 )  # fmt: skip
-_QUOTAS = {
-    "network": "networks",
-    "subnet": "subnets",
-    "port": "ports",
-    "router": "routers",
-    "floatingip": "floating_ips",
-    "security_group": "security_groups",
-    "security_group_rule": "security_group_rules",
-}
 
 
 class Versions(NetworkView):
@@ -117,64 +127,24 @@ class Extension(NetworkView):
         return Response({"extension": _extension(alias)})
 
 
-class Quota(NetworkView):
-    """The limits of a project."""
-
-    def get(self, request: Request, project_id: str) -> Response:
-        """Its own limits, or the defaults where it has none."""
-        policy.require(actor_of(request), "get_network_quota", project_id=project_id)
-        return Response({"quota": _shown(limits(project_id))})
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """The project in the address is whose quota it is, not whose the request is."""
-        project_id = self.kwargs.pop("project_id")
-        super().initial(request, *args, **kwargs)
-        self.kwargs["project_id"] = project_id
-
-
-class QuotaDefault(Quota):
-    """The limits that hold where no other are set."""
-
-    def get(self, request: Request, project_id: str) -> Response:
-        """The defaults."""
-        policy.require(actor_of(request), "get_network_quota", project_id=project_id)
-        return Response({"quota": _shown(default_limits())})
-
-
-class QuotaDetails(Quota):
-    """Limits beside what is used."""
-
-    def get(self, request: Request, project_id: str) -> Response:
-        """Each resource with both."""
-        policy.require(actor_of(request), "get_network_quota", project_id=project_id)
-        used = usage(project_id)
-        # The default group comes by itself, outside the quota's books.
-        groups = SecurityGroup.objects.filter(project_id=project_id)
-        used["security_groups"] = groups.count()
-        used["security_group_rules"] = groups.filter(rules__isnull=False).count()
-        quota = {
-            name: {"limit": limit, "used": used[_QUOTAS[name]], "reserved": 0}
-            for name, limit in _shown(limits(project_id)).items()
-            if name in _QUOTAS
-        }
-        return Response({"quota": quota})
-
-
-def _shown(known: dict[str, int]) -> dict[str, int]:
-    counted = {name: known[resource] for name, resource in _QUOTAS.items()}
-    return {**counted, "rbac_policy": UNLIMITED, "subnetpool": UNLIMITED}
-
-
 class AvailabilityZones(NetworkView):
     """Where networks can be: everywhere, for every host makes them."""
 
     def get(self, request: Request) -> Response:
         """The one zone."""
-        zone = {"name": ZONE, "resource": "network", "state": "available"}
-        return Response({"availability_zones": [zone]})
+        query = request.query_params
+        zones = [
+            {"name": ZONE, "resource": resource, "state": "available"}
+            for resource in ("network", "router")
+        ]
+        asked = {name: set(query.getlist(name)) for name in zones[0] if name in query}
+        found = [
+            zone for zone in zones if all(zone[name] in values for name, values in asked.items())
+        ]
+        return Response({"availability_zones": found})
 
 
-class AutoAllocatedTopology(Quota):
+class AutoAllocatedTopology(OfProject):
     """The network a project gets when it names none."""
 
     def get(self, request: Request, project_id: str) -> Response:
@@ -197,6 +167,92 @@ class AutoAllocatedTopology(Quota):
             "project_id": project_id,
         }
         return Response({"auto_allocated_topology": topology})
+
+    def delete(self, request: Request, project_id: str) -> Response:
+        """Nothing was made for the project alone, so nothing goes."""
+        policy.require(actor_of(request), "delete_auto_allocated_topology", project_id=project_id)
+        return Response(status=204)
+
+
+def _attach_zones(rows: Sequence[Hypervisor]) -> None:
+    zones = zones_of([row.pk for row in rows])
+    for row in rows:
+        row.zone = zones[row.pk]  # type: ignore[attr-defined]  # for the body alone
+
+
+def agent_body(host: Hypervisor, actor: Actor) -> dict[str, Any]:
+    """A host; there is no agent on it: its libvirt makes the networks."""
+    seen = host.last_seen_at or host.created_at
+    return {
+        "id": str(host.uuid),
+        "agent_type": _AGENT,
+        "binary": "libvirtd",
+        "topic": "N/A",
+        "host": host.name,
+        "availability_zone": getattr(host, "zone", ZONE),
+        "alive": _is_alive(host),
+        "admin_state_up": host.is_enabled,
+        "description": "",
+        "configurations": {"libvirt_version": host.libvirt_version},
+        "created_at": moment(host.created_at),
+        "started_at": moment(host.booted_at or host.created_at),
+        "heartbeat_timestamp": moment(seen),
+        "resources_synced": None,
+    }
+
+
+def moment(at: datetime) -> str:
+    """The agents' form of a time: UTC, without saying so."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _is_alive(host: Hypervisor) -> bool:
+    return host.state == HostState.UP and not host.is_forced_down
+
+
+def _alive(value: str) -> Q:
+    up = Q(state=HostState.UP, is_forced_down=False)
+    return up if boolean(value) else ~up
+
+
+AGENT = Resource(
+    "agent",
+    "agents",
+    agent_body,
+    {
+        "id": ("uuid", identifier),
+        "host": ("name", text),
+        "admin_state_up": ("is_enabled", boolean),
+    },
+    constants={"agent_type": _AGENT, "binary": "libvirtd", "topic": "N/A"},
+    conditions={"alive": _alive},
+    key="uuid",
+    attach=_attach_zones,
+)
+
+
+class Agents(ListView):
+    """The hosts, as what makes networks."""
+
+    resource = AGENT
+
+    def rows(self, actor: Actor) -> QuerySet[Hypervisor]:
+        """All of them, for administrators."""
+        policy.require(actor, "get_agent")
+        return Hypervisor.objects.all()
+
+
+class OneAgent(ItemView):
+    """A host."""
+
+    resource = AGENT
+    not_found = AgentNotFound
+    label = "Agent"
+
+    def rows(self, actor: Actor) -> QuerySet[Hypervisor]:
+        """All of them, for administrators."""
+        policy.require(actor, "get_agent")
+        return Hypervisor.objects.all()
 
 
 class NoSuchResource(NetworkView):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
@@ -16,6 +16,9 @@ from cloudportal.api.validation import is_true
 from cloudportal.errors import Invalid
 from identity.actors import Actor
 from networks.lookup import find
+from networks.models import SecurityGroup
+from networks.models.sharing import TAGGED
+from networks.tags import tags_of
 
 Body = dict[str, Any]
 _TRUTH = {"true", "false", "1", "0", "yes", "no", "on", "off"}
@@ -60,12 +63,29 @@ def boolean(value: str) -> Any:
     return is_true(value.lower())
 
 
+def attach_words(rows: Sequence[Any]) -> None:
+    """Put their tags on things of one kind, and on the rules of groups, for their bodies."""
+    if not rows or type(rows[0]) not in TAGGED:
+        return
+    _put_words(rows)
+    if isinstance(rows[0], SecurityGroup):
+        _put_words([rule for group in rows for rule in group.rules.all()])
+
+
+def _put_words(rows: Sequence[Any]) -> None:
+    words = tags_of(rows)
+    for row in rows:
+        row.words = words[row.pk]
+
+
 @dataclass(frozen=True)
 class Resource:
     """One kind of thing: its names, how it is shown, what filters and sorts it.
 
     `columns`: by wire name, the column and how its values are read. `constants`: wire names whose
-    value is the same for all. `conditions`: filters that are more than one column.
+    value is the same for all. `conditions`: filters that are more than one column. `sorts`: what
+    sorts it and filters it otherwise. `for_admins`: filters by what others are not shown. `key`:
+    the column of the wire's id. `attach` puts on rows what bodies need besides.
     """
 
     name: str
@@ -74,9 +94,14 @@ class Resource:
     columns: Mapping[str, tuple[str, Callable[[str], Any]]]
     constants: Mapping[str, str] = field(default_factory=dict)
     conditions: Mapping[str, Callable[[str], Q]] = field(default_factory=dict)
+    sorts: Mapping[str, str] = field(default_factory=dict)
+    for_admins: frozenset[str] = frozenset()
+    key: str = "id"
+    attach: Callable[[Sequence[Any]], None] = attach_words
 
     def show(self, row: Model, query: QueryDict, actor: Actor) -> Body:
         """The thing in its envelope, with the fields that are asked for."""
+        self.attach([row])
         return {self.name: self._chosen(row, query, actor)}
 
     def _chosen(self, row: Model, query: QueryDict, actor: Actor) -> Body:
@@ -92,15 +117,24 @@ class Resource:
         """
         marker = self._marker(rows, query)
         for name, values in query.lists():
+            if name in self.for_admins and not actor.is_admin:
+                continue
             rows = rows.filter(self._condition(name, [str(value) for value in values]))
         limit = parse_limit(query)
         backwards = query.get("page_reverse", "").lower() in ("true", "1")
         found = after(rows.distinct(), self._order(query, backwards=backwards), marker, limit)
         if backwards:
             found.reverse()
+        self.attach(found)
         body: Body = {self.plural: [self._chosen(row, query, actor) for row in found]}
         if query.get("limit") and found:
-            body[f"{self.plural}_links"] = _links(found, limit, query, url, backwards=backwards)
+            body[f"{self.plural}_links"] = _links(
+                [str(getattr(row, self.key)) for row in found],
+                limit,
+                query,
+                url,
+                backwards=backwards,
+            )
         return body
 
     def _condition(self, name: str, values: list[str]) -> Q:
@@ -121,7 +155,7 @@ class Resource:
         marker = query.get("marker")
         if not marker:
             return None
-        found = find(rows, str(marker))
+        found = find(rows, str(marker), self.key)
         if found is None:
             raise Invalid(f"Marker {str(marker)[:64]} could not be found.")
         return found
@@ -134,9 +168,10 @@ class Resource:
         order = []
         for position, key in enumerate(keys):
             direction = directions[position] if directions else "asc"
-            if key not in self.columns or direction not in ("asc", "desc"):
+            column = self.sorts.get(key) or self.columns.get(key, ("",))[0]
+            if not column or direction not in ("asc", "desc"):
                 raise Invalid(f"[{key[:64]!r}] is invalid attribute for sort_key, or its sort_dir.")
-            order.append(SortKey(self.columns[key][0], descending=direction == "desc"))
+            order.append(SortKey(column, descending=direction == "desc"))
         if "id" not in [key.column for key in order]:
             order.append(SortKey("id"))
         if not backwards:
@@ -145,14 +180,14 @@ class Resource:
 
 
 def _links(
-    page: list[Any], limit: int, query: QueryDict, url: str, *, backwards: bool
+    page: list[str], limit: int, query: QueryDict, url: str, *, backwards: bool
 ) -> list[dict[str, str]]:
     plain = query.copy()
     plain.pop("page_reverse", None)
     links = []
     if backwards or len(page) == limit:
-        links.append({"rel": "next", "href": next_link(url, plain, str(page[-1].pk))})
+        links.append({"rel": "next", "href": next_link(url, plain, page[-1])})
     if query.get("marker") and not (backwards and len(page) < limit):
         plain["page_reverse"] = "True"
-        links.append({"rel": "previous", "href": next_link(url, plain, str(page[0].pk))})
+        links.append({"rel": "previous", "href": next_link(url, plain, page[0])})
     return links

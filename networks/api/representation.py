@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db.models import Model
+
 from identity.actors import Actor
 from networks.models import (
     FloatingIP,
@@ -16,6 +18,7 @@ from networks.models import (
     SecurityGroupRule,
     Subnet,
 )
+from networks.models.sharing import EVERYBODY
 
 ZONE = "nova"
 VIF_TYPE = "bridge"
@@ -26,6 +29,12 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def words_of(row: Model) -> list[str]:
+    """A thing's tags, which are to be attached to it as `words`."""
+    found: list[str] = getattr(row, "words", [])
+    return found
+
+
 def _common(row: Network | Subnet | Port | SecurityGroup | Router) -> dict[str, Any]:
     return {
         "id": str(row.pk),
@@ -33,7 +42,7 @@ def _common(row: Network | Subnet | Port | SecurityGroup | Router) -> dict[str, 
         "description": row.description,
         "tenant_id": row.project_id,
         "project_id": row.project_id,
-        "tags": [],
+        "tags": words_of(row),
         "created_at": instant(row.created_at),
         "updated_at": instant(row.updated_at),
         "revision_number": row.revision,
@@ -47,7 +56,7 @@ def network_body(network: Network, actor: Actor) -> dict[str, Any]:
         "admin_state_up": network.is_up,
         "status": "ACTIVE" if network.is_up else "DOWN",
         "subnets": [str(subnet.pk) for subnet in network.subnets.all()],
-        "shared": network.is_shared,
+        "shared": _is_shared(network, actor),
         "router:external": network.is_external,
         "mtu": network.mtu,
         "port_security_enabled": True,
@@ -65,6 +74,12 @@ def network_body(network: Network, actor: Actor) -> dict[str, Any]:
             "provider:segmentation_id": network.segment,
         }
     return body
+
+
+def _is_shared(network: Network, actor: Actor) -> bool:
+    """Whether it is for all, or lent to the one who looks."""
+    targets = {share.target_project_id for share in network.shares.all()}
+    return network.is_shared or bool(targets & {EVERYBODY, actor.project_id})
 
 
 def network_type(network: Network) -> str:
@@ -113,7 +128,7 @@ def floating_ip_body(row: FloatingIP, actor: Actor) -> dict[str, Any]:
         "dns_name": "",
         "port_forwardings": [],
         "qos_policy_id": None,
-        "tags": [],
+        "tags": words_of(row),
         "created_at": instant(row.created_at),
         "updated_at": instant(row.updated_at),
         "revision_number": row.revision,
@@ -146,8 +161,8 @@ def subnet_body(subnet: Subnet, actor: Actor) -> dict[str, Any]:
         ],
         "dns_nameservers": subnet.dns_nameservers,
         "host_routes": [],
-        "ipv6_ra_mode": None,
-        "ipv6_address_mode": None,
+        "ipv6_ra_mode": subnet.ipv6_mode or None,
+        "ipv6_address_mode": subnet.ipv6_mode or None,
         "subnetpool_id": None,
         "service_types": [],
         "segment_id": None,
@@ -170,7 +185,9 @@ def port_body(port: Port, actor: Actor) -> dict[str, Any]:
         "admin_state_up": port.is_up,
         "security_groups": [str(group.pk) for group in port.security_groups.all()],
         "port_security_enabled": port.has_port_security,
-        "allowed_address_pairs": [],
+        "allowed_address_pairs": [
+            {"mac_address": mac, "ip_address": address} for mac, address in port.address_pairs
+        ],
         "extra_dhcp_opts": [],
         "qos_policy_id": None,
         "ip_allocation": "immediate",
@@ -214,7 +231,7 @@ def rule_body(rule: SecurityGroupRule, actor: Actor) -> dict[str, Any]:
         "remote_address_group_id": None,
         "belongs_to_default_sg": rule.group.name == "default",
         "description": rule.description,
-        "tags": [],
+        "tags": words_of(rule),
         "created_at": instant(rule.created_at),
         "updated_at": instant(rule.created_at),
         "revision_number": 0,

@@ -1,9 +1,15 @@
 """The kinds of things the network API shows, and what can be asked about them."""
 
-from django.db.models import Q
+from collections.abc import Callable
+from datetime import UTC, timedelta
+
+from django.db.models import CharField, Model, Q
+from django.db.models.functions import Cast
+from django.utils.dateparse import parse_datetime
 
 from networks.api.listing import Resource, address, boolean, identifier, number, text
 from networks.api.representation import (
+    ZONE,
     floating_ip_body,
     group_body,
     network_body,
@@ -12,7 +18,21 @@ from networks.api.representation import (
     rule_body,
     subnet_body,
 )
-from networks.models import NetworkType
+from networks.groups import DEFAULT_GROUP
+from networks.models import (
+    FixedIP,
+    FloatingIP,
+    Network,
+    NetworkShare,
+    NetworkType,
+    Port,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+)
+from networks.models.sharing import EVERYBODY
+from networks.tags import bears_all, bears_any
 
 _COMMON = {
     "id": ("id", identifier),
@@ -24,23 +44,60 @@ _COMMON = {
 }
 
 
-def _tagged(value: str) -> Q:
-    """Nothing has tags."""
-    return Q(pk__in=[])
+def _moment(column: str) -> Callable[[str], Q]:
+    """The second that is shown of an instant."""
+
+    def condition(value: str) -> Q:
+        try:
+            start = parse_datetime(value)
+        except ValueError:
+            start = None
+        if start is None:
+            return Q(pk__in=[])
+        start = start if start.tzinfo else start.replace(tzinfo=UTC)
+        return Q(**{f"{column}__gte": start, f"{column}__lt": start + timedelta(seconds=1)})
+
+    return condition
 
 
-def _untagged(value: str) -> Q:
-    return Q()
+def _tags_and_times(model: type[Model]) -> dict[str, Callable[[str], Q]]:
+    """Several tags are separated by commas."""
+    return {
+        "tags": lambda value: bears_all(model, value.split(",")),
+        "tags-any": lambda value: bears_any(model, value.split(",")),
+        "not-tags": lambda value: ~bears_all(model, value.split(",")),
+        "not-tags-any": lambda value: ~bears_any(model, value.split(",")),
+        "created_at": _moment("created_at"),
+        "updated_at": _moment("updated_at"),
+    }
 
 
-_TAGS = {"tags": _tagged, "tags-any": _tagged, "not-tags": _untagged, "not-tags-any": _untagged}
+_TIMES = {"created_at": "created_at", "updated_at": "updated_at"}
+
+
+def _by_subnet(value: str) -> Q:
+    return Q(pk__in=Subnet.objects.filter(pk=identifier(value)).values("network_id"))
+
+
+def _shared(value: str) -> Q:
+    lent = NetworkShare.objects.filter(target_project_id=EVERYBODY).values("network_id")
+    shared = Q(is_shared=True) | Q(pk__in=lent)
+    return shared if boolean(value) else ~shared
+
+
+def _of_default_group(value: str) -> Q:
+    default = Q(group__name=DEFAULT_GROUP)
+    return default if boolean(value) else ~default
 
 
 def _by_fixed_ip(value: str) -> Q:
-    """`ip_address=10.0.0.5` or `subnet_id=…`."""
+    """`ip_address=10.0.0.5`, or some of it by `ip_address_substr=`, or `subnet_id=…`."""
     name, _, wanted = value.partition("=")
     if name == "ip_address":
         return Q(fixed_ips__address=address(wanted))
+    if name == "ip_address_substr":
+        there = FixedIP.objects.annotate(text=Cast("address", CharField()))
+        return Q(pk__in=there.filter(text__contains=text(wanted)).values("port_id"))
     if name == "subnet_id":
         return Q(fixed_ips__subnet=identifier(wanted))
     return Q(pk__in=[])
@@ -73,12 +130,27 @@ NETWORK = Resource(
     {
         **_COMMON,
         "admin_state_up": ("is_up", boolean),
-        "shared": ("is_shared", boolean),
         "router:external": ("is_external", boolean),
         "mtu": ("mtu", number),
+        "provider:physical_network": ("physical_network", text),
+        "provider:segmentation_id": ("segment", number),
     },
-    constants={"status": "ACTIVE", "port_security_enabled": "True", "is_default": "False"},
-    conditions={**_TAGS, "provider:network_type": _by_type},
+    constants={
+        "status": "ACTIVE",
+        "port_security_enabled": "True",
+        "is_default": "False",
+        "availability_zones": ZONE,
+    },
+    conditions={
+        **_tags_and_times(Network),
+        "provider:network_type": _by_type,
+        "subnets": _by_subnet,
+        "shared": _shared,
+    },
+    sorts={**_TIMES, "shared": "is_shared"},
+    for_admins=frozenset(
+        {"provider:network_type", "provider:physical_network", "provider:segmentation_id"}
+    ),
 )
 ROUTER = Resource(
     "router",
@@ -90,8 +162,10 @@ ROUTER = Resource(
         "admin_state_up": "True",
         "distributed": "False",
         "ha": "False",
+        "availability_zones": ZONE,
     },
-    conditions=_TAGS,
+    conditions=_tags_and_times(Router),
+    sorts=_TIMES,
 )
 FLOATING_IP = Resource(
     "floatingip",
@@ -105,7 +179,8 @@ FLOATING_IP = Resource(
         "port_id": ("port_id", identifier),
         "router_id": ("router_id", identifier),
     },
-    conditions={**_TAGS, "status": _by_place},
+    conditions={**_tags_and_times(FloatingIP), "status": _by_place},
+    sorts=_TIMES,
 )
 SUBNET = Resource(
     "subnet",
@@ -118,8 +193,11 @@ SUBNET = Resource(
         "cidr": ("cidr", text),
         "gateway_ip": ("gateway_ip", address),
         "enable_dhcp": ("has_dhcp", boolean),
+        "ipv6_ra_mode": ("ipv6_mode", text),
+        "ipv6_address_mode": ("ipv6_mode", text),
     },
-    conditions=_TAGS,
+    conditions=_tags_and_times(Subnet),
+    sorts=_TIMES,
 )
 PORT = Resource(
     "port",
@@ -136,10 +214,23 @@ PORT = Resource(
         "admin_state_up": ("is_up", boolean),
         "binding:host_id": ("host", text),
     },
-    constants={"binding:vnic_type": "normal"},
-    conditions={**_TAGS, "fixed_ips": _by_fixed_ip, "security_groups": _by_group},
+    constants={"binding:vnic_type": "normal", "ip_allocation": "immediate"},
+    conditions={
+        **_tags_and_times(Port),
+        "fixed_ips": _by_fixed_ip,
+        "security_groups": _by_group,
+    },
+    sorts=_TIMES,
 )
-GROUP = Resource("security_group", "security_groups", group_body, _COMMON, conditions=_TAGS)
+GROUP = Resource(
+    "security_group",
+    "security_groups",
+    group_body,
+    _COMMON,
+    constants={"stateful": "True", "shared": "False"},
+    conditions=_tags_and_times(SecurityGroup),
+    sorts=_TIMES,
+)
 RULE = Resource(
     "security_group_rule",
     "security_group_rules",
@@ -157,5 +248,13 @@ RULE = Resource(
         "description": ("description", text),
         "project_id": ("group__project_id", text),
         "tenant_id": ("group__project_id", text),
+        "normalized_cidr": ("remote_ip_prefix", text),
     },
+    constants={"revision_number": "0"},
+    conditions={
+        **_tags_and_times(SecurityGroupRule),
+        "updated_at": _moment("created_at"),
+        "belongs_to_default_sg": _of_default_group,
+    },
+    sorts={"created_at": "created_at", "updated_at": "created_at"},
 )

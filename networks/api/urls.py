@@ -3,16 +3,40 @@
 from django.urls import URLPattern, URLResolver, path, re_path
 from rest_framework.views import APIView
 
-from networks.api import info, routers, views
+from networks.api import info, quotas, routers, sharing, views
+from networks.api.views import ItemView
 
 _ID = r"(?P<pk>[^/]+?)"
 _PROJECT = r"(?P<project_id>[^/]+?)"
 
 
-def _route(pattern: str, view: type[APIView]) -> URLPattern:
-    return re_path(rf"^network/v2\.0/{pattern}(?:\.json)?$", view.as_view())
+def _route(pattern: str, view: type[APIView], **fields: object) -> URLPattern:
+    return re_path(rf"^network/v2\.0/{pattern}(?:\.json)?$", view.as_view(**fields))
 
 
+def _tag_routes() -> list[URLPattern]:
+    """The same two addresses below each kind of thing that has tags."""
+    found = []
+    for name, view in _TAGGED.items():
+        found.append(_route(f"{name}/{_ID}/tags", sharing.Tags, **_of(view)))
+        found.append(_route(rf"{name}/{_ID}/tags/(?P<word>[^/]+?)", sharing.OneTag, **_of(view)))
+    return found
+
+
+def _of(view: type[ItemView]) -> dict[str, object]:
+    names = ("resource", "not_found", "label")
+    return {"of": view, **{name: getattr(view, name) for name in names}}
+
+
+_TAGGED: dict[str, type[ItemView]] = {
+    "networks": views.OneNetwork,
+    "subnets": views.OneSubnet,
+    "ports": views.OnePort,
+    "security-groups": views.OneSecurityGroup,
+    "security-group-rules": views.OneSecurityGroupRule,
+    "routers": routers.OneRouter,
+    "floatingips": routers.OneFloatingIP,
+}
 urlpatterns: list[URLPattern | URLResolver] = [
     path("network", info.Versions.as_view()),
     path("network/v2.0", info.Resources.as_view()),
@@ -34,10 +58,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
     _route(f"routers/{_ID}/remove_router_interface", routers.RemoveRouterInterface),
     _route("floatingips", routers.FloatingIPs),
     _route(f"floatingips/{_ID}", routers.OneFloatingIP),
-    _route(f"quotas/{_PROJECT}", info.Quota),
-    _route(f"quotas/{_PROJECT}/default", info.QuotaDefault),
-    _route(f"quotas/{_PROJECT}/details", info.QuotaDetails),
+    _route("quotas", quotas.Quotas),
+    _route(f"quotas/{_PROJECT}", quotas.Quota),
+    _route(f"quotas/{_PROJECT}/default", quotas.QuotaDefault),
+    _route(f"quotas/{_PROJECT}/details", quotas.QuotaDetails),
     _route("availability_zones", info.AvailabilityZones),
+    _route("agents", info.Agents),
+    _route(f"agents/{_ID}", info.OneAgent),
+    _route("rbac-policies", sharing.Shares),
+    _route(f"rbac-policies/{_ID}", sharing.OneShare),
+    *_tag_routes(),
     _route(f"auto-allocated-topology/{_PROJECT}", info.AutoAllocatedTopology),
     re_path(r"^network/v2\.0/(?P<resource>.+)$", info.NoSuchResource.as_view()),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, cast
@@ -13,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cloudportal.api.views import WireRequest, WireView
-from cloudportal.errors import NotFound
+from cloudportal.errors import Invalid, NotFound
 from identity.actors import Actor
 from networks import create, delete, lookup, security_groups, update
 from networks.api import bodies
@@ -23,12 +24,15 @@ from networks.api.resources import GROUP, NETWORK, PORT, RULE, SUBNET
 from networks.errors import (
     NetworkNotFound,
     PortNotFound,
+    RevisionNumberConstraintFailed,
     SecurityGroupNotFound,
     SecurityGroupRuleNotFound,
     SubnetNotFound,
 )
 from networks.groups import default_group
 from networks.models import Network, Port, SecurityGroup, SecurityGroupRule, Subnet
+
+_REVISION = re.compile(r"\s*\"?revision_number=([0-9]{1,9})\"?\s*")
 
 
 class NetworkView(WireView):
@@ -58,6 +62,21 @@ class ListView(NetworkView, ABC):
         return Response(self.resource.page(self.rows(actor), request.query_params, actor, url))
 
 
+def _check_revision(request: Request, row: Any) -> None:
+    """Whether the thing is still as the caller saw it, where the request says what that was."""
+    wanted = request.headers.get("If-Match", "")
+    if request.method not in ("PUT", "DELETE") or not wanted:
+        return
+    match = _REVISION.fullmatch(wanted)
+    if match is None:
+        raise Invalid(f"Invalid value for If-Match: {wanted[:64]!r}; revision_number=N is one.")
+    revision = getattr(row, "revision", 0)
+    if int(match[1]) != revision:
+        raise RevisionNumberConstraintFailed(
+            f"Constrained to {match[1]}, but current revision is {revision}"
+        )
+
+
 class ItemView(NetworkView, ABC):
     """One thing."""
 
@@ -71,9 +90,10 @@ class ItemView(NetworkView, ABC):
 
     def row(self, request: Request, pk: str) -> Any:
         """The thing, if the caller sees it."""
-        found = lookup.find(self.rows(actor_of(request)), pk)
+        found = lookup.find(self.rows(actor_of(request)), pk, self.resource.key)
         if found is None:
             raise self.not_found(f"{self.label} {pk} could not be found.")
+        _check_revision(request, found)
         return found
 
     def get(self, request: Request, pk: str) -> Response:
@@ -97,6 +117,7 @@ def create_from(
         with transaction.atomic():
             made = [make(fields).pk for fields in body.read_bulk(request.data)]
         rows = {row.pk: row for row in view.rows(actor).filter(pk__in=made)}
+        resource.attach(list(rows.values()))
         return Response(
             {resource.plural: [resource.body(rows[pk], actor) for pk in made]}, status=201
         )
@@ -105,7 +126,7 @@ def create_from(
 
 
 def _networks(actor: Actor) -> QuerySet[Network]:
-    return lookup.visible_networks(actor).prefetch_related("subnets")
+    return lookup.visible_networks(actor).prefetch_related("subnets", "shares")
 
 
 def _ports(actor: Actor) -> QuerySet[Port]:

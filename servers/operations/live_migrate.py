@@ -2,25 +2,26 @@
 
 Until the guest has been handed over nothing of the server's row changes; then the row follows in
 one transaction with the debt of what is left on the source. Whoever comes after a worker that died
-asks the hosts where the guest is (`hypervisors.move.settle`): it goes on from there. What a
-migration that failed left on the destination is a debt there too, so nobody waits for that host.
+asks the hosts where the guest is (`hypervisors.settle`): it goes on from there. What a migration
+that failed left on the destination is a debt there too, so nobody waits for that host. A guest that
+was switched (post-copy) is waited for, however long a host is away: all else would cost it.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from cloudportal.errors import CloudError
-from hypervisors import move
+from cloudportal.errors import CloudError, Unavailable
+from hypervisors import move, settle
 from hypervisors.errors import HostUnreachable, MoveRefused
 from hypervisors.models import HostState, Hypervisor
-from hypervisors.move import MoveProgress
+from hypervisors.settle import Side
 from images.models import Image
 from networks import server_ports, wiring
 from operations.errors import Wait
@@ -30,7 +31,7 @@ from scheduling.place import place_server, release_server
 from servers import history
 from servers.destination import hosts_owing, spec_of_move
 from servers.errors import MigrationAborted
-from servers.live_migration import ABORT, EVENTS, FORCE_COMPLETE, NOT_BEGUN, disks_stay
+from servers.live_migration import ABORT, NOT_BEGUN, disks_stay
 from servers.models import Migration, Server
 from servers.operations import base_image
 from servers.operations.build import zone_of
@@ -45,6 +46,7 @@ from servers.operations.departure import (
 )
 from servers.operations.events import begin_event, end_event, fail_events
 from servers.operations.facts import PLACE, chosen_host, host_of, server_of
+from servers.operations.live_watch import ABORTED, LiveWatch, end_asked, has_switched
 from servers.options import pool_of
 from servers.states import MigrationStatus, MigrationType, TaskState, VmState
 
@@ -55,9 +57,6 @@ KIND = "server.live_migrate"
 MOVES_AT_ONCE = 1
 ROUNDS = 3
 TURN_S = 1.0
-# For each GiB of memory and disk; a guest that changes them faster than they are sent gets no more.
-LIMIT_S_PER_GIB = 800.0
-_GIB = 1024**3
 SCHEDULE = "conductor_live_migrate_instance"
 CHECK_DESTINATION = "compute_check_can_live_migrate_destination"
 CHECK_SOURCE = "compute_check_can_live_migrate_source"
@@ -65,7 +64,6 @@ PREPARE = "compute_pre_live_migration"
 MIGRATE = "compute_live_migration"
 ARRIVE = "compute_post_live_migration_at_destination"
 ROLL_BACK = "compute_rollback_live_migration_at_destination"
-ABORTED = "The live migration was aborted."
 
 
 def _move(context: Context) -> move.Move:
@@ -76,6 +74,8 @@ def _move(context: Context) -> move.Move:
         destination=destination,
         pool=pool_of(server, destination).name,
         is_paused=server.vm_state == VmState.PAUSED,
+        # One that is halted changes nothing, so its memory comes to its end anyway.
+        may_post_copy=settings.LIVE_MIGRATION_POSTCOPY and server.vm_state != VmState.PAUSED,
     )
 
 
@@ -142,7 +142,11 @@ def take_turn(context: Context) -> None:
         leaving = Migration.objects.filter(
             source=source,
             type=MigrationType.LIVE,
-            status__in=(MigrationStatus.PREPARING, MigrationStatus.RUNNING),
+            status__in=(
+                MigrationStatus.PREPARING,
+                MigrationStatus.RUNNING,
+                MigrationStatus.POST_MIGRATING,
+            ),
             server_id__in=at_work.values("subject"),
         ).exclude(pk=context.params["migration"])
         # Those that were asked for before there was this have no word about it.
@@ -204,68 +208,40 @@ def migrate(context: Context) -> None:
     if is_there(context):
         return
     wanted = _move(context)
-    if not move.settle(wanted):
+    if not _is_at_destination(context, wanted):
         _heed_abort(context)
         note_migration(context, status=MigrationStatus.RUNNING)
         begin_event(context, MIGRATE, wanted.source.name)
-        move.move_guest(wanted, _Watch(context, wanted).look)
+        try:
+            move.move_guest(wanted, LiveWatch(context, wanted).look)
+        except CloudError:
+            if not has_switched(context) or not _is_at_destination(context, wanted):
+                raise
     _arrive(context, wanted)
 
 
-class _Watch:
-    """What is done while the guest is on its way."""
+def _is_at_destination(context: Context, wanted: move.Move) -> bool:
+    """Let the guest be on one host; whether that is the destination.
 
-    def __init__(self, context: Context, wanted: move.Move) -> None:
-        self._context = context
-        self._move = wanted
-        self._began_at = time.monotonic()
-        self._is_hastened = False
-
-    def look(self, progress: MoveProgress | None) -> None:
-        """Note how far it is, and do what is asked meanwhile."""
-        self._context.checkpoint()
-        asked = migration_of(self._context).asked
-        if asked == ABORT:
-            raise MigrationAborted(ABORTED)
-        if asked == FORCE_COMPLETE:
-            # Again each time: before the first byte is sent it is not heard.
-            move.hasten_move(self._move)
-            if not self._is_hastened:
-                _end_asked(self._context)
-            self._is_hastened = True
-        if progress is not None:
-            self._note(progress)
-
-    def _note(self, progress: MoveProgress) -> None:
-        fields = {
-            f"{kind}_{part}_bytes": getattr(progress, f"{kind}_{part}")
-            for kind in ("memory", "disk")
-            for part in ("total", "processed", "remaining")
-        }
-        note_migration(self._context, **fields)
-        total = progress.memory_total + progress.disk_total
-        left = progress.memory_remaining + progress.disk_remaining
-        if total:
-            percent = max(0, min(100, 100 - 100 * left // total))
-            Server.objects.filter(pk=self._context.subject).update(progress=percent)
-        limit_s = LIMIT_S_PER_GIB * max(2.0, total / _GIB)
-        if time.monotonic() - self._began_at > limit_s:
-            raise MigrationAborted(f"The live migration did not end within {limit_s:.0f} s.")
-
-
-def _end_asked(context: Context, error: str = "") -> None:
-    """The action that asked for something of the migration is over."""
-    row = migration_of(context)
-    if not row.asked:
-        return
-    history.end_event(
-        server_id=context.subject,
-        request_id=row.asked_request_id,
-        event=EVENTS[row.asked][1],
-        host=row.source_name,
-        error=error,
-        now=timezone.now(),
-    )
+    Raises:
+        Wait: it has been switched, and cannot be brought there now.
+        CloudError: a host cannot be asked.
+    """
+    try:
+        side = settle.settle(wanted)
+        if side == Side.BETWEEN:
+            note_migration(context, status=MigrationStatus.POST_MIGRATING)
+            settle.finish_switched(wanted, LiveWatch(context, wanted).look)
+            side = Side.DESTINATION
+    except CloudError as error:
+        if not has_switched(context):
+            raise
+        level = logging.INFO if isinstance(error, Unavailable) else logging.WARNING
+        logger.log(level, "%s is on its way: %s %s", context.subject, error, error.detail)
+        raise Wait(
+            f"The rest of the guest's memory is on its way: {error}", seconds=TURN_S
+        ) from error
+    return side == Side.DESTINATION
 
 
 def _arrive(context: Context, wanted: move.Move) -> None:
@@ -296,7 +272,7 @@ def _arrive(context: Context, wanted: move.Move) -> None:
         begin_event(context, ARRIVE, host.name)
         end_event(context, ARRIVE, host.name)
         if migration_of(context).asked == ABORT:
-            _end_asked(context, error="The server had arrived before.")
+            end_asked(context, error="The server had arrived before.")
 
 
 def come_back(context: Context) -> None:
@@ -304,7 +280,7 @@ def come_back(context: Context) -> None:
     if is_there(context):
         return
     wanted = _move(context)
-    if move.settle(wanted):
+    if _is_at_destination(context, wanted):
         _arrive(context, wanted)
 
 
@@ -331,7 +307,7 @@ def on_failed(context: Context, error: dict[str, Any]) -> None:
     status = MigrationStatus.FAILED
     if error.get("type") == MigrationAborted.__name__ and row.asked == ABORT:
         status = MigrationStatus.CANCELLED
-        _end_asked(context)
+        end_asked(context)
     elif row.status in NOT_BEGUN:
         status = MigrationStatus.ERROR
     note_migration(context, status=status)

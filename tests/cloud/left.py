@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hypervisors.connections import connected
+from hypervisors.libvirt.pools import STORE_PREFIX
 from hypervisors.models import BuildSlot, Hypervisor, StoragePool
 from networks.models import FixedIP, NetworkPlace, Port, PortPlace
 from operations.models import UNFINISHED, Operation
@@ -50,7 +51,8 @@ def _on_host(hypervisor: Hypervisor) -> dict[str, list[str]]:
             f"{pool.name}/{volume.name}"
             for pool in StoragePool.objects.filter(hypervisor=hypervisor)
             for volume in host.list_volumes(pool.name)
-            if not volume.name.startswith(BASE_PREFIX)
+            # The mark by which hosts know a store that they share stays with the store.
+            if not volume.name.startswith((BASE_PREFIX, STORE_PREFIX))
         ]
         networks = host.list_networks()
         entries = [f"{name}: {entry}" for name in networks for entry in host.list_dhcp_hosts(name)]

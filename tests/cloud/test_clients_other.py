@@ -280,3 +280,62 @@ def test_floating_ips_with_the_command_and_the_sdk(portal, public):
     assert list(connection.network.ips()) == []
     quota = portal.openstack_json("quota", "show", "--network")
     assert {"floating_ips", "routers"} <= {row["Resource"] for row in quota}
+
+
+def test_ipv6_tags_and_quotas_of_networks_with_the_command(portal):
+    def run(*words):
+        return portal.openstack(*words, cloud=ADMIN)
+
+    def read(*words):
+        return portal.openstack_json(*words, cloud=ADMIN)
+
+    run("network", "create", "--tag", "red", "n-six")
+    run("network", "set", "--tag", "blue", "n-six")
+    words = ("--network", "n-six", "--subnet-range", "10.95.0.0/24")
+    run("subnet", "create", *words, "s-four")
+    six = read(
+        *("subnet", "create", "--network", "n-six", "--ip-version", "6"),
+        *("--subnet-range", "fd95::/64", "--ipv6-ra-mode", "slaac"),
+        *("--ipv6-address-mode", "slaac", "s-six"),
+    )
+    port = read(
+        *("port", "create", "--network", "n-six", "--no-security-group"),
+        *("--allowed-address", "ip-address=10.95.0.99", "p-six"),
+    )
+    run("port", "set", "--no-allowed-address", "--disable-port-security", "p-six")
+    opened = read("port", "show", "p-six")
+    found = names(read("network", "list", "--tags", "red,blue"))
+    none = read("network", "list", "--not-tags", "red,blue", "--name", "n-six")
+    policy = read(
+        *("network", "rbac", "create", "--type", "network", "--action", "access_as_shared"),
+        *("--target-project", "demo", "n-six"),
+    )
+    lent = names(portal.openstack_json("network", "list"))
+    policies = read("network", "rbac", "list")
+    run("network", "rbac", "delete", policy["id"])
+    taken_back = names(portal.openstack_json("network", "list"))
+    run("port", "delete", "p-six")
+    run("network", "delete", "n-six")
+    hosts = read("network", "agent", "list")
+    zones = read("availability", "zone", "list", "--network")
+    aliases = {row["Alias"] for row in read("extension", "list", "--network")}
+    run("quota", "set", "--ports", "77", "demo")
+    quota = {row["Resource"]: row["Limit"] for row in read("quota", "show", "--network", "demo")}
+    run("quota", "delete", "--network", "demo")
+    back = {row["Resource"]: row["Limit"] for row in read("quota", "show", "--network", "demo")}
+
+    assert (six["ip_version"], six["ipv6_ra_mode"], six["gateway_ip"]) == (6, "slaac", "fd95::1")
+    addresses = [each["ip_address"] for each in port["fixed_ips"]]
+    assert (len(addresses), addresses[1].startswith("fd95::f816:3eff:")) == (2, True)
+    assert port["allowed_address_pairs"] == [
+        {"ip_address": "10.95.0.99", "mac_address": port["mac_address"]}
+    ]
+    assert (opened["port_security_enabled"], opened["allowed_address_pairs"]) == (False, [])
+    assert (found, none) == ({"n-six"}, [])
+    assert "n-six" in lent - taken_back
+    assert [row["Object ID"] for row in policies] == [policy["object_id"]]
+    assert hosts
+    assert all(row["Alive"] for row in hosts)
+    assert {row["Zone Name"] for row in zones} == {"nova"}
+    assert {"agent", "rbac-policies", "standard-attr-tag", "allowed-address-pairs"} <= aliases
+    assert (quota["ports"], back["ports"]) == (77, 500)

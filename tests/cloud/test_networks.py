@@ -69,7 +69,9 @@ def lan(empty_cloud: Cloud) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def server(cloud: Cloud, host: str, script: str, tmp_path, *words: str) -> Iterator[str]:
+def server(
+    cloud: Cloud, host: str, script: str, tmp_path, *words: str, network: str = "default"
+) -> Iterator[str]:
     """A server on that host that runs the script, until it is deleted."""
     name = f"net-{uuid.uuid4().hex[:6]}"
     path = tmp_path / f"{name}.sh"
@@ -77,7 +79,7 @@ def server(cloud: Cloud, host: str, script: str, tmp_path, *words: str) -> Itera
     with hosts.only(cloud, host):
         cloud.portal.openstack(
             *("server", "create", "--image", "tiny", "--flavor", "m1.tiny", "--wait"),
-            *("--network", "default", "--user-data", str(path), "--config-drive", "true"),
+            *("--network", network, "--user-data", str(path), "--config-drive", "true"),
             *(*words, name),
         )
     yield name

@@ -41,6 +41,8 @@ watch_disks() {
 }
 watch_disks >/dev/console 2>&1 </dev/null &
 """
+OURS = ("volume-", "snapshot-", "upload-", "taken-")
+ADMIN = "cloudportal-admin"
 GIB_SECTORS = 2 * 1024 * 1024
 
 
@@ -93,7 +95,7 @@ def snapshot_status(cloud: Cloud, name: str) -> str:
 def files(cloud: Cloud, host: str) -> str:
     """The volumes and snapshots that lie on a host."""
     found = cloud.lab.run("exec", host, "--", "ls", "/var/lib/libvirt/images/cloudportal")
-    ours = (each for each in found.split() if each.startswith(("volume-", "snapshot-")))
+    ours = (each for each in found.split() if each.startswith(OURS))
     return " ".join(each for each in ours if not each.endswith(".verified"))
 
 
@@ -185,3 +187,124 @@ def test_a_server_runs_from_a_volume_that_outlives_it(empty_cloud):
         what="the volumes are gone",
     )
     empty_cloud.slate.assert_clean()
+
+
+def admin_json(cloud: Cloud, *words: str) -> Any:
+    """What a command of the administrator says."""
+    return cloud.portal.openstack_json(*words, cloud=ADMIN)
+
+
+def test_a_volume_goes_to_another_project_by_the_command(cloud):
+    portal = cloud.portal
+    portal.openstack("volume", "create", "--size", "1", "gift")
+    request = portal.openstack_json("volume", "transfer", "request", "create", "gift")
+    assert volume(cloud, "gift")["status"] == "awaiting-transfer"
+    listed = portal.openstack_json("volume", "transfer", "request", "list")
+    assert [row["ID"] for row in listed] == [request["id"]]
+
+    accept = ("volume", "transfer", "request", "accept", "--auth-key")
+    portal.openstack(*accept, request["auth_key"], request["id"], cloud=ADMIN)
+
+    assert portal.openstack("volume", "list", "-f", "value") == ""
+    [found] = admin_json(cloud, "volume", "list")
+    assert (found["Name"], found["Status"]) == ("gift", "available")
+    portal.openstack("volume", "delete", found["ID"], cloud=ADMIN)
+    eventually(
+        lambda: portal.openstack("volume", "list", "-f", "value", cloud=ADMIN) == "",
+        what="the volume is gone",
+    )
+
+
+@pytest.mark.long
+def test_types_limits_and_lists_by_the_command(cloud):
+    portal = cloud.portal
+
+    def admin(*words: str) -> str:
+        return portal.openstack(*words, cloud=ADMIN)
+
+    project = portal.connection().current_project_id
+    admin("volume", "type", "create", "--private", "--property", "speed=high", "fast")
+    assert "fast" not in portal.openstack("volume", "type", "list", "-f", "value")
+    admin("volume", "type", "set", "--project", project, "fast")
+    assert project in admin("volume", "type", "show", "-f", "json", "fast")
+    admin("quota", "set", "--volumes", "1", "--volume-type", "fast", project)
+    portal.openstack("volume", "create", "--size", "1", "--type", "fast", "one")
+    refused = portal.commanded("volume", "create", "--size", "1", "--type", "fast", "two")
+    assert refused.returncode
+    assert "volumes_fast" in refused.stderr
+    portal.openstack("volume", "create", "--size", "1", "--property", "color=red", "two")
+    refused = portal.commanded("volume", "set", "--type", "fast", "two")
+    assert "volumes_fast" in refused.stderr
+    portal.openstack("volume", "set", "--type", "__DEFAULT__", "one")
+    assert volume(cloud, "one")["type"] == "__DEFAULT__"
+    listed = portal.openstack_json("volume", "list", "--property", "color=red")
+    assert [row["Name"] for row in listed] == ["two"]
+    summary = portal.openstack_json("volume", "summary")
+    assert (summary["Total Count"], summary["Total Size"]) == (2, 2)
+    assert portal.openstack_json("volume", "message", "list") == []
+    assert admin_json(cloud, "volume", "service", "list")
+    assert admin_json(cloud, "volume", "backend", "pool", "list")
+    portal.openstack("volume", "set", "--read-only", "two")
+    assert volume(cloud, "two")["properties"]["readonly"] == "True"
+    for name in ("one", "two"):
+        portal.openstack("volume", "delete", name)
+    eventually(
+        lambda: portal.openstack("volume", "list", "-f", "value") == "",
+        what="the volumes are gone",
+    )
+    admin("volume", "type", "delete", "fast")
+
+
+@pytest.mark.long
+def test_a_volume_becomes_an_image_and_goes_back_to_its_snapshot(empty_cloud, tmp_path):
+    portal, first = empty_cloud.portal, empty_cloud.hosts[0]["name"]
+    portal.openstack("volume", "create", "--size", "1", "data")
+    made = becomes(empty_cloud, "data", "available")
+    serial = made["id"][:20]
+    with server(empty_cloud, first, tmp_path) as one:
+        portal.openstack("server", "add", "volume", one, "data")
+        becomes(empty_cloud, "data", "in-use")
+        said(empty_cloud, one, f"{serial}/{GIB_SECTORS}/marker-{one}")
+        # An image of it is made while the guest has it.
+        portal.openstack("image", "create", "--volume", "data", "--force", "while")
+        becomes(empty_cloud, "data", "in-use", within_s=240)
+        portal.openstack("volume", "snapshot", "create", "--force", "--volume", "data", "then")
+        eventually(
+            lambda: snapshot_status(empty_cloud, "then") == "available",
+            within_s=60,
+            what="the snapshot is there",
+        )
+        portal.openstack("server", "remove", "volume", one, "data")
+        becomes(empty_cloud, "data", "available")
+        portal.openstack("volume", "revert", "then")
+        becomes(empty_cloud, "data", "available", within_s=120)
+        # What the guest wrote is there again, and now it may not write any more.
+        portal.openstack("volume", "set", "--read-only", "data")
+        portal.openstack("server", "add", "volume", one, "data")
+        becomes(empty_cloud, "data", "in-use")
+        xml = empty_cloud.lab.run(
+            "exec", first, "--", "virsh", "dumpxml", domain_of(empty_cloud, one)
+        )
+        [disk] = [each for each in xml.split("<disk ") if made["id"] in each]
+        assert "<readonly/>" in disk
+        portal.openstack("server", "remove", "volume", one, "data")
+        becomes(empty_cloud, "data", "available")
+    image = portal.openstack_json("image", "show", "while")
+    assert (image["status"], image["disk_format"]) == ("active", "raw")
+    assert image["size"] == 1024**3
+    portal.openstack("volume", "create", "--image", "while", "--size", "1", "copy")
+    becomes(empty_cloud, "copy", "available", within_s=240)
+    portal.openstack("volume", "delete", "copy")
+    portal.openstack("volume", "delete", "--purge", "data")
+    portal.openstack("image", "delete", "while")
+    eventually(
+        lambda: portal.openstack("volume", "list", "-f", "value") == "",
+        what="the volumes are gone",
+    )
+    assert files(empty_cloud, first) == ""
+
+
+def domain_of(cloud: Cloud, name: str) -> str:
+    """The name of a server's guest on its host."""
+    shown = cloud.portal.openstack_json("server", "show", name, cloud=ADMIN)
+    return str(shown["OS-EXT-SRV-ATTR:instance_name"])

@@ -59,6 +59,14 @@ def test_another_machines_own_libvirt_is_not_taken_for_ours():
     assert "the-first-machine" in found()["cloudportal.E011"].msg
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("after_s", [0.0, -5.0, 1e9])
+def test_guests_are_switched_after_a_time_that_comes(settings, after_s):
+    settings.LIVE_MIGRATION_POSTCOPY_AFTER_S = after_s
+
+    assert "CLOUDPORTAL_LIVE_MIGRATION_POSTCOPY_S is" in found()["cloudportal.E012"].msg
+
+
 @pytest.mark.django_db(transaction=True)
 def test_an_image_folder_without_the_images_is_noted_and_refuses_nothing(caplog):
     image = Image.objects.create(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
+from identity.models import ApplicationCredential
 from servers.models import Server
 from servers.states import TaskState, VmState
 from tests.dashboard.world import PASSWORD, fill, make_world
@@ -89,6 +90,8 @@ def test_pages_fit_and_are_kept_as_pictures(visit, cloud, artifacts, size, schem
         "images": "/images/",
         "networks": "/networks/",
         "access": "/access/",
+        "credentials": "/credentials/",
+        "create-credential": "/credentials/create/",
     }
 
     for name, path in paths.items():
@@ -201,6 +204,32 @@ def test_server_is_created_with_the_keyboard_alone_and_watched(visit, cloud, art
     page.reload()
     expect(page.get_by_role("heading", name="by-hand")).to_be_visible()
     assert Server.objects.filter(name="by-hand").count() == 1
+
+
+def test_credential_is_made_saved_and_deleted(visit, cloud, artifacts):
+    page = visit(size="phone", scheme="dark")
+    page.goto("/credentials/create/")
+    page.get_by_label("Name").fill("a-robot-with-a-rather-long-name-that-wraps")
+    expect(page.get_by_role("checkbox", name="member")).to_be_checked()
+    page.screenshot(path=artifacts / "create-credential-phone-dark.png", full_page=True)
+
+    page.get_by_role("button", name="Create", exact=True).click()
+
+    expect(page.get_by_role("heading", name="a-robot")).to_be_visible()
+    secret = page.locator("#credential-secret").inner_text()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    assert secret in download.value.path().read_text()
+    page.screenshot(path=artifacts / "created-credential-phone-dark.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES["phone"][0]
+    page.get_by_role("link", name="I have saved it").click()
+    expect(page.get_by_text("in 90 days")).to_have_count(0)
+    page.screenshot(path=artifacts / "credentials-phone-dark.png", full_page=True)
+    assert secret not in page.content()
+    page.get_by_role("link", name="Delete a-robot").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", name="No application credentials yet")).to_be_visible()
+    assert not ApplicationCredential.objects.exists()
 
 
 def test_mistakes_in_the_form_are_shown_where_they_are(visit, cloud, artifacts):

@@ -153,7 +153,7 @@ def test_pages_are_sound(admin, world):
         reverse(f"dashboard:{name}")
         for name in (
             "overview", "servers", "create-server", "key-pairs", "import-key-pair", "images",
-            "networks", "access",
+            "networks", "access", "credentials", "create-credential",
         )
     ]  # fmt: skip
 

@@ -15,6 +15,8 @@ class FakeGuest:
     power_state: PowerState = "shutdown"
     off_reason: OffReason = "unknown"
     is_persistent: bool = True
+    # libvirt's number for why it is as it is.
+    reason: int = 0
     # Its memory is on the disk.
     is_saved: bool = False
     interrupts: int = 0

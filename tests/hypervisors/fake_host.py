@@ -264,6 +264,11 @@ class FakeHost(
         network = self.networks.setdefault(spec.name, FakeNetwork(spec))
         if network.spec.uuid != spec.uuid:
             raise AlreadyThere(f"A network {spec.name} exists with the id {network.spec.uuid}.")
+        if _own_addresses(network.spec) != _own_addresses(spec):
+            used = {card.network for each in self.guests.values() for card in each.spec.interfaces}
+            if spec.name in used:
+                raise Busy(f"Guests run on the network {spec.name}, whose addresses have changed.")
+            self.networks[spec.name] = network = FakeNetwork(spec)
         network.is_active = True
 
     @counted_call
@@ -285,7 +290,8 @@ class FakeHost(
         for entry in network.entries:
             if entry.ip == ip and entry.mac != wanted.mac:
                 raise AlreadyThere(f"The address {ip} is given to {entry.mac}.")
-        others = [entry for entry in network.entries if entry.mac != wanted.mac]
+        own = (wanted.mac, wanted.version)
+        others = [entry for entry in network.entries if (entry.mac, entry.version) != own]
         network.entries = [*others, wanted]
 
     @counted_call
@@ -332,7 +338,7 @@ class FakeHost(
             uuid=uuid,
             name=guest.spec.name,
             power_state=guest.power_state,
-            reason=0,
+            reason=guest.reason,
             vcpus=guest.spec.vcpus,
             ram_mib=guest.spec.ram_mib,
             cpu_time_ns=0,
@@ -416,3 +422,7 @@ def make_hypervisor(hosts: FakeHosts, name: str = "host1", **fields: Any) -> Hyp
         capacity=200 * GIB, available=200 * GIB,
     )  # fmt: skip
     return hypervisor
+
+
+def _own_addresses(spec: NatNetworkSpec | PlainNetworkSpec) -> object:
+    return spec.cidr, spec.gateway, spec.six if isinstance(spec, NatNetworkSpec) else None

@@ -5,8 +5,11 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from hypervisors.libvirt.errors import DriverError, HostUnreachable, NotThere
+import libvirt
+
+from hypervisors.libvirt.errors import Busy, DriverError, HostUnreachable, NotThere
 from hypervisors.libvirt.migrate import DiskSeen, MovableGuest, MoveProgress, MoveRequest
+from hypervisors.libvirt.post_copy import LACKS_PAGE_FAULTS
 from hypervisors.libvirt.spec import PowerState
 from tests.hypervisors.fake_guests import FakeGuest, FakeGuests
 from tests.hypervisors.fake_pools import GIB, counted_call
@@ -15,13 +18,19 @@ from tests.hypervisors.fake_pools import GIB, counted_call
 class FakeMigrations(FakeGuests):
     """What a fake host does with guests that leave it, or come.
 
-    `on_migrate` is called while a guest is on its way. `lacks_cpu`: it can take no guest over.
+    `on_migrate` is called while a guest is on its way. `lacks_cpu`: it can take no guest over, and
+    with `lacks_page_faults` none before its memory. `switched`: the guests that were let run at
+    their destination. `dead_streams`: those of guests that come here and of whose streams this end
+    does not know that the other one is gone.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.networks: dict[str, Any] = {}
         self.lacks_cpu = False
+        self.lacks_page_faults = False
+        self.switched: set[UUID] = set()
+        self.dead_streams: set[UUID] = set()
         self.leaving: set[UUID] = set()
         self.aborted: set[UUID] = set()
         self.on_migrate: Callable[[], None] | None = None
@@ -114,3 +123,33 @@ class FakeMigrations(FakeGuests):
     def hasten_migration(self, uuid: UUID) -> None:
         if uuid in self.leaving:
             self._active(uuid).power_state = "paused"
+
+    @counted_call
+    def post_copy_obstacle(self) -> str:
+        return LACKS_PAGE_FAULTS if self.lacks_page_faults else ""
+
+    @counted_call
+    def start_post_copy(self, uuid: UUID) -> None:
+        if uuid in self.leaving:
+            self.switched.add(uuid)
+
+    @counted_call
+    def resume_post_copy(
+        self, uuid: UUID, destination: "FakeMigrations", request: MoveRequest
+    ) -> None:
+        if uuid in destination.dead_streams:
+            raise Busy("Requested operation is not valid: QEMU reports migration is still running")
+        destination.complete(uuid)
+        guest = self._guest(uuid)
+        guest.power_state, guest.reason = "shutdown", libvirt.VIR_DOMAIN_SHUTOFF_MIGRATED
+
+    def complete(self, uuid: UUID) -> None:
+        """Let the last of a guest's memory arrive."""
+        guest = self._guest(uuid)
+        guest.power_state, guest.reason = "running", libvirt.VIR_DOMAIN_RUNNING_MIGRATED
+
+    @counted_call
+    def end_dead_stream(self, uuid: UUID) -> bool:
+        was_there = uuid in self.dead_streams
+        self.dead_streams.discard(uuid)
+        return was_there

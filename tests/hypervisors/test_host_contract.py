@@ -1,6 +1,7 @@
 """What callers rely on, held by the fake host and by the local libvirt alike."""
 
 import hashlib
+from dataclasses import replace
 from functools import partial
 from uuid import uuid4
 
@@ -10,7 +11,7 @@ from hypervisors.host import libvirt_host
 from hypervisors.libvirt.connection import open_connection
 from hypervisors.libvirt.errors import AlreadyThere, Corrupted, NotThere, TooSmall, Unsupported
 from hypervisors.libvirt.filters import FilterSpec, filter_name
-from hypervisors.libvirt.network import DhcpHost, NatNetworkSpec, PlainNetworkSpec
+from hypervisors.libvirt.network import DhcpHost, Ipv6Range, NatNetworkSpec, PlainNetworkSpec
 from hypervisors.libvirt.pools import DirPoolSpec
 from hypervisors.libvirt.segments import SegmentSpec, wire_name
 from hypervisors.libvirt.storage import remove_pool
@@ -134,6 +135,26 @@ def test_dhcp_entries_are_of_one_card_and_one_address(host, kind):
         host.list_dhcp_hosts(net.name)
     with pytest.raises(NotThere):
         host.ensure_dhcp_host(net.name, MAC, f"{prefix}.5", None)
+
+
+def test_a_network_takes_other_addresses_and_gives_those_of_both_families(host):
+    octet = uuid4().int % 250 + 1
+    four, six = f"10.214.{octet}", f"fd00:214:0:{octet:x}"
+    net = NatNetworkSpec(
+        f"cp-test-{uuid4().hex[:8]}", f"cpt{uuid4().hex[:8]}", uuid4(), f"{four}.0/24", f"{four}.1"
+    )
+    try:
+        host.ensure_network(net)
+        host.ensure_network(replace(net, six=Ipv6Range(f"{six}::/64", f"{six}::1")))
+        for address in (f"{four}.5", f"{six}::5", f"{six}::6"):
+            host.ensure_dhcp_host(net.name, MAC, address, "one")
+
+        entries = set(host.list_dhcp_hosts(net.name))
+        assert entries == {DhcpHost(MAC, f"{four}.5", "one"), DhcpHost(MAC, f"{six}::6", "one")}
+        host.remove_dhcp_host(net.name, MAC)
+        assert host.list_dhcp_hosts(net.name) == []
+    finally:
+        host.remove_network(net.name)
 
 
 def test_a_tunnel_joins_a_network_until_it_is_taken_away(host):

@@ -12,8 +12,9 @@ from hypervisors import guests
 from hypervisors.errors import GuestNotFound, HostBusy, HostUnreachable, MoveRefused
 from hypervisors.guests import DiskSpec
 from hypervisors.models import Hypervisor
-from hypervisors.move import Move, check_move, hosts_unfit, move_guest, settle
+from hypervisors.move import Move, check_move, hosts_unfit, move_guest
 from hypervisors.pools import POOL
+from hypervisors.settle import Side, settle
 from tests.hypervisors.factories import guest_spec
 from tests.hypervisors.fake_guests import FakeGuest
 from tests.hypervisors.fake_host import FakeHosts, installed, make_hypervisor
@@ -54,13 +55,13 @@ def test_a_guest_moves_and_is_off_on_its_source(scene):
     move_guest(scene.move, lambda progress: None)
 
     assert states(scene) == ["shutdown", "running"]
-    assert settle(scene.move)
+    assert settle(scene.move) is Side.DESTINATION
 
 
 def test_one_that_runs_on_the_source_stays_and_its_other_half_goes(scene):
     half(scene)
 
-    assert not settle(scene.move)
+    assert settle(scene.move) is Side.SOURCE
     assert states(scene) == ["running", ""]
 
 
@@ -68,7 +69,7 @@ def test_one_that_was_never_handed_over_runs_on_at_the_source(scene):
     half(scene)
     source_is(scene, "paused")
 
-    assert not settle(scene.move)
+    assert settle(scene.move) is Side.SOURCE
     assert states(scene) == ["running", ""]
 
 
@@ -76,7 +77,7 @@ def test_one_that_runs_at_the_destination_has_arrived(scene):
     half(scene, "running", is_persistent=True)
     source_is(scene, "paused")
 
-    assert settle(scene.move)
+    assert settle(scene.move) is Side.DESTINATION
     assert states(scene) == ["paused", "running"]
 
 
@@ -94,14 +95,14 @@ def test_a_halted_one_has_arrived_once_the_destination_keeps_it(scene):
     half(scene, "paused", is_persistent=True)
     source_is(scene, "paused")
 
-    assert settle(dataclasses.replace(scene.move, is_paused=True))
+    assert settle(dataclasses.replace(scene.move, is_paused=True)) is Side.DESTINATION
 
 
 def test_a_halted_one_that_was_not_handed_over_stays_halted(scene):
     half(scene, "paused")
     source_is(scene, "paused")
 
-    assert not settle(dataclasses.replace(scene.move, is_paused=True))
+    assert settle(dataclasses.replace(scene.move, is_paused=True)) is Side.SOURCE
     assert states(scene) == ["paused", ""]
 
 
@@ -109,7 +110,7 @@ def test_one_that_failed_at_the_destination_runs_on_at_the_source(scene):
     half(scene, "shutdown", is_persistent=True)
     source_is(scene, "paused")
 
-    assert not settle(scene.move)
+    assert settle(scene.move) is Side.SOURCE
     assert states(scene) == ["running", ""]
 
 
@@ -117,7 +118,7 @@ def test_one_that_was_switched_off_after_its_arrival_belongs_to_the_destination(
     half(scene, "shutdown", is_persistent=True)
     source_is(scene, "shutdown")
 
-    assert settle(scene.move)
+    assert settle(scene.move) is Side.DESTINATION
 
 
 def test_with_the_source_away_only_a_guest_that_runs_has_arrived(scene):
@@ -127,7 +128,7 @@ def test_with_the_source_away_only_a_guest_that_runs_has_arrived(scene):
 
     half(scene, "running", is_persistent=True)
 
-    assert settle(scene.move)
+    assert settle(scene.move) is Side.DESTINATION
 
 
 def test_with_the_destination_away_a_halted_guest_is_left_halted(scene):
@@ -141,7 +142,7 @@ def test_with_the_destination_away_a_halted_guest_is_left_halted(scene):
 
 
 def test_a_migration_that_does_not_end_is_asked_for_again(scene, monkeypatch):
-    monkeypatch.setattr("hypervisors.move.ABORT_S", 0.0)
+    monkeypatch.setattr("hypervisors.settle.ABORT_S", 0.0)
     scene.hosts["host1"].leaving.add(scene.uuid)
 
     with pytest.raises(HostBusy):

@@ -114,6 +114,9 @@ def test_level_1_entry_that_points_outside_the_file_is_refused(file_of):
         (b"conectix" + bytes(600), "vhd"),
         (b"vhdxfile" + bytes(600), "vhdx"),
         (bytes(0x40) + b"\x7f\x10\xda\xbe", "vdi"),
+        (b"Bochs Virtual HD Image" + bytes(600), "bochs"),
+        (b"# Disk DescriptorFile\nversion=1\n", "vmdk"),
+        (b'# any words\n \n\nversion=3\r\nRW 9 FLAT "/etc/shadow" 0\n', "vmdk"),
         (bytes(512), "raw"),
     ],
 )
@@ -175,3 +178,79 @@ def test_any_bytes_are_raw_or_refused_and_never_an_accident(tmp_path_factory, co
 
     with pytest.raises(WrongContent):
         inspect_file(path, "qcow2")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    lines=st.lists(
+        st.one_of(
+            st.binary(max_size=40).map(lambda text: b"#" + text.replace(b"\n", b"") + b"\n"),
+            st.integers(0, 9).map(lambda count: b" " * count + b"\n"),
+            st.integers(0, 9).map(lambda count: b" " * count + b"\r\n"),
+        ),
+        max_size=20,
+    ),
+    version=st.sampled_from([b"version=1\n", b"version=2\r\n", b"version=3\n"]),
+    extents=st.binary(max_size=200),
+)
+def test_a_vmdk_descriptor_in_any_disguise_is_never_a_raw_disk(
+    tmp_path_factory, lines, version, extents
+):
+    path = tmp_path_factory.getbasetemp() / "descriptor"
+    path.write_bytes(b"".join(lines) + version + extents)
+
+    for disk_format in ("raw", "qcow2", "iso"):
+        with pytest.raises(WrongContent):
+            inspect_file(path, disk_format)
+
+
+_ANY = st.integers(0, 2**64 - 1)
+_HALF = st.integers(0, 2**32 - 1)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    backing=st.one_of(st.just((0, 0)), st.tuples(_ANY, _HALF)),
+    crypt=st.one_of(st.just(0), _HALF),
+    features=st.one_of(st.just(0), _ANY),
+    size=_ANY,
+    l1_entries=_HALF,
+    l1_offset=st.one_of(st.just(0x30000), _ANY),
+    cluster_bits=st.one_of(st.just(16), st.integers(0, 2**32 - 1)),
+    version=st.sampled_from([2, 3]),
+)
+def test_no_header_gets_through_that_refers_outside_or_claims_what_is_not_there(
+    tmp_path_factory, **fields
+):
+    path = tmp_path_factory.getbasetemp() / "claims"
+    path.write_bytes(qcow2_bytes(**fields, length=0x40000))
+
+    try:
+        inspection = inspect_file(path, "qcow2")
+    except WrongContent:
+        return
+
+    assert (fields["backing"], fields["crypt"]) == ((0, 0), 0)
+    # Corrupt, or with an external data file.
+    assert fields["version"] == 2 or not fields["features"] & 0b110
+    cluster = 1 << fields["cluster_bits"]
+    assert inspection.virtual_size == fields["size"]
+    assert inspection.virtual_size <= fields["l1_entries"] * cluster * cluster // 8
+    assert fields["l1_offset"] + 8 * fields["l1_entries"] <= 0x40000
+
+
+@settings(max_examples=200, deadline=None)
+@given(start=st.binary(min_size=1, max_size=300), size=st.integers(0x8006, 0x9000))
+def test_a_cd_image_hides_no_other_format(tmp_path_factory, start, size):
+    path = tmp_path_factory.getbasetemp() / "cd"
+    content = bytearray(start.ljust(size, b"\0"))
+    content[0x8001:0x8006] = b"CD001"
+    path.write_bytes(content)
+    expected = detect_format(bytes(content))
+
+    if expected == "iso":
+        assert inspect_file(path, "iso").virtual_size == size
+    else:
+        with pytest.raises(WrongContent):
+            inspect_file(path, "iso")
+    assert expected != "raw"

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from hypervisors.models import Hypervisor
 from images.models import Image
+from images.quota import BYTES, mebibytes
 from integrity.models import Finding
 from integrity.request_repairs import request_repairs
 from integrity.sweep import look_at_books, look_at_host
@@ -79,9 +80,10 @@ def world(hosts, one_host, create, work, network) -> World:  # noqa: F811 - fixt
     for subject, resource in ((network.pk, "networks"), (network.subnets.get().pk, "subnets")):
         Reservation.objects.create(project_id=owner, resource=resource, amount=1, subject=subject)
     picture = Image.objects.get()
-    Reservation.objects.create(
-        project_id=picture.owner, resource="images", amount=1, subject=picture.pk
-    )
+    for resource, amount in (("images", 1), (BYTES, mebibytes(picture.size or 0))):
+        Reservation.objects.create(
+            project_id=picture.owner, resource=resource, amount=amount, subject=picture.pk
+        )
     server = create()
     work(server.pk)
     # So long ago that no clock is in doubt about it.

@@ -9,6 +9,8 @@ import pytest
 from django.utils import timezone
 
 from hypervisors.models import BuildSlot, Hypervisor
+from images.models import Image
+from images.quota import BYTES
 from integrity.models import Finding
 from integrity.states import FindingKind
 from networks.models import FixedIP, Port
@@ -74,6 +76,18 @@ def test_quota_that_nothing_holds_is_given_back(world):
 
     assert world.kinds() == [FindingKind.QUOTA_LEAKED]
     assert world.repair() == []
+
+
+def test_the_data_of_images_is_counted_as_it_is(world):
+    Reservation.objects.create(project_id="p", resource=BYTES, amount=1, subject=uuid.uuid4())
+    own = Reservation.objects.filter(resource=BYTES, subject=Image.objects.get().pk)
+    amount = own.get().amount
+    own.delete()
+    Image.objects.update(updated_at=timezone.now() - timedelta(minutes=5))
+
+    assert sorted(world.kinds()) == sorted([FindingKind.QUOTA_LEAKED, FindingKind.QUOTA_MISSING])
+    assert world.repair() == []
+    assert Reservation.objects.get(resource=BYTES).amount == own.get().amount == amount
 
 
 def test_a_server_that_is_not_counted_is(world):

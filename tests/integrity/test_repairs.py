@@ -18,7 +18,7 @@ from images.models import Image, ImageStatus
 from integrity.models import Finding
 from integrity.request_repairs import request_repairs
 from integrity.states import FindingKind, Policy
-from networks.models import Network, Port, Subnet
+from networks.models import FixedIP, Network, Port, Subnet
 from networks.segments import ensure_network
 from operations.models import Operation
 from quotas.models import Reservation
@@ -206,7 +206,7 @@ def test_half_of_an_upload_is_deleted(world):
 
 def test_a_base_image_of_a_deleted_image_goes_when_no_disk_lies_over_it(world):
     Image.objects.update(status=ImageStatus.DELETED)
-    Reservation.objects.filter(resource="images").delete()
+    Reservation.objects.filter(resource__in=["images", "image_size_total"]).delete()
     while_used = world.kinds()
     Server.objects.update(deleted_at=timezone.now(), vm_state=VmState.DELETED)
     world.host.filters.clear()
@@ -280,6 +280,26 @@ def test_dhcp_entries_are_put_right(world, kind):
     assert finding.kind == kind
     assert world.repair() == []
     assert [each.mac for each in network.entries] == [Port.objects.get().mac_address]
+
+
+def test_an_address_of_the_other_family_is_given_besides(world):
+    port, [network] = Port.objects.get(), world.host.networks.values()
+    before = list(network.entries)
+    subnet = Subnet.objects.create(
+        network=port.network,
+        project_id=port.project_id,
+        ip_version=6,
+        cidr="fd00:20::/64",
+        gateway_ip="fd00:20::1",
+        ipv6_mode="dhcpv6-stateful",
+    )
+    FixedIP.objects.create(port=port, subnet=subnet, address="fd00:20::9")
+
+    kinds, left = world.kinds(), world.repair()
+
+    assert FindingKind.DHCP_MISSING in kinds
+    assert FindingKind.DHCP_MISSING not in left
+    assert {each.ip for each in network.entries} == {each.ip for each in before} | {"fd00:20::9"}
 
 
 def test_an_altered_filter_gets_its_rules_again(world):

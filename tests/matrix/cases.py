@@ -40,10 +40,12 @@ from tests.matrix import (
     fences,
     floating,
     groups,
+    imports,
     interfaces,
     migrate,
     networks,
     precache,
+    projects,
     reimage,
     rescue,
     resize,
@@ -61,7 +63,8 @@ class Case:
     `ended_badly` assert its right ends; a kind that may not fail has no bad one. What is left after
     either is taken away by `World.renew`, and then nothing may be there any more. A
     `has_successor` operation makes way for the deletion of its server; one that `keeps` its subject
-    may begin again on the same one.
+    may begin again on the same one. One that is not `is_alone` waits for other operations, which
+    somebody has to run.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Case:
     ended_badly: Callable[[World, Operation], None] | None = None
     has_successor: bool = True
     keeps: bool = False
+    is_alone: bool = True
 
     def __str__(self) -> str:
         return self.name
@@ -507,6 +511,14 @@ CASES = [
         precache.no_half_image, has_successor=False,
     ),
     Case(
+        "download", "image.import", imports.begin_download, imports.is_active,
+        imports.waits_again, has_successor=False,
+    ),
+    Case(
+        "staged import", "image.import", imports.begin_staged, imports.is_active,
+        imports.waits_again, has_successor=False,
+    ),
+    Case(
         "fence", "hypervisor.fence", fences.begin, fences.host_is_fenced, has_successor=False
     ),
     Case(
@@ -529,6 +541,22 @@ CASES = [
     Case(
         "snapshot delete", "snapshot.delete", volumes.begin_delete_snapshot,
         volumes.snapshot_is(False, ""), has_successor=False,
+    ),
+    Case(
+        "volume to image", "volume.upload", volumes.begin_upload, volumes.image_is_made,
+        volumes.image_is_not_made, has_successor=False,
+    ),
+    Case(
+        "volume in use to image", "volume.upload", volumes.begin_upload_in_use,
+        volumes.image_is_made, volumes.image_is_not_made, has_successor=False,
+    ),
+    Case(
+        "revert", "volume.revert", volumes.begin_revert, volumes.is_as_then,
+        volumes.may_be_reverted_again, has_successor=False,
+    ),
+    Case(
+        "revert of one that moved", "volume.revert", volumes.begin_revert_of_moved,
+        volumes.is_as_then, volumes.may_be_reverted_again, has_successor=False,
     ),
     Case(
         "attach", "volume.attach", volumes.begin_attach, volumes.is_attached, volumes.is_free,
@@ -556,6 +584,10 @@ CASES = [
     Case("mark owed", "server.unmark", adopt.begin_debt, adopt.debt_is_paid, has_successor=False),
     Case(
         "network", "network.remove", begin_remove_network, network_is_gone, has_successor=False,
+    ),
+    Case(
+        "project", "project.remove", projects.begin, projects.nothing_is_left,
+        has_successor=False, is_alone=False,
     ),
 ]  # fmt: skip
 # One of each kind, where it is the step and not the way there that is tried.

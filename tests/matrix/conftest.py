@@ -2,11 +2,15 @@
 
 import random
 from collections import defaultdict
+from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from tests.hypervisors.fake_host import installed
+from tests.images.web import site
+from tests.matrix import imports
 from tests.matrix.seeds import SEED
 from tests.matrix.world import World
 
@@ -35,9 +39,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.long)
 
 
+@pytest.fixture(scope="session")
+def image_uri() -> Iterator[str]:
+    """Where the content of imported images is served."""
+    with site() as web:
+        yield web.serve("/image", imports.CONTENT)
+
+
 @pytest.fixture
-def world(monkeypatch, transactional_db, settings, tmp_path) -> World:
+def world(monkeypatch, transactional_db, settings, tmp_path, image_uri) -> World:
+    monkeypatch.setattr(imports, "URI", image_uri)
     settings.IMAGE_DIR = tmp_path / "images"
+    settings.IMPORT_NETWORKS = (ip_network("127.0.0.1"),)
     hosts = installed(monkeypatch)
     hosts.keep_in(tmp_path)
     return World(hosts)

@@ -163,7 +163,8 @@ def is_offloaded(world: World, operation: Operation) -> None:
     assert _image_state(server) == ImageStatus.ACTIVE
     assert Port.objects.count() == 1
     held = dict(Reservation.objects.values_list("resource", "amount"))
-    assert held == {"instances": 1, "cores": 1, "ram": 256, "ports": 1, "images": 1}
+    of_image = {"images": 1, "image_size_total": 1}
+    assert held == {"instances": 1, "cores": 1, "ram": 256, "ports": 1, **of_image}
 
 
 def _image_state(server: Server) -> str:

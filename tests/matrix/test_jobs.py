@@ -72,7 +72,7 @@ def test_five_jobs_in_a_row_do_the_work_of_one(world: World, case: Case):
     case.ended_well(world, fresh(operation))
 
 
-@EVERY_CASE
+@pytest.mark.parametrize("case", [each for each in CASES if each.is_alone], ids=str)
 def test_five_jobs_in_parallel_do_the_work_of_one(world: World, case: Case):
     operation = case.begin(world)
     starting_gun, trigger = os.pipe()

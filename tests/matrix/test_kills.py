@@ -11,6 +11,7 @@ from operations.models import Operation
 from servers.models import Server
 from servers.states import VmState
 from tests.matrix.cases import CASES, Case
+from tests.matrix.imports import left_in_store
 from tests.matrix.processes import Point, Watch, is_killed, moments
 from tests.matrix.seeds import ALL, KILLS, SEED
 from tests.matrix.world import World
@@ -68,6 +69,7 @@ def kills_in(world: World, case: Case, point: Point, chance: random.Random) -> i
         if not case.keeps:
             world.renew()
             assert world.left() == []
+            assert left_in_store() == []
     except Exception as error:
         error.add_note(f"{case}, seed {SEED}, killed at {', '.join(deaths)}")
         raise

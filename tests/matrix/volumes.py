@@ -8,6 +8,9 @@ from uuid import UUID
 from django.utils import timezone
 
 from hypervisors.models import Hypervisor
+from hypervisors.volumes import taken_name, upload_name
+from images.models import Image, ImageStatus
+from images.storage import image_path
 from operations.models import UNFINISHED, Operation, OperationState
 from quotas.models import Reservation
 from servers.attach_volume import attach_volume, detach_volume
@@ -18,8 +21,10 @@ from volumes.create import NewVolume, create_volume
 from volumes.delete import delete_volume
 from volumes.extend import extend_volume
 from volumes.models import Attachment, Snapshot, Volume
+from volumes.revert import revert_volume
 from volumes.snapshots import NewSnapshot, create_snapshot, delete_snapshot
 from volumes.states import VolumeStatus
+from volumes.upload import WantedImage, upload_volume
 
 GIB = 1024**3
 
@@ -100,13 +105,17 @@ def _attach(world: World, volume: Volume) -> Operation:
 def begin_attach_from_elsewhere(world: World) -> Operation:
     """The volume lies on the second host, and the server runs on the first."""
     volume = _made(world)
+    _move(world, volume)
+    return _attach(world, volume)
+
+
+def _move(world: World, volume: Volume) -> None:
     with world.hosts.opened():
         [pool], [other] = (world.hosts[name].pools.values() for name in ("host1", "host2"))
         for name in (volume.storage_name, f"{volume.storage_name}.verified"):
             other.volumes[name] = pool.volumes.pop(name)
     host2 = Hypervisor.objects.get(name="host2")
     Volume.objects.filter(pk=volume.pk).update(hypervisor=host2)
-    return _attach(world, volume)
 
 
 def begin_detach(world: World) -> Operation:
@@ -123,6 +132,114 @@ def begin_release(world: World) -> Operation:
     world.delete(server)
     world.work(Operation.objects.get(subject=server.pk, state__in=UNFINISHED))
     return newest(world, "volume.release")
+
+
+def begin_upload(world: World) -> Operation:
+    return _upload(world, _made(world), "raw")
+
+
+def begin_upload_in_use(world: World) -> Operation:
+    attached = world.work(_attach(world, _made(world)))
+    return _upload(world, Volume.objects.get(pk=attached.subject), "qcow2")
+
+
+def _upload(world: World, volume: Volume, disk_format: str) -> Operation:
+    wanted = WantedImage(name="picture", disk_format=disk_format, force=True)
+    upload_volume(volume=volume, wanted=wanted, actor=world.actor, now=timezone.now())
+    return newest(world, "volume.upload")
+
+
+def begin_revert(world: World) -> Operation:
+    volume, snapshot = _with_snapshot(world)
+    return _revert(world, volume, snapshot)
+
+
+def begin_revert_of_moved(world: World) -> Operation:
+    """The snapshot lies on the first host, and the volume has moved to the second."""
+    volume, snapshot = _with_snapshot(world)
+    _move(world, volume)
+    return _revert(world, volume, snapshot)
+
+
+def _with_snapshot(world: World) -> tuple[Volume, Snapshot]:
+    """A volume that was written on after its snapshot was made."""
+    world.work(begin_snapshot(world))
+    snapshot = Snapshot.objects.select_related("volume").latest("created_at")
+    with world.hosts.opened():
+        [pool] = world.hosts["host1"].pools.values()
+        pool.volumes[snapshot.volume.storage_name].content = b"written later"
+    return snapshot.volume, snapshot
+
+
+def _revert(world: World, volume: Volume, snapshot: Snapshot) -> Operation:
+    revert_volume(volume=volume, snapshot=snapshot, actor=world.actor, now=timezone.now())
+    return newest(world, "volume.revert")
+
+
+def image_is_made(world: World, operation: Operation) -> None:
+    assert operation.state == OperationState.DONE, operation.error
+    image = Image.objects.get(pk=operation.subject)
+    assert image.status == ImageStatus.ACTIVE
+    assert image_path(image).read_bytes().endswith(b"the bytes of an image")
+    _assert_as_before(world, operation)
+
+
+def image_is_not_made(world: World, operation: Operation) -> None:
+    """There is no image, unless it was whole already."""
+    assert operation.state == OperationState.FAILED
+    image = Image.objects.get(pk=operation.subject)
+    if image.status != ImageStatus.ACTIVE:
+        assert image.status == ImageStatus.DELETED
+        assert not Reservation.objects.filter(subject=image.pk).exists()
+        assert not image_path(image).exists()
+    _assert_as_before(world, operation)
+
+
+def _assert_as_before(world: World, operation: Operation) -> None:
+    volume = Volume.objects.get(pk=UUID(operation.params["volume"]))
+    is_held = Attachment.objects.filter(volume=volume).exists()
+    assert volume.status == (VolumeStatus.IN_USE if is_held else VolumeStatus.AVAILABLE)
+    _assert_stored(world, volume)
+    for name in (taken_name(volume.pk), upload_name(volume.pk)):
+        assert _stored(world, name) == {"host1": False, "host2": False}
+    with world.hosts.opened():
+        assert not any(host.copying for host in world.hosts.values())
+
+
+def is_as_then(world: World, operation: Operation) -> None:
+    """The volume is what its snapshot is, and both are free."""
+    is_there(world, operation)
+    volume = Volume.objects.get(pk=operation.subject)
+    assert str(volume.hypervisor) == "host1"
+    assert _content(world, volume) == b"the bytes of an image"
+    _assert_snapshot_stays(world, operation)
+
+
+def may_be_reverted_again(world: World, operation: Operation) -> None:
+    """The snapshot is whole; the volume is so too, or in error and reverted once more."""
+    assert operation.state == OperationState.FAILED
+    _assert_snapshot_stays(world, operation)
+    volume = Volume.objects.get(pk=operation.subject)
+    if volume.status == VolumeStatus.AVAILABLE:
+        _assert_stored(world, volume)
+        assert _content(world, volume) in {b"written later", b"the bytes of an image"}
+    else:
+        assert volume.status == VolumeStatus.ERROR
+    snapshot = Snapshot.objects.get(pk=UUID(operation.params["snapshot"]))
+    is_as_then(world, world.work(_revert(world, volume, snapshot)))
+
+
+def _assert_snapshot_stays(world: World, operation: Operation) -> None:
+    snapshot = Snapshot.objects.get(pk=UUID(operation.params["snapshot"]))
+    assert snapshot.status == "available"
+    assert _stored(world, snapshot.storage_name) == {"host1": True, "host2": False}
+
+
+def _content(world: World, volume: Volume) -> bytes:
+    assert volume.hypervisor is not None
+    with world.hosts.opened():
+        [pool] = world.hosts[volume.hypervisor.name].pools.values()
+        return pool.volumes[volume.storage_name].content
 
 
 def is_there(world: World, operation: Operation) -> None:

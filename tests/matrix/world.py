@@ -51,6 +51,9 @@ def wake(operation: Operation) -> None:
 class World:
     """Two hosts, of which the first is preferred, a flavor, an image and a network."""
 
+    # Whether others' operations go on while one is worked at, for one that waits for them.
+    has_other_workers = False
+
     def __init__(self, hosts: FakeHosts) -> None:
         self.hosts = hosts
         make_hypervisor(hosts, "host1")
@@ -122,6 +125,11 @@ class World:
             if not Operation.objects.filter(pk=operation.pk, state__in=UNFINISHED).exists():
                 break
             wake(operation)
+            if self.has_other_workers:
+                for other in Operation.objects.filter(state__in=UNFINISHED).exclude(
+                    pk=operation.pk
+                ):
+                    wake(other)
         return Operation.objects.get(pk=operation.pk)
 
     def settle(self) -> None:

@@ -105,17 +105,20 @@ def test_address_and_mac_are_taken_once(network, member):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_200_ports_made_at_once_get_distinct_addresses_and_macs(make_network, member):
+def test_ports_made_at_once_get_distinct_addresses_until_none_is_left(make_network, member):
     network = make_network("10.7.0.0/24")
     QuotaLimit.objects.create(project_id="p1", resource="ports", limit=-1)
-    failures = []
+    failures, refused = [], []
     barrier = threading.Barrier(20)
 
     def work():
         barrier.wait()
         try:
-            for _ in range(10):
-                make_port(network, member)
+            for _ in range(13):
+                try:
+                    make_port(network, member)
+                except IpAddressGenerationFailure:
+                    refused.append(1)
         except Exception as error:  # noqa: BLE001 - a thread's failure must reach the test
             failures.append(error)
         finally:
@@ -130,6 +133,8 @@ def test_200_ports_made_at_once_get_distinct_addresses_and_macs(make_network, me
     assert failures == []
     addresses = list(FixedIP.objects.values_list("address", flat=True))
     macs = list(Port.objects.values_list("mac_address", flat=True))
-    assert len(addresses) == len(set(addresses)) == 200
-    assert len(macs) == len(set(macs)) == 200
+    # A /24 without its ends and its gateway.
+    assert len(addresses) == len(set(addresses)) == 253
+    assert len(macs) == len(set(macs)) == 253
+    assert len(refused) == 20 * 13 - 253
     assert all(mac.startswith("fa:16:3e:") for mac in macs)

@@ -3,10 +3,12 @@ from uuid import uuid4
 
 import pytest
 from django.db import transaction
+from django.urls import reverse
 
 from identity.models import Domain, Project, User
+from quotas import admin as quota_admin
 from quotas.consume import consume, limits
-from quotas.models import QuotaLimit
+from quotas.models import PastReservation, QuotaLimit, Reservation
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/quotas/projectquota/"
@@ -84,3 +86,69 @@ def test_a_users_limit_is_set_for_what_is_counted_by_user(browser, project):
 
     assert (saved.status_code, refused.status_code) == (302, 200)
     assert limits(project.id, "u1")["cores"] == 2
+
+
+def test_a_statement_says_what_a_project_used(browser, project):
+    subject = uuid4()
+    PastReservation.objects.create(
+        project_id=project.id,
+        user_id="<b>u</b>",
+        resource="ram",
+        amount=512,
+        subject=subject,
+        started_at=datetime(2026, 1, 2, tzinfo=UTC),
+        ended_at=datetime(2026, 1, 2, 2, tzinfo=UTC),
+    )
+    url = reverse("admin:quotas_projectquota_statement", args=[project.id])
+
+    linked = browser.get(f"{LIST}{project.id}/change/").content.decode()
+    text = browser.get(url, {"start": "2026-01-01", "end": "2026-01-02"}).content.decode()
+    ram = browser.get(url, {"resource": "ram", "start": "2026-01-02"}).context["statement"]
+
+    assert url in linked
+    assert "<td>cores</td><td>144.00</td>" in text
+    assert "<td>ram</td><td>1024.00</td>" in text
+    assert "&lt;b&gt;u&lt;/b&gt;" in text
+    assert "2026-01-02 02:00:00" in text
+    assert [each.subject for each in ram.entries] == [subject]
+
+
+def test_a_statement_is_paged(browser, project, monkeypatch):
+    monkeypatch.setattr(quota_admin, "ENTRIES", 2)
+    for _ in range(3):
+        Reservation.objects.create(
+            project_id=project.id, resource="ports", amount=1, subject=uuid4()
+        )
+    url = reverse("admin:quotas_projectquota_statement", args=[project.id])
+
+    first = browser.get(url, {"resource": "ports"})
+    rest = browser.get(f"{url}?{first.context['next_page']}")
+
+    sizes = [len(each.context["statement"].entries) for each in (first, rest)]
+    assert (sizes, rest.context["next_page"]) == ([2, 1], "")
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"start": "x"}, "Enter a valid date."),
+        ({"start": "2026-02-02", "end": "2026-01-01"}, "ends before it begins"),
+        ({"end": "9999-12-31"}, "less than or equal to 9000-01-01"),
+        ({"marker": "x"}, "Marker x could not be found."),
+    ],
+)
+def test_what_is_wrong_with_a_statement_is_said(browser, project, query, words):
+    url = reverse("admin:quotas_projectquota_statement", args=[project.id])
+
+    assert words in browser.get(url, query).content.decode()
+
+
+def test_statements_are_for_who_may_see_quotas(client, project):
+    client.force_login(User.objects.create_user("vera", is_staff=True))
+
+    url = reverse("admin:quotas_projectquota_statement", args=[project.id])
+    assert client.get(url).status_code == 403
+
+
+def test_what_was_held_is_listed(browser):
+    assert browser.get(reverse("admin:quotas_pastreservation_changelist")).status_code == 200

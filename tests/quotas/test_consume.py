@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection, transaction
 
-from quotas.consume import consume, consume_many, limits, release, usage
+from quotas.consume import consume, consume_many, hand_over, limits, release, usage
 from quotas.errors import QuotaExceeded
 from quotas.models import QuotaDefault, QuotaLimit, Reservation, UserQuotaLimit
 
@@ -229,3 +229,72 @@ def test_of_several_as_many_are_taken_as_the_user_may():
         count = consume_many(project_id=PROJECT, wanted=wanted, minimum=1, now=NOW, user_id=USER)
 
     assert count == 3
+
+
+OTHER = "q" * 32
+
+
+def give(subjects, *, source=PROJECT, target=OTHER):
+    with transaction.atomic():
+        hand_over(subjects=subjects, source=source, target=target, now=NOW)
+
+
+@pytest.mark.django_db
+def test_what_subjects_hold_is_handed_over_as_a_whole():
+    kept = reserve({"volumes": 1, "gigabytes": 3})
+    given = [reserve({"volumes": 1, "gigabytes": 2}), reserve({"snapshots": 1, "gigabytes": 2})]
+
+    give(given)
+
+    held, left = usage(OTHER), usage(PROJECT)
+    assert (held["volumes"], held["snapshots"], held["gigabytes"]) == (1, 1, 4)
+    assert (left["volumes"], left["snapshots"], left["gigabytes"]) == (1, 0, 3)
+    release(subject=kept)
+    assert usage(PROJECT)["gigabytes"] == 0
+
+
+@pytest.mark.django_db
+def test_what_does_not_fit_into_the_other_project_stays():
+    QuotaLimit.objects.create(project_id=OTHER, resource="gigabytes", limit=3)
+    given = [reserve({"volumes": 1, "gigabytes": 2}), reserve({"snapshots": 1, "gigabytes": 2})]
+
+    with pytest.raises(QuotaExceeded) as refusal:
+        give(given)
+
+    assert refusal.value.exceeded == ("gigabytes",)
+    assert usage(PROJECT)["gigabytes"] == 4
+    assert usage(OTHER)["volumes"] == 0
+
+
+@pytest.mark.django_db
+def test_a_full_project_may_hand_over_to_itself():
+    QuotaLimit.objects.create(project_id=PROJECT, resource="volumes", limit=1)
+    given = [reserve({"volumes": 1})]
+
+    give(given, target=PROJECT)
+
+    assert usage(PROJECT)["volumes"] == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_hand_over_to_each_other_do_not_wait_for_each_other():
+    there = reserve({"volumes": 1, "gigabytes": 2})
+    back = reserve({"volumes": 1, "gigabytes": 5}, project_id=OTHER)
+    together = Barrier(2)
+
+    def run(subject, source, target):
+        together.wait()
+        try:
+            give([subject], source=source, target=target)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [
+            pool.submit(run, there, PROJECT, OTHER),
+            pool.submit(run, back, OTHER, PROJECT),
+        ]
+        for job in jobs:
+            job.result()
+
+    assert (usage(PROJECT)["gigabytes"], usage(OTHER)["gigabytes"]) == (5, 2)

@@ -179,6 +179,13 @@ SAMPLES = [
     Sample("limits", "show", "GET limits", "2.1 2.36 2.39 2.57", who="member"),
     Sample("quota-sets", "show", "GET os-quota-sets/{target_id}", "2.1 2.36 2.57"),
     Sample("quota-sets", "detail", "GET os-quota-sets/{target_id}/detail", "2.1 2.36 2.57"),
+    Sample(
+        "quota-sets",
+        "statement",
+        "GET os-quota-sets/{target_id}/cloudportal:statement"
+        "?start=2026-05-04&end=2026-05-05&resource=ports",
+        "2.1",
+    ),
     Sample("quota-sets", "defaults", "GET os-quota-sets/{target_id}/defaults", "2.1 2.36 2.57"),
     Sample(
         "quota-sets",

@@ -22,12 +22,12 @@ def test_a_project_with_a_server_is_kept(project, wanted):
     create_servers(wanted=wanted(), actor=actor_named("member"), now=timezone.now())
 
     with pytest.raises(StillInUse, match="1 images, 1 ports, 1 servers"):
-        delete_project(project=project, actor=actor_named("admin"))
+        delete_project(project=project, actor=actor_named("admin"), now=timezone.now())
 
     assert Project.objects.filter(pk=project.pk).exists()
 
 
 def test_an_empty_project_is_deleted(project):
-    delete_project(project=project, actor=actor_named("admin"))
+    delete_project(project=project, actor=actor_named("admin"), now=timezone.now())
 
     assert not Project.objects.filter(pk=OWN_PROJECT).exists()

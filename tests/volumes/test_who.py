@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 from django.db import transaction
 from django.urls import get_resolver
+from django.utils import timezone
 
 from hypervisors.models import Hypervisor
-from tests.authorisation import NOBODY, OWN_PROJECT, client_as
+from tests.authorisation import NOBODY, OWN_PROJECT, actor_named, client_as
 from tests.volumes.conftest import client_of, make
 from volumes.find import default_type
-from volumes.models import Attachment, Snapshot, Volume
+from volumes.models import Attachment, DefaultVolumeType, Message, Snapshot, Volume, VolumeType
+from volumes.transfers import offer_volume
 
 CALLERS = [
     *(NOBODY, "reader", "member", "manager", "admin", "service", "owner", "without role"),
@@ -43,6 +45,10 @@ TABLE = {
         {"os-reset_status": {"status": "error"}},
     ),
     ("POST", "volumes/{volume_id}/action os-force_delete"): (OWN_ADMIN, {"os-force_delete": {}}),
+    ("POST", "volumes/{volume_id}/action os-retype"): (
+        WRITE,
+        {"os-retype": {"new_type": "own"}},
+    ),
     ("POST", "volumes/{volume_id}/action os-reserve"): (WRITE, {"os-reserve": {}}),
     ("POST", "volumes/{volume_id}/action os-unreserve"): (WRITE, {"os-unreserve": {}}),
     ("POST", "volumes/{volume_id}/action os-set_image_metadata"): (
@@ -77,7 +83,21 @@ TABLE = {
     ("GET", "types/{type_id}/extra_specs"): (ADMIN, None),
     ("POST", "types/{type_id}/extra_specs"): (ADMIN, {"extra_specs": {"color": "red"}}),
     ("GET", "types/{type_id}/extra_specs/{key}"): (ADMIN, None),
+    ("PUT", "types/{type_id}/extra_specs/{key}"): (ADMIN, {"color": "green"}),
     ("DELETE", "types/{type_id}/extra_specs/{key}"): (ADMIN, None),
+    ("POST", "types/{type_id}/action"): (ADMIN, {"addProjectAccess": {"project": OWN_PROJECT}}),
+    ("GET", "types/{private_id}/os-volume-type-access"): (
+        "401 404 404 404 ok  404 404 404 404 404 404 404 ok",
+        None,
+    ),
+    ("GET", "types/{type_id}/os-volume-type-access"): (
+        "401 403 403 403 404 403 403 403 403 403 403 403 404",
+        None,
+    ),
+    ("GET", "default-types"): (ADMIN, None),
+    ("GET", "default-types/{target_id}"): (ADMIN, None),
+    ("PUT", "default-types/{target_id}"): (ADMIN, {"default_type": {"volume_type": "own"}}),
+    ("DELETE", "default-types/{target_id}"): (ADMIN, None),
     ("GET", "attachments"): (LISTED, None),
     ("POST", "attachments"): (WRITE, {"attachment": {"volume_uuid": "{volume_id}"}}),
     ("GET", "attachments/detail"): (LISTED, None),
@@ -89,11 +109,60 @@ TABLE = {
         "401 403 ok  ok  ok  403 ok  403 403 404 404 404 ok",
         None,
     ),
+    ("PUT", "attachments/{attachment_id}"): (
+        "401 403 ok  ok  ok  403 ok  403 403 404 404 404 ok",
+        {"attachment": {"connector": {"host": "elsewhere"}}},
+    ),
+    ("POST", "attachments/{attachment_id}/action"): (
+        "401 403 ok  ok  ok  403 ok  403 403 404 404 404 ok",
+        {"os-complete": None},
+    ),
+    **{
+        (method, f"{base}{route}"): expected
+        for base in ("os-volume-transfer", "volume-transfers")
+        for (method, route), expected in {
+            ("GET", ""): (LISTED, None),
+            ("POST", ""): (WRITE, {"transfer": {"volume_id": "{volume_id}"}}),
+            ("GET", "/detail"): (LISTED, None),
+            ("GET", "/{transfer_id}"): (READ, None),
+            ("DELETE", "/{transfer_id}"): (WRITE, None),
+            ("POST", "/{transfer_id}/accept"): (MADE, {"accept": {"auth_key": "{auth_key}"}}),
+        }.items()
+    },
+    ("GET", "volumes/summary"): (LISTED, None),
+    ("GET", "messages"): (LISTED, None),
+    ("GET", "messages/{message_id}"): (READ, None),
+    ("DELETE", "messages/{message_id}"): (WRITE, None),
+    ("GET", "resource_filters"): (ANY, None),
+    ("GET", "snapshots/{snapshot_id}/metadata/{key}"): (READ, None),
+    ("PUT", "snapshots/{snapshot_id}/metadata/{key}"): (WRITE, {"meta": {"color": "red"}}),
+    ("POST", "volumes/{volume_id}/action os-update_readonly_flag"): (
+        WRITE,
+        {"os-update_readonly_flag": {"readonly": True}},
+    ),
+    ("POST", "volumes/{volume_id}/action os-volume_upload_image"): (
+        WRITE,
+        {"os-volume_upload_image": {"image_name": "copy"}},
+    ),
+    ("POST", "volumes/{volume_id}/action os-unset_image_metadata"): (
+        WRITE,
+        {"os-unset_image_metadata": {"key": "a"}},
+    ),
+    ("POST", "volumes/{volume_id}/action os-show_image_metadata"): (
+        READ,
+        {"os-show_image_metadata": None},
+    ),
+    ("POST", "volumes/{kept_id}/action revert"): (
+        WRITE,
+        {"revert": {"snapshot_id": "{snapshot_id}"}},
+    ),
     ("GET", "limits"): (LISTED, None),
     ("GET", "os-quota-sets/{target_id}"): (OF_PROJECT, None),
     ("PUT", "os-quota-sets/{target_id}"): (ADMIN, {"quota_set": {"volumes": 5}}),
     ("DELETE", "os-quota-sets/{target_id}"): (ADMIN, None),
     ("GET", "os-quota-sets/{target_id}/defaults"): (OF_PROJECT, None),
+    ("GET", "os-quota-class-sets/{class_name}"): (ADMIN, None),
+    ("PUT", "os-quota-class-sets/{class_name}"): (ADMIN, {"quota_class_set": {"volumes": 5}}),
     ("GET", "os-availability-zone"): (ANY, None),
     ("GET", "os-services"): (ADMIN, None),
     ("GET", "scheduler-stats/get_pools"): (ADMIN, None),
@@ -116,16 +185,38 @@ def names(world):
         hypervisor=Hypervisor.objects.get(name="host1"),
         pool="cloudportal",
     )
+    Volume.objects.filter(pk=volume.pk).update(image_metadata={"a": "b"})
     held = Attachment.objects.create(
         volume=Volume.objects.get(pk=make(client)["id"]), by_compute=False
+    )
+    owner = actor_named("owner")
+    offered, auth_key = offer_volume(
+        volume=Volume.objects.get(pk=make(client)["id"]),
+        name="",
+        no_snapshots=False,
+        actor=owner,
+        now=timezone.now(),
     )
     kind = default_type()
     kind.extra_specs = {"color": "blue"}
     kind.save()
+    DefaultVolumeType.objects.create(
+        project_id=OWN_PROJECT, type=VolumeType.objects.create(name="own")
+    )
+    message = Message.objects.create(
+        project_id=OWN_PROJECT, resource_type="VOLUME", resource_id=volume.pk, event_id="", text=""
+    )
+    private = VolumeType.objects.create(name="private", is_public=False)
     return {
+        "message_id": str(message.pk),
+        "kept_id": str(snapshot.volume_id),
+        "private_id": str(private.pk),
+        "class_name": "default",
         "volume_id": str(volume.pk),
         "snapshot_id": str(snapshot.pk),
         "attachment_id": str(held.pk),
+        "transfer_id": str(offered.pk),
+        "auth_key": auth_key,
         "type_id": str(kind.pk),
         "target_id": OWN_PROJECT,
         "key": "color",

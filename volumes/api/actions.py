@@ -12,13 +12,23 @@ from rest_framework.response import Response
 
 from cloudportal.api.validation import BOOLEAN, BodySchema, closed, is_true
 from cloudportal.errors import Invalid
-from volumes.api.views import SIZE, VolumeView, actor_of, is_at
+from volumes.api.representation import type_body
+from volumes.api.views import SIZE, VolumeView, actor_of, instant, is_at
 from volumes.delete import force_delete_volume
 from volumes.extend import extend_volume
-from volumes.find import find_volume
+from volumes.find import find_snapshot, find_type, find_volume
 from volumes.models import Volume
 from volumes.reserve import reserve_volume, unreserve_volume
-from volumes.update import reset_status, set_bootable, set_image_metadata, unset_image_metadata
+from volumes.retype import retype_volume
+from volumes.revert import revert_volume
+from volumes.update import (
+    reset_status,
+    set_bootable,
+    set_image_metadata,
+    set_readonly,
+    unset_image_metadata,
+)
+from volumes.upload import WantedImage, upload_volume
 
 _NOTHING: dict[str, Any] = {"type": ["object", "null"], "maxProperties": 0}
 _STATUS = {"type": "string", "maxLength": 255}
@@ -94,7 +104,88 @@ def _show_image_metadata(request: Request, volume: Volume, body: Any) -> Respons
     return Response({"metadata": volume.image_metadata})
 
 
+def _retype(request: Request, volume: Volume, body: Any) -> Response:
+    """Both policies on migration are heard: no type asks for one."""
+    actor = actor_of(request)
+    kind = find_type(actor=actor, name_or_id=body["new_type"])
+    retype_volume(volume=volume, kind=kind, actor=actor, now=timezone.now())
+    return Response(status=202)
+
+
+def _set_readonly(request: Request, volume: Volume, body: Any) -> Response:
+    is_readonly, actor = is_true(body["readonly"]), actor_of(request)
+    set_readonly(volume=volume, is_readonly=is_readonly, actor=actor, now=timezone.now())
+    return Response(status=202)
+
+
+def _revert(request: Request, volume: Volume, body: Any) -> Response:
+    if not is_at(request, "3.40"):
+        raise Invalid("There is no such action: the body names one known action.")
+    actor = actor_of(request)
+    snapshot = find_snapshot(actor=actor, snapshot_id=body["snapshot_id"])
+    revert_volume(volume=volume, snapshot=snapshot, actor=actor, now=timezone.now())
+    return Response(status=202)
+
+
+def _upload_image(request: Request, volume: Volume, body: Any) -> Response:
+    actor, is_newer = actor_of(request), is_at(request, "3.1")
+    if not is_newer and not {"visibility", "protected"}.isdisjoint(body):
+        raise Invalid("Invalid input received: visibility and protected came with 3.1.")
+    wanted = WantedImage(
+        name=body["image_name"],
+        disk_format=body.get("disk_format") or "raw",
+        container_format=body.get("container_format") or "bare",
+        visibility=body.get("visibility") or "private",
+        is_protected=is_true(body.get("protected", False)),
+        force=is_true(body.get("force", False)),
+    )
+    image = upload_volume(volume=volume, wanted=wanted, actor=actor, now=timezone.now())
+    fresh = find_volume(actor=actor, volume_id=volume.pk)
+    shown = {
+        "id": str(fresh.pk),
+        "updated_at": instant(fresh.updated_at),
+        "status": fresh.status,
+        "display_description": fresh.description,
+        "size": fresh.size_gib,
+        "volume_type": type_body(request, fresh.type),
+        "image_id": str(image.pk),
+        "container_format": image.container_format,
+        "disk_format": image.disk_format,
+        "image_name": image.name,
+    }
+    if is_newer:
+        shown |= {"visibility": image.visibility, "protected": image.is_protected}
+    return Response({"os-volume_upload_image": shown}, status=202)
+
+
+_FORMAT = {"type": ["string", "null"], "maxLength": 32}
 ACTIONS = {
+    "os-update_readonly_flag": _Action(closed({"readonly": BOOLEAN}, ["readonly"]), _set_readonly),
+    "revert": _Action(closed({"snapshot_id": {"type": "string"}}, ["snapshot_id"]), _revert),
+    "os-volume_upload_image": _Action(
+        closed(
+            {
+                "image_name": {"type": "string", "minLength": 1, "maxLength": 255},
+                "force": BOOLEAN,
+                "disk_format": _FORMAT,
+                "container_format": _FORMAT,
+                "visibility": {"enum": ["community", "public", "private", "shared"]},
+                "protected": BOOLEAN,
+            },
+            ["image_name"],
+        ),
+        _upload_image,
+    ),
+    "os-retype": _Action(
+        closed(
+            {
+                "new_type": {"type": "string", "minLength": 1, "maxLength": 255},
+                "migration_policy": {"enum": ["never", "on-demand"]},
+            },
+            ["new_type"],
+        ),
+        _retype,
+    ),
     "os-extend": _Action(closed({"new_size": SIZE}, ["new_size"]), _extend),
     "os-set_bootable": _Action(closed({"bootable": BOOLEAN}, ["bootable"]), _set_bootable),
     "os-reset_status": _Action(closed({"status": _STATUS}), _reset_status),
@@ -118,13 +209,9 @@ ABSENT = {
     "os-force_detach": "Servers detach volumes through the compute service.",
     "os-initialize_connection": "Volumes are disks of servers only; nothing else connects to them.",
     "os-terminate_connection": "Volumes are disks of servers only; nothing else connects to them.",
-    "os-retype": "All volume types are alike in this cloud.",
     "os-migrate_volume": "A volume goes by itself to the host of the server it is attached to.",
-    "os-update_readonly_flag": "Volumes are attached for reading and writing.",
-    "os-volume_upload_image": "Images are not made from volumes in this cloud.",
     "os-reimage": "A volume keeps its content.",
     "os-extend_volume_completion": "A volume that a server has grows under it at once.",
-    "revert": "A volume is not taken back to a snapshot: make a new one from it.",
 }
 _BODIES = {
     name: BodySchema(closed({name: action.schema}, [name])) for name, action in ACTIONS.items()

@@ -10,20 +10,33 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cloudportal.api.microversions import available
+from cloudportal.api.validation import BodySchema, closed
 from volumes.api.representation import attachment_body
 from volumes.api.views import Listing, VolumeView, actor_of, inner, wants_all
 from volumes.find import as_uuid, find_attachment, find_volume, visible_attachments
 from volumes.models import Attachment
-from volumes.reserve import release_by_hand, reserve_by_hand
+from volumes.reserve import (
+    complete_by_hand,
+    connect_by_hand,
+    release_by_hand,
+    reserve_by_hand,
+)
 
+# Who attaches: clients say more than is kept.
+_CONNECTOR: dict[str, Any] = {"type": ["object", "null"], "maxProperties": 32}
 CREATE = inner(
     "attachment",
     {
         "volume_uuid": {"type": "string", "format": "uuid"},
         "instance_uuid": {"type": ["string", "null"], "format": "uuid"},
         "mode": {"enum": ["rw", "ro"]},
+        "connector": _CONNECTOR,
     },
     ("volume_uuid",),
+)
+UPDATE = inner("attachment", {"connector": {**_CONNECTOR, "type": "object"}}, ("connector",))
+ACTION = BodySchema(
+    closed({"os-complete": {"type": ["object", "null"], "maxProperties": 0}}, ["os-complete"])
 )
 LISTING = Listing("attachments", {"id": "id", "created_at": "created_at", "status": "status"})
 
@@ -42,7 +55,7 @@ class Attachments(VolumeView):
         detailed = self.is_detailed
 
         def show(row: Any) -> dict[str, Any]:
-            return attachment_body(row, detailed=detailed)
+            return attachment_body(row, actor=actor_of(request), detailed=detailed)
 
         return Response(LISTING.body(self, request, rows, show))
 
@@ -55,10 +68,11 @@ class Attachments(VolumeView):
             volume=volume,
             server_id=as_uuid(body.get("instance_uuid")),
             mode=body.get("mode", "rw"),
+            connector=body.get("connector"),
             actor=actor_of(request),
             now=timezone.now(),
         )
-        return Response({"attachment": attachment_body(attachment)})
+        return Response({"attachment": attachment_body(attachment, actor=actor_of(request))})
 
 
 class AttachmentsDetail(Attachments):
@@ -75,7 +89,16 @@ class OneAttachment(VolumeView):
     def get(self, request: Request, attachment_id: str) -> Response:
         """All that is known of it."""
         attachment = find_attachment(actor=actor_of(request), attachment_id=attachment_id)
-        return Response({"attachment": attachment_body(attachment)})
+        return Response({"attachment": attachment_body(attachment, actor=actor_of(request))})
+
+    @available("3.27")
+    def put(self, request: Request, attachment_id: str) -> Response:
+        """Say who is about to attach what is held by hand."""
+        actor = actor_of(request)
+        attachment = find_attachment(actor=actor, attachment_id=attachment_id)
+        connector = UPDATE.check(request.data)["attachment"]["connector"]
+        connect_by_hand(attachment=attachment, connector=connector, actor=actor)
+        return self.get(request, attachment_id)
 
     @available("3.27")
     def delete(self, request: Request, attachment_id: str) -> Response:
@@ -84,6 +107,18 @@ class OneAttachment(VolumeView):
         attachment = find_attachment(actor=actor, attachment_id=attachment_id)
         release_by_hand(attachment=attachment, actor=actor)
         return Response({"attachments": []})
+
+
+class AttachmentActions(VolumeView):
+    """What is done to an attachment."""
+
+    def post(self, request: Request, attachment_id: str) -> Response:
+        """Say that what is held by hand is attached."""
+        actor = actor_of(request)
+        attachment = find_attachment(actor=actor, attachment_id=attachment_id)
+        ACTION.check(request.data)
+        complete_by_hand(attachment=attachment, actor=actor, now=timezone.now())
+        return Response(status=204)
 
 
 def _filtered(rows: QuerySet[Attachment], request: Request) -> QuerySet[Attachment]:

@@ -8,14 +8,22 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cloudportal.api.validation import BodySchema, closed, is_true
+from cloudportal.api.validation import BOOLEAN, BodySchema, closed, is_true
 from hypervisors.models import HostState, StoragePool
 from hypervisors.zones import zone_names, zones_of
 from identity import policy
 from quotas.consume import limits, usage
 from quotas.resources import UNLIMITED
 from volumes.api.views import VolumeView, actor_of, instant, is_at
-from volumes.quota import SHOWN, default_limits_shown, project_limits, reset_limits, set_limits
+from volumes.quota import (
+    class_limits,
+    default_limits_shown,
+    project_limits,
+    project_usage,
+    reset_limits,
+    set_limits,
+    set_limits_of_class,
+)
 
 _GIB = 1024**3
 _EXTENSIONS = {
@@ -23,7 +31,10 @@ _EXTENSIONS = {
     "os-admin-actions": "AdminActions",
     "os-extended-snapshot-attributes": "ExtendedSnapshotAttributes",
     "os-quota-sets": "Quotas",
+    "os-quota-class-sets": "QuotaClasses",
     "os-services": "Services",
+    "os-volume-transfer": "VolumeTransfer",
+    "os-volume-type-access": "VolumeTypeAccess",
     "os-availability-zone": "AvailabilityZones",
     "os-types-extra-specs": "TypesExtraSpecs",
     "os-types-manage": "TypesManage",
@@ -40,16 +51,30 @@ UPDATE = BodySchema(
             "quota_set": {
                 "type": "object",
                 "properties": {
-                    **dict.fromkeys(SHOWN, _LIMIT),
                     "force": {},
+                    "skip_validation": BOOLEAN,
                     "tenant_id": {"type": "string"},
                 },
-                "additionalProperties": False,
+                # Types of volumes have limits of their own, by their names.
+                "additionalProperties": _LIMIT,
             }
         },
         ["quota_set"],
     )
 )
+UPDATE_CLASS = BodySchema(
+    closed(
+        {
+            "quota_class_set": {
+                "type": "object",
+                "properties": {"class_name": {"type": "string"}},
+                "additionalProperties": _LIMIT,
+            }
+        },
+        ["quota_class_set"],
+    )
+)
+_NO_LIMITS = {"force", "skip_validation", "tenant_id", "class_name"}
 
 
 class Limits(VolumeView):
@@ -88,7 +113,7 @@ class QuotaSet(VolumeView):
         shown = project_limits(project_id=target_id, actor=actor)
         body: dict[str, Any] = {"id": target_id}
         if is_true(request.query_params.get("usage", "false")):
-            used = usage(target_id)
+            used = project_usage(project_id=target_id)
             body |= {
                 name: {
                     "limit": limit,
@@ -105,9 +130,13 @@ class QuotaSet(VolumeView):
     def put(self, request: Request, target_id: str) -> Response:
         """Set some of them."""
         body = UPDATE.check(request.data)["quota_set"]
-        wanted = {name: int(value) for name, value in body.items() if name in SHOWN}
         shown = set_limits(
-            project_id=target_id, wanted=wanted, actor=actor_of(request), now=timezone.now()
+            project_id=target_id,
+            wanted=_limits_in(body),
+            # As in the field, where nobody asks for it less than is used may be set.
+            force=is_true(body.get("skip_validation", True)),
+            actor=actor_of(request),
+            now=timezone.now(),
         )
         return Response({"quota_set": shown})
 
@@ -115,6 +144,27 @@ class QuotaSet(VolumeView):
         """Let the defaults hold again."""
         reset_limits(project_id=target_id, actor=actor_of(request))
         return Response(status=200)
+
+
+def _limits_in(body: dict[str, Any]) -> dict[str, int]:
+    return {name: int(value) for name, value in body.items() if name not in _NO_LIMITS}
+
+
+class QuotaClass(VolumeView):
+    """The limits of a class of projects; the class `default` is that of all."""
+
+    def get(self, request: Request, class_name: str) -> Response:
+        """The limits."""
+        shown = class_limits(class_name=class_name, actor=actor_of(request))
+        return Response({"quota_class_set": {"id": class_name, **shown}})
+
+    def put(self, request: Request, class_name: str) -> Response:
+        """Set some of them."""
+        body = UPDATE_CLASS.check(request.data)["quota_class_set"]
+        shown = set_limits_of_class(
+            class_name=class_name, wanted=_limits_in(body), actor=actor_of(request)
+        )
+        return Response({"quota_class_set": shown})
 
 
 class QuotaDefaults(VolumeView):

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework.request import Request
 
 from hypervisors.models import Hypervisor
+from identity.actors import Actor
 from volumes.api.views import VolumeView, actor_of, instant, is_at
 from volumes.models import Attachment, Snapshot, Volume, VolumeType
 from volumes.states import AttachmentStatus
@@ -33,7 +34,7 @@ def volume_body(view: VolumeView, request: Request, volume: Volume) -> dict[str,
         "volume_type": volume.type.name,
         "snapshot_id": _text(volume.snapshot_id),
         "source_volid": _text(volume.source_volume_id),
-        "metadata": volume.metadata,
+        "metadata": {**volume.metadata, **({"readonly": "True"} if volume.is_readonly else {})},
         "user_id": volume.user_id,
         "bootable": "true" if volume.is_bootable else "false",
         "encrypted": False,
@@ -133,7 +134,9 @@ def type_body(request: Request, kind: VolumeType) -> dict[str, Any]:
     return body
 
 
-def attachment_body(attachment: Attachment, *, detailed: bool = True) -> dict[str, Any]:
+def attachment_body(
+    attachment: Attachment, *, actor: Actor, detailed: bool = True
+) -> dict[str, Any]:
     """An attachment as the volume service sees it."""
     body: dict[str, Any] = {
         "id": str(attachment.pk),
@@ -145,8 +148,26 @@ def attachment_body(attachment: Attachment, *, detailed: bool = True) -> dict[st
         body["attached_at"] = instant(attachment.attached_at)
         body["detached_at"] = None
         body["attach_mode"] = attachment.mode
-        body["connection_info"] = attachment.connection_info
+        body["connection_info"] = _connection(attachment, actor)
     return body
+
+
+def _connection(attachment: Attachment, actor: Actor) -> dict[str, Any]:
+    """How to get at a volume that is attached by hand; where it lies is for administrators."""
+    if attachment.by_compute or attachment.status == AttachmentStatus.RESERVED:
+        kept: dict[str, Any] = attachment.connection_info
+        return kept
+    volume = attachment.volume
+    place = {"pool": volume.pool, "volume": volume.storage_name} if volume.hypervisor_id else {}
+    return {
+        "driver_volume_type": "libvirt",
+        "attachment_id": str(attachment.pk),
+        "volume_id": str(volume.pk),
+        "access_mode": "ro" if volume.is_readonly else attachment.mode,
+        "encrypted": False,
+        "qos_specs": None,
+        **(place if actor.is_admin else {}),
+    }
 
 
 def _text(value: object) -> str | None:

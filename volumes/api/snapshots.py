@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from cloudportal.api.validation import BOOLEAN, BodySchema, closed, is_true
 from cloudportal.errors import Invalid
+from volumes.api.filters import Filters
 from volumes.api.representation import snapshot_body
 from volumes.api.views import (
     DESCRIPTION,
@@ -24,7 +25,7 @@ from volumes.api.views import (
     wants_all,
 )
 from volumes.errors import MetadataNotFound
-from volumes.find import as_uuid, find_snapshot, find_volume, visible_snapshots
+from volumes.find import find_snapshot, find_volume, visible_snapshots
 from volumes.snapshots import (
     NewSnapshot,
     create_snapshot,
@@ -54,6 +55,9 @@ CREATE = loose(
 )
 UPDATE = loose("snapshot", _NAMES)
 METADATA_BODY = BodySchema(closed({"metadata": METADATA}, ["metadata"]))
+META_BODY = BodySchema(
+    closed({"meta": {**METADATA, "minProperties": 1, "maxProperties": 1}}, ["meta"])
+)
 ACTION = BodySchema(
     closed(
         {
@@ -67,6 +71,14 @@ ACTION = BodySchema(
         maxProperties=1,
     )
 )
+FILTERS = Filters(
+    texts={"name": "name", "display_name": "name", "status": "status", "user_id": "user_id",
+           "description": "description"},
+    ids={"id": "id", "volume_id": "volume_id"},
+    objects={"metadata": "metadata"},
+    absent={"group_snapshot_id": "none", "cgsnapshot_id": "none", "consumes_quota": "true"},
+    has_updates=True,
+)  # fmt: skip
 LISTING = Listing(
     "snapshots",
     {"id": "id", "name": NAME_COLUMN, "display_name": NAME_COLUMN, "created_at": "created_at",
@@ -83,12 +95,9 @@ class Snapshots(VolumeView):
         """A page of them."""
         query = request.query_params
         rows = visible_snapshots(actor_of(request), all_projects=wants_all(query))
-        for key, column in {"name": "name", "display_name": "name", "status": "status"}.items():
-            if key in query:
-                rows = rows.filter(**{column: query[key]})
-        if "volume_id" in query:
-            volume_id = as_uuid(query["volume_id"])
-            rows = rows.filter(volume_id=volume_id) if volume_id else rows.none()
+        rows = FILTERS.applied(rows, request)
+        if query.get("project_id") and actor_of(request).is_admin:
+            rows = rows.filter(project_id=query["project_id"])
         detailed = self.is_detailed
 
         def show(row: Any) -> dict[str, Any]:
@@ -190,6 +199,33 @@ class SnapshotMetadata(VolumeView):
 
 class SnapshotMetadataItem(VolumeView):
     """One key of a snapshot's metadata."""
+
+    def get(self, request: Request, snapshot_id: str, key: str) -> Response:
+        """Its value.
+
+        Raises:
+            MetadataNotFound: there is none.
+        """
+        snapshot = find_snapshot(actor=actor_of(request), snapshot_id=snapshot_id)
+        if key not in snapshot.metadata:
+            raise MetadataNotFound(f"Snapshot {snapshot.pk} has no metadata with key {key}.")
+        return Response({"meta": {key: snapshot.metadata[key]}})
+
+    def put(self, request: Request, snapshot_id: str, key: str) -> Response:
+        """Set its value.
+
+        Raises:
+            Invalid: the body is about another key.
+        """
+        meta = META_BODY.check(request.data)["meta"]
+        if list(meta) != [key]:
+            raise Invalid("Request body and URI mismatch")
+        snapshot = find_snapshot(actor=actor_of(request), snapshot_id=snapshot_id)
+        found = {**snapshot.metadata, **_texts(meta)}
+        set_snapshot_metadata(
+            snapshot=snapshot, metadata=found, actor=actor_of(request), now=timezone.now()
+        )
+        return Response({"meta": _texts(meta)})
 
     def delete(self, request: Request, snapshot_id: str, key: str) -> Response:
         """Take it out.

@@ -8,11 +8,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cloudportal.api.validation import BOOLEAN, BodySchema, closed, is_true
+from cloudportal.errors import Invalid
 from identity import policy
 from volumes.api.representation import type_body
 from volumes.api.views import DESCRIPTION, Listing, VolumeView, actor_of, inner
-from volumes.errors import MetadataNotFound, VolumeTypeNotFound
-from volumes.find import default_type, find_type
+from volumes.errors import MetadataNotFound
+from volumes.find import default_type, find_type, visible_types
 from volumes.models import VolumeType
 from volumes.types import (
     create_type,
@@ -35,16 +36,14 @@ UPDATE = inner(
     {"name": _FIELDS["name"], "description": DESCRIPTION, "is_public": BOOLEAN},
 )
 SPECS = BodySchema(closed({"extra_specs": _SPECS}, ["extra_specs"]))
+ONE_SPEC = BodySchema({**_SPECS, "minProperties": 1, "maxProperties": 1})
 LISTING = Listing("volume_types", {"id": "id", "name": "name", "created_at": "created_at"})
 
 
-def _one(request: Request, type_id: str) -> VolumeType:
+def one_type(request: Request, type_id: str) -> VolumeType:
     """The type, if the caller may know of it."""
     policy.require(actor_of(request), f"{_RULE}:type_get")
-    kind = find_type(type_id)
-    if not kind.is_public and not actor_of(request).is_admin:
-        raise VolumeTypeNotFound(f"Volume type {type_id} could not be found.")
-    return kind
+    return find_type(actor=actor_of(request), name_or_id=type_id)
 
 
 class VolumeTypes(VolumeView):
@@ -55,10 +54,8 @@ class VolumeTypes(VolumeView):
         actor = actor_of(request)
         policy.require(actor, f"{_RULE}:type_get_all")
         default_type()
-        rows = VolumeType.objects.all()
-        if not actor.is_admin:
-            rows = rows.filter(is_public=True)
-        elif "is_public" in request.query_params:
+        rows = visible_types(actor)
+        if actor.is_admin and "is_public" in request.query_params:
             wanted = request.query_params["is_public"].lower()
             if wanted != "none":
                 rows = rows.filter(is_public=wanted == "true")
@@ -87,7 +84,9 @@ class OneVolumeType(VolumeView):
 
     def get(self, request: Request, type_id: str) -> Response:
         """All that is known of it."""
-        kind = default_type() if type_id == "default" else _one(request, type_id)
+        is_default = type_id == "default"
+        project_id = actor_of(request).project_id
+        kind = default_type(project_id) if is_default else one_type(request, type_id)
         return Response({"volume_type": type_body(request, kind)})
 
     def put(self, request: Request, type_id: str) -> Response:
@@ -96,12 +95,14 @@ class OneVolumeType(VolumeView):
         changes = dict(body)
         if "is_public" in changes:
             changes["is_public"] = is_true(changes["is_public"])
-        kind = update_type(kind=_one(request, type_id), changes=changes, actor=actor_of(request))
+        kind = update_type(
+            kind=one_type(request, type_id), changes=changes, actor=actor_of(request)
+        )
         return Response({"volume_type": type_body(request, kind)})
 
     def delete(self, request: Request, type_id: str) -> Response:
         """Delete it."""
-        delete_type(kind=_one(request, type_id), actor=actor_of(request))
+        delete_type(kind=one_type(request, type_id), actor=actor_of(request))
         return Response(status=202)
 
 
@@ -110,14 +111,14 @@ class ExtraSpecs(VolumeView):
 
     def get(self, request: Request, type_id: str) -> Response:
         """All of them."""
-        kind = _one(request, type_id)
+        kind = one_type(request, type_id)
         policy.require(actor_of(request), f"{_RULE}:types_extra_specs:index")
         return Response({"extra_specs": kind.extra_specs})
 
     def post(self, request: Request, type_id: str) -> Response:
         """Merge into what is there."""
         specs = SPECS.check(request.data)["extra_specs"]
-        set_extra_specs(kind=_one(request, type_id), specs=specs, actor=actor_of(request))
+        set_extra_specs(kind=one_type(request, type_id), specs=specs, actor=actor_of(request))
         return Response({"extra_specs": specs})
 
 
@@ -130,11 +131,23 @@ class OneExtraSpec(VolumeView):
         Raises:
             MetadataNotFound: there is none.
         """
-        kind = _one(request, type_id)
+        kind = one_type(request, type_id)
         policy.require(actor_of(request), f"{_RULE}:types_extra_specs:index")
         if key not in kind.extra_specs:
             raise _no_spec(kind, key)
         return Response({key: kind.extra_specs[key]})
+
+    def put(self, request: Request, type_id: str, key: str) -> Response:
+        """Set its value.
+
+        Raises:
+            Invalid: the body is about another key.
+        """
+        specs = ONE_SPEC.check(request.data)
+        if list(specs) != [key]:
+            raise Invalid("Request body and URI mismatch")
+        set_extra_specs(kind=one_type(request, type_id), specs=specs, actor=actor_of(request))
+        return Response(specs)
 
     def delete(self, request: Request, type_id: str, key: str) -> Response:
         """Take it out.
@@ -142,7 +155,7 @@ class OneExtraSpec(VolumeView):
         Raises:
             MetadataNotFound: there is none.
         """
-        kind = _one(request, type_id)
+        kind = one_type(request, type_id)
         if not delete_extra_spec(kind=kind, key=key, actor=actor_of(request)):
             raise _no_spec(kind, key)
         return Response(status=202)

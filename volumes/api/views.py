@@ -16,7 +16,7 @@ from cloudportal.api.microversions import Microversion, VersionRange
 from cloudportal.api.paging import SortKey, after, next_link, parse_limit
 from cloudportal.api.validation import BodySchema, closed
 from cloudportal.api.views import VOLUME, WireRequest, WireView
-from cloudportal.errors import Invalid
+from cloudportal.errors import Invalid, NotFound
 from identity.actors import Actor
 from volumes.find import as_uuid
 
@@ -44,6 +44,18 @@ class VolumeView(WireView):
 
     service: ClassVar[str] = "volume"
     versions: ClassVar[VersionRange | None] = VOLUME
+    # The microversion that the address is there from, if it is a later one.
+    since = ""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse an address that the microversion does not have.
+
+        Raises:
+            NotFound: it came later.
+        """
+        super().initial(request, *args, **kwargs)
+        if self.since and not is_at(request, self.since):
+            raise NotFound("The resource could not be found.")
 
     def link(self, *parts: str) -> str:
         """A versioned address, with the project in it only if the request had it."""

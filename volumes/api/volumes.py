@@ -13,6 +13,7 @@ from cloudportal.api.microversions import Versioned
 from cloudportal.api.validation import BodySchema, closed
 from cloudportal.api.views import WireRequest
 from cloudportal.errors import Invalid
+from volumes.api.filters import Filters
 from volumes.api.representation import short_volume, volume_body
 from volumes.api.views import (
     DESCRIPTION,
@@ -86,20 +87,35 @@ LISTING = Listing(
         "availability_zone": "availability_zone",
     },
 )
-_FILTERS = {"name": "name", "display_name": "name", "status": "status", "user_id": "user_id"}
+FILTERS = Filters(
+    texts={
+        "name": "name",
+        "display_name": "name",
+        "status": "status",
+        "user_id": "user_id",
+        "description": "description",
+        "availability_zone": "availability_zone",
+    },
+    ids={"id": "id", "snapshot_id": "snapshot_id", "source_volid": "source_volume_id",
+         "volume_type_id": "type_id", "image_id": "image_id"},
+    flags={"bootable": "is_bootable"},
+    objects={"metadata": "metadata", "image_metadata": "image_metadata",
+             "glance_metadata": "image_metadata"},
+    absent={"encrypted": "false", "multiattach": "false", "migration_status": "none",
+            "group_id": "none", "consistencygroup_id": "none", "consumes_quota": "true",
+            "replication_status": "none"},
+    has_updates=True,
+)  # fmt: skip
 
 
 def _filtered(rows: QuerySet[Volume], request: Request) -> QuerySet[Volume]:
+    rows = FILTERS.applied(rows, request)
     query = request.query_params
-    for key, column in _FILTERS.items():
-        if key in query:
-            rows = rows.filter(**{column: query[key]})
-    if "bootable" in query:
-        rows = rows.filter(is_bootable=query["bootable"].lower() == "true")
-    if "availability_zone" in query:
-        rows = rows.filter(availability_zone=query["availability_zone"])
-    if query.get("project_id") and actor_of(request).is_admin:
-        rows = rows.filter(project_id=query["project_id"])
+    project_id = query.get("project_id", query.get("tenant_id"))
+    if project_id and actor_of(request).is_admin:
+        rows = rows.filter(project_id=project_id)
+    if "volume_type" in query and actor_of(request).is_admin:
+        rows = rows.filter(type__name=query["volume_type"])
     return rows
 
 

@@ -15,6 +15,7 @@ from images.models import Image, ImageStatus
 from operations.kinds import TRANSFER_QUEUE, Context, Kind, Step
 from volumes.create import CREATE_NAME
 from volumes.errors import NoRoom, SnapshotNotFound, VolumeNotFound
+from volumes.messages import Event, record_message
 from volumes.models import Snapshot, Volume
 from volumes.operations.facts import volume_of
 from volumes.states import VolumeStatus
@@ -93,11 +94,13 @@ def finish(context: Context) -> None:
 
 
 def on_failed(context: Context, error: dict[str, Any]) -> None:
-    """It stays as one in error, for its owner to delete."""
+    """It stays as one in error, for its owner to delete, with the reason."""
     fresh = [VolumeStatus.CREATING, VolumeStatus.AVAILABLE]
-    Volume.objects.filter(pk=context.subject, status__in=fresh).update(
-        status=VolumeStatus.ERROR, hypervisor=None, pool="", updated_at=timezone.now()
-    )
+    rows = Volume.objects.filter(pk=context.subject, status__in=fresh)
+    volume, now = rows.first(), timezone.now()
+    rows.update(status=VolumeStatus.ERROR, hypervisor=None, pool="", updated_at=now)
+    if volume is not None:
+        record_message(Event.CREATE, volume, context.request_id, error, now=now)
 
 
 CREATE = Kind(

@@ -11,6 +11,7 @@ from hypervisors import volumes as on_hosts
 from hypervisors.errors import NotOnHost
 from operations.kinds import Context, Kind, Step
 from volumes.extend import EXTEND_NAME, resize_reservation
+from volumes.messages import Event, record_message
 from volumes.models import Attachment, Volume
 from volumes.operations.facts import volume_of, wait_for_copies_of
 from volumes.states import VolumeStatus
@@ -22,7 +23,7 @@ def grow(context: Context) -> None:
     wait_for_copies_of(volume.pk)
     if volume.hypervisor is None:
         raise NotOnHost("The volume is on no host.")
-    attachment = Attachment.objects.filter(volume=volume).first()
+    attachment = Attachment.objects.filter(volume=volume, by_compute=True).first()
     on_hosts.grow_volume(
         volume.hypervisor,
         volume.pool,
@@ -55,6 +56,7 @@ def on_failed(context: Context, error: dict[str, Any]) -> None:
             in_use = context.params["before"] == VolumeStatus.IN_USE
             status = VolumeStatus.IN_USE if in_use else VolumeStatus.ERROR_EXTENDING
             rows.update(status=status, updated_at=now)
+            record_message(Event.EXTEND, volume, context.request_id, error, now=now)
 
 
 EXTEND = Kind(

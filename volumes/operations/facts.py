@@ -31,7 +31,8 @@ def clear_left(volume_id: UUID) -> None:
     volume = Volume.objects.select_related("left_hypervisor").filter(pk=volume_id).first()
     if volume is None or volume.left_hypervisor is None:
         return
-    if volume.left_hypervisor_id != volume.hypervisor_id:
+    left = (volume.left_hypervisor_id, volume.left_pool)
+    if left != (volume.hypervisor_id, volume.pool):
         on_hosts.delete_volume(volume.left_hypervisor, volume.left_pool, volume.storage_name)
     Volume.objects.filter(pk=volume_id).update(left_hypervisor=None, left_pool="")
 
@@ -44,5 +45,6 @@ def wait_for_copies_of(volume_id: UUID) -> None:
     """
     clones = Volume.objects.filter(source_volume_id=volume_id, status=VolumeStatus.CREATING)
     taken = Snapshot.objects.filter(volume=volume_id, status=SnapshotStatus.CREATING)
-    if clones.exists() or taken.exists():
+    uploads = Volume.objects.filter(pk=volume_id, status=VolumeStatus.UPLOADING)
+    if clones.exists() or taken.exists() or uploads.exists():
         raise Wait("The volume is being copied.", seconds=COPY_PAUSE_S)

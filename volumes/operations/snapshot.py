@@ -14,6 +14,7 @@ from operations.errors import Wait
 from operations.kinds import TRANSFER_QUEUE, Context, Kind, Step
 from quotas.consume import release
 from volumes.errors import SnapshotNotFound
+from volumes.messages import Event, record_message
 from volumes.models import Snapshot, Volume
 from volumes.operations.facts import COPY_PAUSE_S
 from volumes.snapshots import CREATE_SNAPSHOT, DELETE_SNAPSHOT
@@ -77,10 +78,13 @@ def finish(context: Context) -> None:
 
 
 def on_failed(context: Context, error: dict[str, Any]) -> None:
-    """It stays as one in error, for its owner to delete."""
+    """It stays as one in error, for its owner to delete, with the reason."""
     fresh = [SnapshotStatus.CREATING, SnapshotStatus.AVAILABLE]
     rows = Snapshot.objects.filter(pk=context.subject, status__in=fresh)
+    snapshot = rows.first()
     rows.update(status=SnapshotStatus.ERROR, updated_at=timezone.now())
+    if snapshot is not None:
+        record_message(Event.SNAPSHOT, snapshot, context.request_id, error, now=timezone.now())
 
 
 def delete_storage(context: Context) -> None:
@@ -90,7 +94,8 @@ def delete_storage(context: Context) -> None:
         Wait: one is.
     """
     made = Volume.objects.filter(snapshot_id=context.subject, status=VolumeStatus.CREATING)
-    if made.exists():
+    reverted = Volume.objects.filter(snapshots=context.subject, status=VolumeStatus.REVERTING)
+    if made.exists() or reverted.exists():
         raise Wait("A volume is made from the snapshot.", seconds=COPY_PAUSE_S)
     if Snapshot.objects.filter(pk=context.subject).exists():
         remove(context)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -45,6 +45,7 @@ class Outcome(StrEnum):
     PASSED = "●"
     UNDERSTOOD = "○"
     NOT_OFFERED = "501"
+    ABSENT = "404"
     NO_CALL = "-"
     FAILED = "✗"
 
@@ -72,11 +73,15 @@ class Probe:
 class Probes(dict[str, Probe]):
     """The probes of one kind of client, by group, in the order in which they are made."""
 
+    def __init__(self, groups: Sequence[str] = GROUPS) -> None:
+        super().__init__()
+        self.groups = groups
+
     def of(
         self, group: str, *, since: str = "2.1", until: str = "", is_negotiated: bool = True
     ) -> Callable[[Callable[[Any], Outcome | None]], Callable[[Any], Outcome | None]]:
         """Let a function be the probe of a group."""
-        assert group in GROUPS, group
+        assert group in self.groups, group
 
         def keep(ask: Callable[[Any], Outcome | None]) -> Callable[[Any], Outcome | None]:
             self[group] = Probe(ask, since, until, is_negotiated)
@@ -118,7 +123,7 @@ class Column:
 
     def run(self, probes: Probes) -> None:
         """Fill the column, in the order of the groups."""
-        for group in sorted(probes, key=GROUPS.index):
+        for group in sorted(probes, key=probes.groups.index):
             self.cells[group] = self._outcome(group, probes[group])
 
     def _outcome(self, group: str, probe: Probe) -> Outcome:

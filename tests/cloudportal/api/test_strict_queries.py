@@ -30,6 +30,7 @@ STRICT_SINCE = {
     # This cloud's own have no clients from before.
     "os-hypervisors/{hypervisor_id}/cloudportal:domains": "2.1",
     "os-hypervisors/{hypervisor_id}/cloudportal:drain/servers": "2.1",
+    "os-quota-sets/{target_id}/cloudportal:statement": "2.1",
     "os-console-auth-tokens/{token}": "2.99",
     "os-quota-sets/{target_id}/defaults": NEVER,
     "servers/{server_id}/tags": NEVER,

@@ -40,6 +40,17 @@ def test_disks_are_named_by_bus_with_the_root_disk_first():
     assert targets[:2] + targets[-3:] == ["vda", "vdb", "vdz", "vdaa", "vdab"]
 
 
+def test_a_disk_that_is_to_be_read_only_says_so_and_keeps_its_limits():
+    features = guest_features({"quota:disk_read_iops_sec": "100"}, {})
+    disks = (DiskSpec("p", "r", "root"), DiskSpec("p", "v", "volume", is_readonly=True))
+    spec = dataclasses.replace(specs.linux(), features=features, disks=disks)
+
+    root, volume = ET.fromstring(domain_xml(spec)).findall("devices/disk")
+
+    assert (root.find("readonly"), volume.find("readonly") is None) == (None, False)
+    assert at(volume, "iotune/read_iops_sec").text == "100"
+
+
 @pytest.mark.parametrize(
     ("role", "targets"),
     [

@@ -1,12 +1,14 @@
 import dataclasses
+import inspect
 from uuid import uuid4
 
+import libvirt
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from hypervisors.libvirt import guest
 from hypervisors.libvirt.connection import open_connection
-from hypervisors.libvirt.errors import DriverError, NotThere
+from hypervisors.libvirt.errors import Busy, DriverError, NotThere, WrongState
 from hypervisors.libvirt.records import GuestMetadata
 from tests.hypervisors.libvirt import specs
 from tests.hypervisors.libvirt.test_metadata import records
@@ -63,6 +65,42 @@ def test_reboot_ends_with_a_running_guest_also_from_off(connection, server):
     guest.reboot_hard(connection, server)
 
     assert guest.guest_info(connection, server).power_state == "running"
+
+
+class Going:
+    """A domain that goes off between the look and the call, or comes on."""
+
+    def __init__(self, code: int, text: str) -> None:
+        self.error = libvirt.libvirtError("x")
+        self.error.err = (code, libvirt.VIR_FROM_QEMU, text, 2, text, None, None, -1, -1)
+
+    def lookupByUUID(self, uuid):  # noqa: N802 - libvirt's own name
+        return self
+
+    def isActive(self):  # noqa: N802 - libvirt's own name
+        return False
+
+    def hasManagedSaveImage(self):  # noqa: N802 - libvirt's own name
+        return False
+
+    def create(self):
+        raise self.error
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Requested operation is not valid: domain is already running", Busy),
+        ("Requested operation is not valid: domain is not running", Busy),
+        ("Requested operation is not valid: network 'default' is not active", WrongState),
+    ],
+)
+def test_only_a_state_that_changed_meanwhile_is_asked_for_again_by_a_hard_reboot(text, kind):
+    domain = Going(libvirt.VIR_ERR_OPERATION_INVALID, text)
+
+    with pytest.raises(kind):
+        inspect.unwrap(guest.reboot_hard)(domain, uuid4())
 
 
 def test_absent_guest_is_removed_without_complaint(connection):

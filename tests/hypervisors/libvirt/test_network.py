@@ -1,4 +1,5 @@
 import inspect
+from dataclasses import replace
 from typing import Any, cast
 from uuid import UUID
 from xml.etree import ElementTree as ET
@@ -7,11 +8,14 @@ import libvirt
 import pytest
 
 from hypervisors.libvirt.network import (
+    DhcpHost,
+    Ipv6Range,
     NatNetworkSpec,
     PlainNetworkSpec,
     bridge_mac,
     ensure_network,
     network_xml,
+    read_entries,
 )
 from tests.hypervisors.libvirt.specs import at
 
@@ -35,6 +39,55 @@ def test_network_is_nat_with_static_addresses_only():
     assert root.find("ip/dhcp/range") is None
     own = at(root, "ip/dhcp/host").attrib
     assert own == {"mac": bridge_mac(NETWORK), "ip": "10.9.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "entries", "options"),
+    [
+        ("slaac", [], []),
+        ("dhcpv6-stateless", [], ["dhcp-range=fd00:9::,ra-stateless,64"]),
+        (
+            "dhcpv6-stateful",
+            [{"id": f"00:03:00:01:{bridge_mac(NETWORK)}", "ip": "fd00:9::1"}],
+            [],
+        ),
+    ],
+)
+def test_ipv6_is_advertised_as_its_mode_has_it(mode, entries, options):
+    spec = replace(SPEC, six=Ipv6Range("fd00:9::/64", "fd00:9::1", mode))
+
+    root = ET.fromstring(network_xml(spec))
+
+    assert at(root, "forward/nat").attrib == {"ipv6": "yes"}
+    four, six = root.iterfind("ip")
+    assert four.get("family") is None
+    assert six.attrib == {"address": "fd00:9::1", "prefix": "64", "family": "ipv6"}
+    assert [each.attrib for each in six.iterfind("dhcp/host")] == entries
+    name = "{http://libvirt.org/schemas/network/dnsmasq/1.0}option"
+    assert [each.get("value") for each in root.iter(name)] == options
+
+
+def test_a_network_may_have_ipv6_alone():
+    spec = NatNetworkSpec("n", "b", NETWORK, "", "", six=Ipv6Range("fd00:9::/64", "fd00:9::1"))
+
+    assert [each.get("family") for each in ET.fromstring(network_xml(spec)).iter("ip")] == ["ipv6"]
+    with pytest.raises(ValueError, match="not in"):
+        network_xml(replace(spec, six=Ipv6Range("fd00:9::/64", "fd00:8::1")))
+
+
+def test_entries_of_both_families_are_of_the_same_card():
+    xml = """<network><mac address='52:54:00:00:00:01'/>
+      <ip address='10.9.0.1' prefix='24'><dhcp>
+        <host mac='52:54:00:00:00:01' ip='10.9.0.1'/>
+        <host mac='FA:16:3e:00:00:02' ip='10.9.0.2' name='two'/></dhcp></ip>
+      <ip family='ipv6' address='fd00:9::1' prefix='64'><dhcp>
+        <host id='00:03:00:01:52:54:00:00:00:01' ip='fd00:9::1'/>
+        <host id='00:03:00:01:fa:16:3e:00:00:02' ip='fd00:9::2'/></dhcp></ip></network>"""
+
+    assert read_entries(xml) == [
+        DhcpHost("fa:16:3e:00:00:02", "10.9.0.2", "two"),
+        DhcpHost("fa:16:3e:00:00:02", "fd00:9::2", None),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -113,6 +166,9 @@ class _Race:
 
     def isActive(self):  # noqa: N802 - libvirt's name
         return self._active
+
+    def XMLDesc(self):  # noqa: N802 - libvirt's name
+        return network_xml(SPEC)
 
     def autostart(self):
         return True

@@ -199,7 +199,10 @@ def test_delete_is_refused_while_something_is_held(by_admin, demo, monkeypatch):
     done = by_admin.delete(f"{PROJECTS}/{demo.id}")
 
     assert refused.status_code == 409
-    assert refused.json()["error"]["message"] == "The project demo still has 2 servers."
+    assert refused.json()["error"]["message"] == (
+        f"The project demo still has 2 servers. GET {PROJECTS}/{demo.id}/cloudportal:contents "
+        "shows all that it owns; POST there removes the project with it."
+    )
     assert (done.status_code, done.content) == (204, b"")
     assert by_admin.get(f"{PROJECTS}/{demo.id}").status_code == 404
 

@@ -4,7 +4,10 @@ import json
 
 import pytest
 from django.utils import timezone
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
+from images.attributes import READ_ONLY, RESERVED
 from images.models import Image
 from images.upload import store_image_data
 from tests.images.conftest import actor_with
@@ -328,6 +331,8 @@ def test_patch_changes_attributes_properties_and_tags(client_for, queued, member
         ({"op": "add", "path": "x", "value": "y"}, 400),
         ({"op": "add", "path": "/", "value": "y"}, 400),
         ({"op": "add", "path": "/x/y", "value": "z"}, 400),
+        ({"op": "add", "path": "/x~2y", "value": "z"}, 400),
+        ({"op": "add", "path": "/x~", "value": "z"}, 400),
         ({"op": "add", "path": "/tags/9", "value": "z"}, 409),
         ({"op": "add", "path": "/tags/²", "value": "z"}, 409),
         ({"op": "add", "path": 3, "value": "z"}, 400),
@@ -343,6 +348,22 @@ def test_bad_patch_changes_nothing(client_for, queued, member, change, status):
     assert response.status_code == status, response.json()
     image.refresh_from_db()
     assert image.name == "one"
+
+
+@given(name=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30))
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_name_of_a_property_survives_its_pointer(client_for, queued, member, name):
+    assume(name not in client_for(member).get("/image/v2/schemas/image").json()["properties"])
+    assume(not name.startswith("os_glance") and name not in RESERVED | READ_ONLY)
+    image, client = queued(member), client_for(member)
+    path = "/" + name.replace("~", "~0").replace("/", "~1")
+
+    added = patch(client, image.pk, {"op": "add", "path": path, "value": "x"})
+    assert (added.status_code, added.json().get(name)) == (200, "x")
+    removed = patch(client, image.pk, {"op": "remove", "path": path})
+    assert (removed.status_code, name in removed.json()) == (200, False)
 
 
 def test_patch_of_another_content_type_is_refused(client_for, queued, member):
@@ -377,5 +398,8 @@ def test_protected_image_is_not_deleted(client_for, queued, member):
 def test_what_is_not_offered_is_said_so(client_for, member):
     client = client_for(member)
 
-    assert client.get("/image/v2/info/import").json()["import-methods"]["value"] == []
+    assert client.get("/image/v2/info/import").json()["import-methods"]["value"] == [
+        "glance-direct",
+        "web-download",
+    ]
     assert client.get("/image/v2/info/stores").status_code == 404

@@ -175,8 +175,9 @@ def test_who_may_change_a_group(client_for, group):
     assert [each.status_code for each in (reader, foreign, admin)] == [403, 404, 200]
 
 
-def test_a_port_changes_its_groups_and_its_port_security(client, group, network):
-    port = post(client, "port", {"network_id": str(network.pk)}).json()["port"]
+def test_a_port_changes_its_groups_and_its_port_security(client, group, make_network):
+    own = make_network(project_id="p1", is_shared=False)
+    port = post(client, "port", {"network_id": str(own.pk)}).json()["port"]
     path = f"{V2}/ports/{port['id']}"
     Port.objects.update(device_id="s1", host="h1")
 

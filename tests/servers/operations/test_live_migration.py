@@ -6,6 +6,7 @@ import dataclasses
 import threading
 from functools import partial
 
+import libvirt
 import pytest
 from django.utils import timezone
 
@@ -16,6 +17,7 @@ from networks.models import Port
 from operations.models import Operation, OperationState
 from scheduling.models import Allocation
 from servers.delete import delete_server
+from servers.errors import InvalidState
 from servers.live_migration import LiveMove, abort_migration, force_migration, live_migrate_server
 from servers.models import Migration, Server, ServerAction
 from servers.power import pause_server
@@ -217,8 +219,8 @@ def while_it_moves(hosts, monkeypatch, act) -> None:
         act()
         return MoveProgress(2 * GIB, GIB, GIB, GIB, GIB // 2, GIB // 2)
 
-    monkeypatch.setattr("hypervisors.move.PROGRESS_EVERY_S", 0.05)
-    monkeypatch.setattr("hypervisors.move._progress", look)
+    monkeypatch.setattr("hypervisors.under_way.PROGRESS_EVERY_S", 0.05)
+    monkeypatch.setattr("hypervisors.under_way.progress_of", look)
 
     host.on_migrate = partial(_wait, heeded)
 
@@ -239,7 +241,7 @@ def test_an_abort_ends_a_running_migration(hosts, server, settle, monkeypatch):
         hosts, monkeypatch, lambda: asked.update(asked="abort", asked_request_id="req-abort")
     )
     # Found out where the guest is by the hosts again, once that is over.
-    monkeypatch.setattr("hypervisors.move._end_migration", lambda move: None)
+    monkeypatch.setattr("hypervisors.settle._end_migration", lambda move: None)
 
     settle(server)
 
@@ -270,7 +272,7 @@ def test_a_forced_one_comes_to_its_end_and_tells_how_far_it_is(hosts, server, se
     actor = dataclasses.replace(ADMIN, request_id="req-force")
     force_migration(server=server, migration_id=str(migration.pk), actor=actor, now=timezone.now())
     Migration.objects.update(status=MigrationStatus.QUEUED)
-    monkeypatch.setattr("hypervisors.move._end_migration", lambda move: None)
+    monkeypatch.setattr("hypervisors.settle._end_migration", lambda move: None)
     while_it_moves(hosts, monkeypatch, lambda: None)
 
     settle(server)
@@ -333,3 +335,105 @@ def test_a_delete_ends_a_migration_and_cleans_both_hosts(hosts, server, work):
 
     assert_nothing_left(hosts)
     assert Migration.objects.get().status == MigrationStatus.CANCELLED
+
+
+@pytest.fixture
+def switching(settings):
+    """Guests are let run at their destination as soon as they may be."""
+    settings.LIVE_MIGRATION_POSTCOPY = True
+    settings.LIVE_MIGRATION_POSTCOPY_AFTER_S = 0.0
+
+
+def until_switched(hosts, monkeypatch, act=lambda: None) -> None:
+    """Let memory be sent until the guest is switched."""
+    host = hosts["host1"]
+    switched = threading.Event()
+    for name in ("abort_migration", "start_post_copy"):
+        monkeypatch.setattr(host, name, partial(_heed, getattr(host, name), switched))
+
+    def look(move):
+        act()
+        moved = MoveProgress(2 * GIB, GIB, GIB, memory_rounds=2)
+        return dataclasses.replace(moved, has_switched=move.server_id in host.switched)
+
+    monkeypatch.setattr("hypervisors.under_way.PROGRESS_EVERY_S", 0.05)
+    monkeypatch.setattr("hypervisors.under_way.progress_of", look)
+    monkeypatch.setattr("hypervisors.settle._end_migration", lambda move: None)
+    host.on_migrate = partial(_wait, switched)
+
+
+def test_one_that_does_not_come_to_its_end_is_switched(
+    hosts, server, settle, monkeypatch, switching
+):
+    ask(server)
+    until_switched(hosts, monkeypatch)
+
+    settle(server)
+
+    assert_is_on(hosts, server, "host2")
+    assert hosts["host1"].calls.count("start_post_copy") == 1
+    assert "hasten_migration" not in hosts["host1"].calls
+    assert Migration.objects.get().status == MigrationStatus.COMPLETED
+
+
+def test_an_abort_that_was_asked_for_first_comes_before_the_switch(
+    hosts, server, settle, monkeypatch, switching
+):
+    migration = ask(server)
+    asked = Migration.objects.filter(pk=migration.pk)
+    # Between the look at what is asked and the switch.
+    monkeypatch.setattr(
+        "servers.operations.live_watch.LiveWatch._note",
+        lambda watch, progress: asked.update(asked="abort", asked_request_id="req-abort"),
+    )
+    until_switched(hosts, monkeypatch)
+
+    settle(server)
+
+    assert_is_on(hosts, server, "host1")
+    assert hosts["host1"].calls.count("start_post_copy") == 0
+    assert Migration.objects.get().status == MigrationStatus.CANCELLED
+
+
+def test_a_stream_that_breaks_after_the_switch_is_mended_by_the_next_worker(
+    hosts, server, settle, monkeypatch, switching
+):
+    ask(server)
+    source, destination = hosts["host1"], hosts["host2"]
+
+    def break_off():
+        """Both halves stay as QEMU leaves them."""
+        Migration.objects.update(status=MigrationStatus.POST_MIGRATING)
+        guest = source.guests[server.pk]
+        destination.guests[server.pk] = dataclasses.replace(
+            guest, power_state="running", reason=libvirt.VIR_DOMAIN_RUNNING_POSTCOPY_FAILED
+        )
+        guest.power_state = "paused"
+        guest.reason = libvirt.VIR_DOMAIN_PAUSED_POSTCOPY_FAILED
+        source.on_migrate = None
+        raise HostUnreachable("The link is cut.")
+
+    source.on_migrate = break_off
+    source.fail_on("resume_post_copy", HostUnreachable("It is cut still."), times=7)
+
+    settle(server)
+
+    assert source.calls.count("migrate_guest") == 1
+    assert source.calls.count("resume_post_copy") == 8
+    assert_is_on(hosts, server, "host2")
+    assert Migration.objects.get().status == MigrationStatus.COMPLETED
+    assert ServerAction.objects.get(action="live-migration").message == ""
+
+
+def test_a_switched_one_is_not_aborted_and_says_why(server):
+    migration = ask(server)
+    Migration.objects.update(status=MigrationStatus.POST_MIGRATING)
+    server.refresh_from_db()
+
+    with pytest.raises(InvalidState, match="runs at its destination already"):
+        abort_migration(
+            server=server, migration_id=str(migration.pk), before_it_runs=True, actor=ADMIN,
+            now=timezone.now(),
+        )  # fmt: skip
+
+    assert not Migration.objects.get().asked

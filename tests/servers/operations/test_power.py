@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 from django.utils import timezone
 
-from hypervisors.libvirt.errors import DriverError, HostUnreachable
+from hypervisors.libvirt.errors import Busy, DriverError, HostUnreachable
 from hypervisors.models import Aggregate
 from hypervisors.platforms import CPU_MODEL
 from operations.models import OperationState
@@ -56,6 +56,20 @@ def test_a_guest_that_does_not_heed_a_soft_reboot_is_rebooted_hard(server, hosts
     work(server.pk)
 
     assert "reboot_hard" in hosts["host1"].calls
+
+
+def test_a_hard_reboot_that_meets_a_guest_just_going_off_looks_again(server, hosts, work):
+    host = hosts["host1"]
+    host.fail_on("reboot_hard", Busy("operation failed: domain is not running", code=9))
+    host.guests[server.pk].power_state = "shutdown"
+
+    ask(reboot_server, server, hard=True)
+    work(server.pk)
+
+    server.refresh_from_db()
+    assert (server.vm_state, server.task_state) == (VmState.ACTIVE, None)
+    assert host.guests[server.pk].power_state == "running"
+    assert host.calls.count("reboot_hard") == 2
 
 
 def test_a_hard_reboot_starts_a_stopped_server(server, hosts, work):
