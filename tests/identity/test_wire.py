@@ -254,6 +254,7 @@ def test_the_command_line_manages_domains_and_what_is_in_them(cloud):
     assert "lara" not in {entry["Name"] for entry in read("user", "list")}
 
 
+@pytest.mark.long
 def test_the_command_line_manages_roles_that_imply_others(cloud, make_user):
     def read(*words):
         return run(cloud, *words, "-f", "json")
@@ -282,6 +283,7 @@ def test_the_command_line_manages_roles_that_imply_others(cloud, make_user):
     assert "auditor" not in {entry["Name"] for entry in read("role", "list")}
 
 
+@pytest.mark.long
 def test_the_command_line_reads_the_catalogue_and_ends_a_token(cloud, member):
     def read(*words, **login):
         return run(cloud, *words, "-f", "json", **login)
