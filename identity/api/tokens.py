@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -60,7 +61,7 @@ class Tokens(IdentityView):
         """Nobody is asked who logs in; a bad token does not matter then either."""
         return [] if self._is_login else super().get_authenticators()
 
-    def get_permissions(self) -> list[Any]:
+    def get_permissions(self) -> Sequence[Any]:
         """And everybody may."""
         return [] if self._is_login else super().get_permissions()
 

@@ -15,7 +15,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cloudportal.api import paging
+from cloudportal.api.openapi import documented
 from cloudportal.api.query import NON_NEGATIVE_TEXT, QuerySchema
+from cloudportal.api.representation import (
+    BOOLEAN,
+    INTEGER,
+    NULL,
+    STRING,
+    array,
+    nullable,
+    record,
+)
 from cloudportal.api.validation import BodySchema, closed
 from cloudportal.api.views import WireView
 from cloudportal.errors import Invalid
@@ -32,6 +42,42 @@ PAGE = QuerySchema(
     closed=True,
     single={"limit", "marker"},
 )
+_THING = record({"id": STRING, "name": nullable(STRING)})
+_SOME = {"kind": STRING, "count": INTEGER, "first": array(_THING)}
+_LINK = {"links": record({"self": STRING})}
+_REMOVAL = record(
+    {
+        "id": STRING,
+        "state": STRING,
+        "note": STRING,
+        "request_id": nullable(STRING),
+        "started_at": nullable(STRING),
+        "finished_at": nullable(STRING),
+    }
+)
+CONTENTS = record(
+    {
+        "contents": record(
+            {
+                "project": record(
+                    {"id": STRING, "name": STRING, "domain_id": STRING, "enabled": BOOLEAN}
+                ),
+                "owned": array(record({**_SOME, **_LINK})),
+                "in_the_way": array(record({**_SOME, "reason": STRING})),
+                "is_removable": BOOLEAN,
+                "removal": nullable(_REMOVAL),
+                **_LINK,
+            }
+        )
+    }
+)
+# Under the name of the kind.
+BELONGINGS = {
+    **record(
+        {"links": record({"self": STRING, "previous": NULL, "next": nullable(STRING)})},
+    ),
+    "additionalProperties": array(_THING),
+}
 
 
 class _ProjectView(WireView):
@@ -52,12 +98,16 @@ class _ProjectView(WireView):
 class ProjectContents(_ProjectView):
     """What a project owns."""
 
+    @documented("Show what a project owns.", query=LIMIT, responses={200: CONTENTS})
     def get(self, request: Request, scope_id: str) -> Response:
         """By kind, in the order of removal, with the first `limit` of each (10)."""
         query = LIMIT.check(request.query_params)
         first = paging.parse_limit(query, MOST_FIRST) if query.get("limit") else FIRST
         return self._contents(scope_id, first)
 
+    @documented(
+        "Remove a project with all that it owns.", request=NOTHING, responses={202: CONTENTS}
+    )
     def post(self, request: Request, scope_id: str) -> Response:
         """Remove the project with all that it owns; 202."""
         NOTHING.check(request.data or {})
@@ -75,6 +125,11 @@ class ProjectContents(_ProjectView):
 class ProjectBelongings(_ProjectView):
     """Everything of one kind that a project owns."""
 
+    @documented(
+        "List everything of one kind that a project owns.",
+        query=PAGE,
+        responses={200: BELONGINGS},
+    )
     def get(self, request: Request, scope_id: str, kind: str) -> Response:
         """By id; `limit` and `marker` make pages."""
         query = PAGE.check(request.query_params)

@@ -165,5 +165,6 @@ def make_identity_world() -> IdentityWorld:
         "region_id": "RegionOne",
         "limit_id": "any",
         "tag": "red",
+        "kind": "ports",
     }
     return IdentityWorld(names, tokens)
