@@ -14,6 +14,7 @@ from identity.actors import Actor
 from identity.errors import NotYours
 from identity.find import find_project
 from identity.models import Project
+from identity.options import check_deletable
 from maintenance.belongings import (
     BY_KIND,
     Belonging,
@@ -96,6 +97,7 @@ def remove_project(*, project_id: str, actor: Actor, now: datetime) -> Operation
         NotYours: the actor does not administer the cloud, or only another domain.
         NoSuchThing: there is no such project.
         OwnProject: it is the one that the actor acts in.
+        Immutable: its option says that it stays.
         ProjectNotRemovable: something is in the way.
     """
     project = _project(project_id, ASK, actor)
@@ -103,6 +105,7 @@ def remove_project(*, project_id: str, actor: Actor, now: datetime) -> Operation
         raise OwnProject(
             f"You act in the project {project.name} yourself: remove it from another one."
         )
+    check_deletable(project)
     obstacles = in_the_way(project.id, first=FIRST)
     with transaction.atomic():
         subject = subject_of(project.id)

@@ -147,3 +147,13 @@ def test_who_acts_in_it_does_not_remove_it(url, doomed, monkeypatch):
     client.force_authenticate(user=doomed.actor)
 
     assert client.post(url).status_code == 409
+
+
+def test_an_immutable_one_is_not_removed(url, doomed):
+    doomed.project.options = {"immutable": True}
+    doomed.project.save()
+
+    refused = client_as("admin").post(url)
+
+    assert refused.status_code == 403
+    assert not Operation.objects.filter(kind="project.remove").exists()
