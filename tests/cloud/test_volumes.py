@@ -287,7 +287,7 @@ def test_a_volume_becomes_an_image_and_goes_back_to_its_snapshot(empty_cloud, tm
         xml = empty_cloud.lab.run(
             "exec", first, "--", "virsh", "dumpxml", domain_of(empty_cloud, one)
         )
-        [disk] = [each for each in xml.split("<disk ") if made["id"] in each]
+        [disk] = [each for each in xml.split("<disk ") if f">{made['id']}</serial>" in each]
         assert "<readonly/>" in disk
         portal.openstack("server", "remove", "volume", one, "data")
         becomes(empty_cloud, "data", "available")
