@@ -44,6 +44,9 @@ class MigratingHost(Protocol):
     ) -> None:
         """Mend the broken stream of a guest that was switched, and return when it is all there."""
 
+    def has_stream(self, uuid: UUID) -> bool:
+        """Whether the guest's memory has a connection to go by."""
+
     def end_dead_stream(self, uuid: UUID) -> bool:
         """End what a guest that is coming here still has of a broken stream."""
 
@@ -88,3 +91,6 @@ class LibvirtMigratingHost:
 
     def end_dead_stream(self, uuid: UUID) -> bool:
         return post_copy.end_dead_stream(self.connection, uuid)
+
+    def has_stream(self, uuid: UUID) -> bool:
+        return post_copy.has_stream(self.connection, uuid)

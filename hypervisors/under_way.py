@@ -90,8 +90,14 @@ class Stream:
 
 
 def end_dead_stream(move: Move) -> None:
-    """End the destination's half of a switched guest's stream, in which nothing moves any more."""
-    logger.warning("The stream of %s stands still: it is ended to be mended.", move.server_id)
+    """End the destination's half of a switched guest's stream, when the source's half is gone.
+
+    One that only stands still goes on by itself when the hosts see each other again.
+    """
+    with connected(move.source) as here:
+        if here.has_stream(move.server_id):
+            return
+    logger.warning("The stream of %s is gone at its source: it is mended.", move.server_id)
     with connected(move.destination) as there:
         there.end_dead_stream(move.server_id)
 

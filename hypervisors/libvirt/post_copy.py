@@ -126,26 +126,39 @@ def resume_post_copy(
         raise
 
 
+def has_stream(connection: Connection, uuid: UUID) -> bool:
+    """Whether the guest's QEMU has a connection to another machine; also when nobody can tell."""
+    try:
+        return bool(_streams(connection, uuid))
+    except Unsupported:
+        return True
+
+
 def end_dead_stream(destination: Connection, uuid: UUID) -> bool:
     """End the guest's half of a stream whose other end is gone; whether there was one.
 
     QEMU does not notice by itself while the guest touches nothing that is missing, and is not to
-    be resumed before. It is done by `ss -K` on the host, of the guest's own connections alone; to
-    end one that is well does no harm, it is mended like any other.
+    be resumed before. It is done by `ss -K` on the host, of the guest's own connections alone.
     """
     try:
-        said = run_on_host(destination, ("cat", f"{_PID_FILES}/server-{uuid}.pid"))
-        pid = said.output.strip()
-        if said.status or not pid.isdigit():
-            return False
-        listed = run_on_host(destination, ("ss", "-Htnp", "state", "established"))
-        streams = parse_streams(listed.output, int(pid))
+        streams = _streams(destination, uuid)
         for port, peer, peer_port in streams:
             words = ("ss", "-K", "-tn", "sport", "=", f":{port}")
             run_on_host(destination, (*words, "dst", peer, "dport", "=", f":{peer_port}"))
     except Unsupported:
         return False
     return bool(streams)
+
+
+def _streams(connection: Connection, uuid: UUID) -> list[tuple[int, str, int]]:
+    said = run_on_host(connection, ("cat", f"{_PID_FILES}/server-{uuid}.pid"))
+    pid = said.output.strip()
+    if said.status or not pid.isdigit():
+        return []
+    listed = run_on_host(connection, ("ss", "-Htnp", "state", "established"))
+    if listed.status:
+        raise Unsupported(f"ss: {listed.errors}")
+    return parse_streams(listed.output, int(pid))
 
 
 def parse_streams(listed: str, pid: int) -> list[tuple[int, str, int]]:

@@ -133,22 +133,18 @@ def test_a_worker_that_dies_after_the_switch_costs_nothing(cloud_with_post_copy)
     eventually(lambda: not domains(cloud, first), what="nothing is on the source")
 
 
-def test_a_link_that_is_cut_after_the_switch_is_mended_and_the_guest_goes_on(cloud_with_post_copy):
+def test_a_link_that_is_cut_for_half_a_minute_after_the_switch_costs_nothing(cloud_with_post_copy):
     cloud = cloud_with_post_copy
     first, second, _ = (host["name"] for host in cloud.hosts)
     server = busy_server(cloud, first)
-    # The kernel gives the stream up within seconds rather than a quarter of an hour.
-    for name in (first, second):
-        impatient = "echo 3 > /proc/sys/net/ipv4/tcp_retries2"
-        cloud.lab.run("exec", name, "--", "sh", "-c", impatient)
     begin_switched(cloud, server, first, second)
 
     cloud.lab.run("cut-link", first)
     try:
         eventually(
             lambda: "post-copy failed" in domain_state(cloud, first, server),
-            within_s=60,
-            what="the stream is broken",
+            within_s=90,
+            what="nobody drives the migration any more",
         )
         half = domain_state(cloud, first, server)
     finally:

@@ -153,3 +153,7 @@ class FakeMigrations(FakeGuests):
         was_there = uuid in self.dead_streams
         self.dead_streams.discard(uuid)
         return was_there
+
+    @counted_call
+    def has_stream(self, uuid: UUID) -> bool:
+        return False
