@@ -17,14 +17,11 @@ pytestmark = [pytest.mark.lab, pytest.mark.wire]
 TOLD = """#!/bin/sh
 echo "told: $(cat /run/config-drive/openstack/latest/network_data.json)" >/dev/console
 """
-# Tells what a forged address can do, which address the card makes of what hosts advertise, and
-# whether the other one answers, whenever that changes.
+# Tells which address the card makes of what hosts advertise, and whether the other one answers, and
+# the gateway to a forged address, whenever that changes.
 LOOK = """#!/bin/sh
 look() {
     ping6 -c 3 -W 3 GATEWAY >/dev/null && echo "gateway: yes" || echo "gateway: no"
-    forged=PREFIXdead:beef
-    ip -6 addr add $forged/64 dev eth0
-    ping6 -c 3 -W 3 -I $forged GATEWAY >/dev/null && echo "forged: yes" || echo "forged: no"
     ip link set eth0 down
     ip -6 addr flush dev eth0
     ip link set eth0 up
@@ -34,9 +31,14 @@ look() {
         sleep 1
     done
     echo "made: $made"
+    own=${made%/*}
+    ip -6 addr add FORGED/64 dev eth0
     number=0
     while :; do
-        ping6 -c 1 -W 1 ADDRESS >/dev/null && now=yes || now=no
+        ping6 -c 1 -W 1 -I FORGED GATEWAY >/dev/null && may=yes || may=no
+        [ "$may" = "$could" ] || echo "forged: $may"
+        could=$may
+        ping6 -c 1 -W 1 -I $own ADDRESS >/dev/null && now=yes || now=no
         [ "$now" = "$before" ] || { number=$((number + 1)); echo "reach $number: $now"; }
         before=$now
         sleep 1
@@ -44,6 +46,7 @@ look() {
 }
 look >/dev/console 2>&1 </dev/null &
 """
+FORGED = "fd94:0:0:94:1:1:dead:beef"
 FOUR, SIX = "10.94.0.0/24", "fd94:0:0:94::/64"
 
 
@@ -85,7 +88,7 @@ def test_guests_of_a_dual_stack_network_meet_by_ipv6_alone(empty_cloud, dual, tm
         )
         four, six = addresses_of(empty_cloud, target, dual)
         script = LOOK.replace("ADDRESS", six).replace("GATEWAY", "fd94:0:0:94::1")
-        script = script.replace("PREFIX", "fd94:0:0:94:1:1:")
+        script = script.replace("FORGED", FORGED)
         other = servers.enter_context(server(empty_cloud, host, script, tmp_path, network=dual))
         _, own = addresses_of(empty_cloud, other, dual)
 
@@ -98,10 +101,17 @@ def test_guests_of_a_dual_stack_network_meet_by_ipv6_alone(empty_cloud, dual, tm
         said = console(empty_cloud, other)
         assert "gateway: yes" in said
         assert "forged: no" in said
+        assert "forged: yes" not in said
         # Made of the advertised prefix and the card: what the port was given.
         assert f"made: {own}/64" in said
 
         words = ["--ethertype", "IPv6", "--protocol", "ipv6-icmp", "--remote-group", "default"]
         portal.openstack("security", "group", "rule", "create", *words, closed)
         says(empty_cloud, other, "reach 2: yes", within_s=60)
+
+        assert "forged: yes" not in console(empty_cloud, other)
+        [port] = portal.openstack_json("port", "list", "--server", other)
+        pair = ["--allowed-address", f"ip-address={FORGED}", port["ID"]]
+        portal.openstack("port", "set", *pair, cloud="cloudportal-admin")
+        says(empty_cloud, other, "forged: yes", within_s=60)
     portal.openstack("security", "group", "delete", closed)
