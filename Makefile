@@ -95,4 +95,4 @@ requirements: ## pin the requirements anew, from pyproject.toml
 	uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url \
 	    --python-version 3.11 -c requirements.txt -o requirements-dev.txt
 	uv pip compile --group ansible --generate-hashes --no-emit-index-url \
-	    --python-version 3.11 -c requirements-dev.txt -o requirements-ansible.txt
+	    --python-version 3.11 -o requirements-ansible.txt

@@ -80,14 +80,13 @@ def status_for(error: errors.CloudError, service: str) -> int:
 
 def fault_body(service: str, status: int, message: str, kind: str = "") -> dict[str, Any]:
     """The error envelope of a service: compute and volume, identity, network or image."""
-    # A 401 comes from the identity service's middleware in front of every API.
-    if service == "identity" or (status == 401 and service != "network"):
+    # A 401 comes from the identity service's middleware in front of every API. In the image
+    # service's refusals glanceclient looks for the message one level down, below any key.
+    if service in {"identity", "image"} or (status == 401 and service != "network"):
         title = TITLES.get(status, "Error")
         return {"error": {"code": status, "message": message, "title": title}}
     if service == "network":
         return {"NeutronError": {"type": kind or "HTTPError", "message": message, "detail": ""}}
-    if service == "image":
-        return {"code": status, "title": TITLES.get(status, "Error"), "message": message}
     return {COMPUTE_NAMES.get(status, "computeFault"): {"code": status, "message": message}}
 
 

@@ -211,10 +211,8 @@ def fault_schema(service: str, status: int) -> dict[str, Any]:
             {"NeutronError": record({"type": STRING, "message": STRING, "detail": STRING})}
         )
     fault = {"code": {"const": status}, "message": STRING}
-    if service == "identity" or status == 401:
+    if service in {"identity", "image"} or status == 401:
         return record({"error": record({**fault, "title": STRING})})
-    if service == "image":
-        return record({**fault, "title": STRING})
     more = {"retryAfter": INTEGER} if status in {413, 429} else {}
     return record({COMPUTE_NAMES.get(status, "computeFault"): record(fault, more)})
 

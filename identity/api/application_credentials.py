@@ -57,11 +57,11 @@ def _instant(text: str | None) -> datetime | None:
 
 
 def _wanted(body: dict[str, Any]) -> NewApplicationCredential:
-    rules = body.get("access_rules")
+    rules = body.get("access_rules") or None
     return NewApplicationCredential(
         name=body["name"],
         description=body.get("description") or "",
-        roles=tuple(body["roles"]) if "roles" in body else None,
+        roles=tuple(body["roles"]) if body.get("roles") else None,
         secret=body.get("secret"),
         expires_at=_instant(body.get("expires_at")),
         is_unrestricted=bool(body.get("unrestricted")),

@@ -83,12 +83,12 @@ _ACCESS_RULE = {
 _APPLICATION_CREDENTIAL = {
     "name": _name(255),
     "description": _TEXT,
-    "roles": {"type": "array", "minItems": 1, "maxItems": 100, "items": _ROLE_NAMED},
+    # The command sends both lists always: without any, all roles of the token and no rules.
+    "roles": {"type": "array", "maxItems": 100, "items": _ROLE_NAMED},
     "secret": {"type": ["string", "null"], "minLength": 1, "maxLength": 255},
     "expires_at": {"type": ["string", "null"], "maxLength": 64},
     "unrestricted": {"type": ["boolean", "null"]},
-    # None at all would leave a reader in doubt whether everything or nothing is allowed.
-    "access_rules": {"type": "array", "minItems": 1, "maxItems": 100, "items": _ACCESS_RULE},
+    "access_rules": {"type": "array", "maxItems": 100, "items": _ACCESS_RULE},
     "project_id": _ID,
 }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -59,16 +61,20 @@ ASKED: list[tuple[str, str, Probes]] = [
         pytest.param(tuple(KINDS), id="all clients", marks=pytest.mark.long),
     ],
 )
-def columns(cloud: Cloud, request: pytest.FixtureRequest) -> list[ServiceColumn]:
+def columns(cloud: Cloud, request: pytest.FixtureRequest) -> Iterator[list[ServiceColumn]]:
     """The tables, filled, or some columns of them."""
     found = [
         (KINDS[client](client, cloud.portal, service=service), probes)
         for service, client, probes in ASKED
         if client in request.param
     ]
+    admin: Any = cloud.portal.connection("cloudportal-admin")
+    demo = admin.identity.find_project("demo")
+    admin.block_storage.update_quota_set(demo.id, volumes=50, snapshots=50, gigabytes=200)
     with ThreadPoolExecutor(AT_ONCE) as side_by_side:
         list(side_by_side.map(lambda each: each[0].run(each[1]), found))
-    return [column for column, _ in found]
+    yield [column for column, _ in found]
+    admin.block_storage.revert_quota_set(demo)
 
 
 def test_every_probe_passes(columns: list[ServiceColumn]) -> None:

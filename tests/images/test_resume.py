@@ -211,7 +211,7 @@ def test_client_asks_where_to_go_on(client_for, queued, member):
     last = put(client, image, DATA[400:], "bytes 400-999/1000")
 
     assert (first.status_code, first["Upload-Offset"]) == (204, "400")
-    assert (again.status_code, again.json()["code"]) == (409, 409)
+    assert (again.status_code, again.json()["error"]["code"]) == (409, 409)
     assert where.json() == {"offset": 400, "size": 1000}
     assert (where["Upload-Offset"], where["Upload-Length"]) == ("400", "1000")
     assert (last.status_code, last["Upload-Offset"]) == (204, "1000")

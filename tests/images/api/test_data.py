@@ -58,7 +58,7 @@ def test_data_that_this_machine_does_not_see_is_not_available_now(client_for, me
     response = client_for(member).get(f"/image/v2/images/{active.pk}/file")
 
     assert response.status_code == 503
-    assert response.json()["code"] == 503
+    assert response.json()["error"]["code"] == 503
     # The path is for the administrator's log alone.
     assert str(image_path(active)) not in response.content.decode()
 

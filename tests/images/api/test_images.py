@@ -109,7 +109,7 @@ def test_bad_create_is_refused_in_the_services_own_form(client_for, member, body
     response = client_for(member).post("/image/v2/images", body, format="json")
 
     assert response.status_code == status, response.json()
-    assert set(response.json()) == {"code", "title", "message"}
+    assert set(response.json()["error"]) == {"code", "title", "message"}
     assert not Image.objects.exists()
 
 

@@ -145,7 +145,7 @@ def test_staged_data_beyond_the_quota_is_413(client_for, queued):
         address = address_of(image, what)
         answer = client.generic("PUT", address, b"x" * (1024**2 + 1), content_type=OCTETS)
         assert answer.status_code == 413
-        assert answer.json()["code"] == 413
+        assert answer.json()["error"]["code"] == 413
 
 
 def test_new_image_says_how_it_may_be_imported(client_for):

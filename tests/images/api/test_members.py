@@ -157,7 +157,7 @@ def test_bad_member_is_refused(client_for, shared, body, status):
     posted = client_for(OWNER).post(address_of(shared), body, format="json")
 
     assert posted.status_code == status
-    assert posted.json()["code"] == status
+    assert posted.json()["error"]["code"] == status
 
 
 @pytest.mark.parametrize("body", [{"status": "maybe"}, {"status": None}, {"member": "p2"}, []])

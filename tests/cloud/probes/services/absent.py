@@ -11,7 +11,7 @@ from tests.cloud.probes.command import Refused
 from tests.cloud.probes.table import Outcome
 
 # How the command says it, depending on how it looks for a thing.
-WORDS = ("404", "not found", "could not be found", "not supported", "No such", "endpoint")
+WORDS = ("404", "not found", "could not be found", "not supported", "No such", "not enabled")
 
 
 def absent(ask: Callable[..., Any], *words: Any, **more: Any) -> Outcome:

@@ -15,6 +15,11 @@ PROBES = Probes(IMAGE)
 RAW = ("--disk-format", "raw", "--container-format", "bare")
 
 
+def _with(c: ServiceCommandColumn) -> tuple[str, ...]:
+    """Data for a new image: without a file the command sends what it reads from its input."""
+    return ("--file", str(disk(c)), *RAW)
+
+
 def _status(c: ServiceCommandColumn, name: str) -> str:
     return str(c.read("image", "show", name)["status"])
 
@@ -39,7 +44,7 @@ def _create(c: ServiceCommandColumn) -> None:
 @PROBES.of("properties, tags")
 def _properties(c: ServiceCommandColumn) -> None:
     name = f"{c.own}-properties"
-    c.run_it("image", "create", *RAW, "--property", "os_distro=x", "--tag", "one", name)
+    c.run_it("image", "create", *_with(c), "--property", "os_distro=x", "--tag", "one", name)
     c.run_it("image", "set", "--property", "hw_disk_bus=virtio", "--min-ram", "64", name)
     c.run_it("image", "unset", "--property", "os_distro", "--tag", "one", name)
     shown = c.read("image", "show", name)
@@ -51,9 +56,9 @@ def _properties(c: ServiceCommandColumn) -> None:
 @PROBES.of("lists, filters")
 def _lists(c: ServiceCommandColumn) -> None:
     name = f"{c.own}-listed"
-    c.run_it("image", "create", *RAW, "--property", f"probe={name}", "--tag", name, name)
+    c.run_it("image", "create", *_with(c), "--property", f"probe={name}", "--tag", name, name)
     assert names(c.read("image", "list", "--long", "--property", f"probe={name}")) == {name}
-    assert names(c.read("image", "list", "--tag", name, "--status", "queued")) == {name}
+    assert names(c.read("image", "list", "--tag", name, "--status", "active")) == {name}
     assert len(c.read("image", "list", "--sort", "created_at:desc", "--limit", "1")) == 1
     c.run_it("image", "delete", name)
 
@@ -61,7 +66,7 @@ def _lists(c: ServiceCommandColumn) -> None:
 @PROBES.of("visibility, members")
 def _members(c: ServiceCommandColumn) -> None:
     name = f"{c.own}-shared"
-    made = c.root_read("image", "create", *RAW, "--shared", name)
+    made = c.root_read("image", "create", *_with(c), "--shared", name)
     c.root("image", "add", "project", made["id"], "demo")
     assert name not in names(c.read("image", "list", "--shared"))
     c.run_it("image", "set", "--accept", made["id"])

@@ -140,7 +140,7 @@ def _retype(c: ServiceCommandColumn) -> None:
     kind = f"{c.own}-other"
     c.root("volume", "type", "create", kind)
     with _volume(c, "retyped") as name:
-        c.run_it("volume", "set", "--type", kind, "--retype-policy", "never", name)
+        c.run_it("volume", "set", "--type", kind, "--migration-policy", "never", name)
         eventually(lambda: c.read("volume", "show", name)["type"] == kind, what="it is retyped")
     c.root("volume", "type", "delete", kind)
 

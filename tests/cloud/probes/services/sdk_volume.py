@@ -52,7 +52,7 @@ def _metadata(s: ServiceColumn) -> None:
     storage = s.demo.block_storage
     with _volume(s, "metadata", metadata={"a": "b"}) as made:
         storage.set_volume_metadata(made, c="d")
-        storage.delete_volume_metadata(made, ["a"])
+        storage.delete_volume_metadata(storage.get_volume(made), ["a"])
         assert storage.get_volume_metadata(made).metadata == {"c": "d"}
 
 
