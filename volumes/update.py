@@ -110,7 +110,10 @@ def reset_status(*, volume: Volume, status: str, actor: Actor, now: datetime) ->
             raise InvalidVolumeRequest(
                 "Invalid input received: the status contradicts the volume's attachment."
             )
-        never_made = current.status == VolumeStatus.ERROR and current.hypervisor_id is None
+        # A blank volume lies nowhere until it is first attached.
+        has_source = current.image_id or current.snapshot_id or current.source_volume_id
+        is_nowhere = bool(has_source) and current.hypervisor_id is None
+        never_made = current.status == VolumeStatus.ERROR and is_nowhere
         if never_made and status != VolumeStatus.ERROR:
             raise InvalidVolumeRequest(
                 "Invalid input received: the volume was never made: delete it."

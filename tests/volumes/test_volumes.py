@@ -59,6 +59,27 @@ def test_a_blank_volume_is_there_at_once_and_on_no_host(world, client):
     assert [stored(world, host) for host in world.hosts] == [[], []]
 
 
+def test_the_status_of_a_blank_volume_is_set_to_error_and_back(world, client):
+    volume, admin = make(client), client_of("admin")
+
+    for status in ("error", "available"):
+        body = {"os-reset_status": {"status": status}}
+        answer = ask(admin, "post", f"volumes/{volume['id']}/action", body)
+
+        assert answer.status_code == 202, answer.content
+        assert show(client, volume)["status"] == status
+
+
+def test_what_never_came_from_its_source_is_not_said_to_be_available(world, client):
+    volume, admin = make(client), client_of("admin")
+    Volume.objects.update(status="error", image_id=uuid.uuid4())
+
+    body = {"os-reset_status": {"status": "available"}}
+    answer = ask(admin, "post", f"volumes/{volume['id']}/action", body)
+
+    assert (answer.status_code, show(client, volume)["status"]) == (400, "error")
+
+
 def test_a_volume_is_attached_and_detached_while_its_server_runs(world, client):
     server, volume = world.make_active(), make(client)
 

@@ -78,11 +78,11 @@ class AnsibleColumn(ServiceColumn):
 
     def cycle(self, group: str, *things: Task) -> None:
         """Declare things, twice, then that they are gone, twice, the last one first."""
-        there = [(module, {**fields, "state": "present"}) for module, fields in things]
-        gone = [(module, {**fields, "state": "absent"}) for module, fields in reversed(things)]
-        found = self.play(group, *there, *there, *gone, *gone)
-        changed = [each["changed"] for each in found]
-        assert changed == [each for each in (True, False, True, False) for _ in things], changed
+        twice = [each for thing in things for each in (thing, thing)]
+        there = [(module, {**fields, "state": "present"}) for module, fields in twice]
+        gone = [(module, {**fields, "state": "absent"}) for module, fields in reversed(twice)]
+        changed = [each["changed"] for each in self.play(group, *there, *gone)]
+        assert changed == [True, False] * len(twice), changed
 
 
 def _as(cloud: str, **fields: Any) -> dict[str, Any]:
@@ -92,7 +92,9 @@ def _as(cloud: str, **fields: Any) -> dict[str, Any]:
 @ON_COMPUTE.of("servers")
 def _servers(a: AnsibleColumn) -> None:
     server = _as(MEMBER, name=a.own, image=blink.NAME, flavor="m1.tiny", network="default")
-    a.cycle("servers", ("server", {**server, "auto_ip": False, "timeout": 120}))
+    # Without groups the second declaration would take the one away that every server gets.
+    more = {"auto_ip": False, "timeout": 120, "security_groups": ["default"]}
+    a.cycle("servers", ("server", {**server, **more}))
 
 
 @ON_COMPUTE.of("server actions")
@@ -135,7 +137,7 @@ def _compute_quotas(a: AnsibleColumn) -> None:
     gone = ("project", _as(ADMIN, name=name, domain="default", state="absent"))
     found = a.play("quotas", project, quota, quota, gone)
     assert [each["changed"] for each in found] == [True, True, False, True]
-    assert found[2]["quotas"]["cores"] == 7
+    assert found[2]["quotas"]["compute"]["cores"] == 7
 
 
 @ON_IDENTITY.of("domains")
@@ -240,7 +242,13 @@ def _shared(a: AnsibleColumn) -> None:
         ("network", _as(ADMIN, name=name)),
         (
             "neutron_rbac_policy",
-            _as(ADMIN, object_id=name, target_project_id=a.demo.current_project_id, **share),
+            _as(
+                ADMIN,
+                object_id=name,
+                project_id=a.admin.current_project_id,
+                target_project_id=a.demo.current_project_id,
+                **share,
+            ),
         ),
     )
 

@@ -193,7 +193,7 @@ def _quotas(c: ServiceCommandColumn) -> None:
 @PROBES.of("limits")
 def _limits(c: ServiceCommandColumn) -> None:
     rows = c.read("limits", "show", "--absolute")
-    assert "maxTotalVolumes" in {row["Name"] for row in rows}
+    assert "max_total_volumes" in {row["Name"] for row in rows}
 
 
 @PROBES.of("summary")

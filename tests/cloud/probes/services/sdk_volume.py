@@ -16,6 +16,8 @@ PROBES = Probes(VOLUME)
 
 
 def _is(s: ServiceColumn, volume: Any, status: str = "available") -> Any:
+    # What is asked for just now is not in the status that the client remembers.
+    volume.fetch(s.demo.block_storage)
     return s.demo.block_storage.wait_for_status(volume, status, interval=0.3, wait=60)
 
 
