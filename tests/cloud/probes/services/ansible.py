@@ -235,22 +235,17 @@ def _routers(a: AnsibleColumn) -> None:
 
 @ON_NETWORK.of("shared by RBAC")
 def _shared(a: AnsibleColumn) -> None:
-    name = f"{a.own}-rbac"
-    share = {"object_type": "network", "action": "access_as_shared"}
-    a.cycle(
-        "rbac",
-        ("network", _as(ADMIN, name=name)),
-        (
-            "neutron_rbac_policy",
-            _as(
-                ADMIN,
-                object_id=name,
-                project_id=a.admin.current_project_id,
-                target_project_id=a.demo.current_project_id,
-                **share,
-            ),
-        ),
-    )
+    # Its module takes the network by id alone.
+    network = a.admin.network.create_network(name=f"{a.own}-rbac")
+    share = {
+        "object_type": "network",
+        "object_id": network.id,
+        "action": "access_as_shared",
+        "project_id": a.admin.current_project_id,
+        "target_project_id": a.demo.current_project_id,
+    }
+    a.cycle("rbac", ("neutron_rbac_policy", _as(ADMIN, **share)))
+    a.admin.network.delete_network(network)
 
 
 @ON_VOLUME.of("volumes")
