@@ -232,7 +232,7 @@ class WireAutoSchema(AutoSchema):
             or not isinstance(self.view, WireView)
             or self.view.service != service
             or self.view.is_catch_all
-            or not _exists(handler, version)
+            or not _exists(self.view, handler, version)
         ):
             return None
         declared = getattr(handler, "documentation", None)
@@ -311,8 +311,12 @@ def _ecma(pattern: str) -> str:
     return pattern.replace(r"\A", "^").replace(r"\Z", "$")
 
 
-def _exists(handler: Any, version: Microversion) -> bool:
+def _exists(view: WireView, handler: Any, version: Microversion) -> bool:
     first, last = getattr(handler, "available", (COMPUTE.minimum, None))
+    # Of some views the address itself came later.
+    since = getattr(view, "since", "")
+    if since:
+        first = max(first, Microversion.parse(since))
     return bool(first <= version and (last is None or version <= last))
 
 

@@ -10,8 +10,12 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.microversions import Versioned
+from cloudportal.api.openapi import documented
+from cloudportal.api.representation import nullable
 from cloudportal.api.validation import BOOLEAN, BodySchema, closed, is_true
 from cloudportal.errors import Invalid
+from volumes.api import shapes
 from volumes.api.representation import type_body
 from volumes.api.views import SIZE, VolumeView, actor_of, instant, is_at
 from volumes.delete import force_delete_volume
@@ -216,11 +220,40 @@ ABSENT = {
 _BODIES = {
     name: BodySchema(closed({name: action.schema}, [name])) for name, action in ACTIONS.items()
 }
+# Before 3.1 an image that is made says nothing of who sees it.
+_BARE_UPLOAD = closed(
+    {
+        key: value
+        for key, value in ACTIONS["os-volume_upload_image"].schema["properties"].items()
+        if key not in {"visibility", "protected"}
+    },
+    ["image_name"],
+)
+
+
+def _any_of(*without: str, **instead: dict[str, Any]) -> dict[str, Any]:
+    """The bodies of all actions but some."""
+    schemas = {name: action.schema for name, action in ACTIONS.items() if name not in without}
+    return {"oneOf": [closed({name: each}, [name]) for name, each in (schemas | instead).items()]}
+
+
+_REQUEST = Versioned(
+    {
+        "3.0": _any_of("revert", **{"os-volume_upload_image": _BARE_UPLOAD}),
+        "3.1": _any_of("revert"),
+        "3.40": _any_of(),
+    }
+)
 
 
 class VolumeActions(VolumeView):
     """Actions on a volume."""
 
+    @documented(
+        "Do something to a volume.",
+        request=_REQUEST,
+        responses={200: nullable(shapes.METADATA), 202: nullable(shapes.UPLOAD)},
+    )
     def post(self, request: Request, volume_id: str) -> Response:
         """Do the one that the body names.
 

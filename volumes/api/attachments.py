@@ -10,7 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cloudportal.api.microversions import available
+from cloudportal.api.openapi import documented
 from cloudportal.api.validation import BodySchema, closed
+from volumes.api import shapes
 from volumes.api.representation import attachment_body
 from volumes.api.views import Listing, VolumeView, actor_of, inner, wants_all
 from volumes.find import as_uuid, find_attachment, find_volume, visible_attachments
@@ -39,27 +41,38 @@ ACTION = BodySchema(
     closed({"os-complete": {"type": ["object", "null"], "maxProperties": 0}}, ["os-complete"])
 )
 LISTING = Listing("attachments", {"id": "id", "created_at": "created_at", "status": "status"})
+_QUERY = shapes.asked("all_tenants", "all_projects", "volume_id", "instance_id", "status")
+
+
+def _page(view: VolumeView, request: Request, *, detailed: bool) -> Response:
+    everything = wants_all(request.query_params)
+    rows = visible_attachments(actor_of(request), all_projects=everything)
+
+    def show(row: Any) -> dict[str, Any]:
+        return attachment_body(row, actor=actor_of(request), detailed=detailed)
+
+    return Response(LISTING.body(view, request, _filtered(rows, request), show))
 
 
 class Attachments(VolumeView):
     """All attachments of a project's volumes."""
 
-    is_detailed = False
-
     @available("3.27")
+    @documented(
+        "List attachments.",
+        query=_QUERY,
+        responses={200: shapes.page("attachments", shapes.SHORT_ATTACHMENT)},
+    )
     def get(self, request: Request) -> Response:
         """A page of them."""
-        query = request.query_params
-        rows = visible_attachments(actor_of(request), all_projects=wants_all(query))
-        rows = _filtered(rows, request)
-        detailed = self.is_detailed
-
-        def show(row: Any) -> dict[str, Any]:
-            return attachment_body(row, actor=actor_of(request), detailed=detailed)
-
-        return Response(LISTING.body(self, request, rows, show))
+        return _page(self, request, detailed=False)
 
     @available("3.27")
+    @documented(
+        "Hold a volume by hand.",
+        request=CREATE,
+        responses={200: shapes.one("attachment", shapes.ATTACHMENT)},
+    )
     def post(self, request: Request) -> Response:
         """Hold a volume by hand, until the attachment is deleted."""
         body = CREATE.check(request.data)["attachment"]
@@ -75,23 +88,36 @@ class Attachments(VolumeView):
         return Response({"attachment": attachment_body(attachment, actor=actor_of(request))})
 
 
-class AttachmentsDetail(Attachments):
+class AttachmentsDetail(VolumeView):
     """The same with all that is known of each."""
 
-    is_detailed = True
-    http_method_names = ["get", "head", "options"]
+    @available("3.27")
+    @documented(
+        "List attachments with details.",
+        query=_QUERY,
+        responses={200: shapes.page("attachments", shapes.ATTACHMENT)},
+    )
+    def get(self, request: Request) -> Response:
+        """A page of them."""
+        return _page(self, request, detailed=True)
 
 
 class OneAttachment(VolumeView):
     """One attachment."""
 
     @available("3.27")
+    @documented("Show an attachment.", responses={200: shapes.one("attachment", shapes.ATTACHMENT)})
     def get(self, request: Request, attachment_id: str) -> Response:
         """All that is known of it."""
         attachment = find_attachment(actor=actor_of(request), attachment_id=attachment_id)
         return Response({"attachment": attachment_body(attachment, actor=actor_of(request))})
 
     @available("3.27")
+    @documented(
+        "Say who is about to attach a volume that is held by hand.",
+        request=UPDATE,
+        responses={200: shapes.one("attachment", shapes.ATTACHMENT)},
+    )
     def put(self, request: Request, attachment_id: str) -> Response:
         """Say who is about to attach what is held by hand."""
         actor = actor_of(request)
@@ -101,6 +127,7 @@ class OneAttachment(VolumeView):
         return self.get(request, attachment_id)
 
     @available("3.27")
+    @documented("Let go a volume that is held by hand.", responses={200: shapes.NO_ATTACHMENTS})
     def delete(self, request: Request, attachment_id: str) -> Response:
         """Let go what is held by hand."""
         actor = actor_of(request)
@@ -112,6 +139,9 @@ class OneAttachment(VolumeView):
 class AttachmentActions(VolumeView):
     """What is done to an attachment."""
 
+    @documented(
+        "Say that a volume that is held by hand is attached.", request=ACTION, responses={204: None}
+    )
     def post(self, request: Request, attachment_id: str) -> Response:
         """Say that what is held by hand is attached."""
         actor = actor_of(request)

@@ -8,12 +8,15 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
+from cloudportal.api.query import ANY, QuerySchema
 from cloudportal.api.validation import BOOLEAN, BodySchema, closed, is_true
 from hypervisors.models import HostState, StoragePool
 from hypervisors.zones import zone_names, zones_of
 from identity import policy
 from quotas.consume import limits, usage
 from quotas.resources import UNLIMITED
+from volumes.api import shapes
 from volumes.api.views import VolumeView, actor_of, instant, is_at
 from volumes.quota import (
     class_limits,
@@ -80,6 +83,11 @@ _NO_LIMITS = {"force", "skip_validation", "tenant_id", "class_name"}
 class Limits(VolumeView):
     """What a project may take and has taken."""
 
+    @documented(
+        "Show what a project may take and has taken.",
+        query=QuerySchema({"project_id": ANY}),
+        responses={200: shapes.LIMITS},
+    )
     def get(self, request: Request) -> Response:
         """All absolute limits; there are none on the rate."""
         actor = actor_of(request)
@@ -107,6 +115,11 @@ class Limits(VolumeView):
 class QuotaSet(VolumeView):
     """A project's limits."""
 
+    @documented(
+        "Show the limits of a project.",
+        query=QuerySchema({"usage": ANY}),
+        responses={200: shapes.QUOTA_SET},
+    )
     def get(self, request: Request, target_id: str) -> Response:
         """The limits, with `usage` also what is used."""
         actor = actor_of(request)
@@ -127,6 +140,7 @@ class QuotaSet(VolumeView):
             body |= shown
         return Response({"quota_set": body})
 
+    @documented("Set limits of a project.", request=UPDATE, responses={200: shapes.NEW_QUOTA_SET})
     def put(self, request: Request, target_id: str) -> Response:
         """Set some of them."""
         body = UPDATE.check(request.data)["quota_set"]
@@ -140,6 +154,7 @@ class QuotaSet(VolumeView):
         )
         return Response({"quota_set": shown})
 
+    @documented("Let the defaults hold for a project again.", responses={200: None})
     def delete(self, request: Request, target_id: str) -> Response:
         """Let the defaults hold again."""
         reset_limits(project_id=target_id, actor=actor_of(request))
@@ -153,11 +168,15 @@ def _limits_in(body: dict[str, Any]) -> dict[str, int]:
 class QuotaClass(VolumeView):
     """The limits of a class of projects; the class `default` is that of all."""
 
+    @documented("Show the limits of a class.", responses={200: shapes.QUOTA_CLASS})
     def get(self, request: Request, class_name: str) -> Response:
         """The limits."""
         shown = class_limits(class_name=class_name, actor=actor_of(request))
         return Response({"quota_class_set": {"id": class_name, **shown}})
 
+    @documented(
+        "Set limits of a class.", request=UPDATE_CLASS, responses={200: shapes.NEW_QUOTA_CLASS}
+    )
     def put(self, request: Request, class_name: str) -> Response:
         """Set some of them."""
         body = UPDATE_CLASS.check(request.data)["quota_class_set"]
@@ -170,6 +189,10 @@ class QuotaClass(VolumeView):
 class QuotaDefaults(VolumeView):
     """The limits of a project that has none of its own."""
 
+    @documented(
+        "Show the limits of a project that has none of its own.",
+        responses={200: shapes.QUOTA_DEFAULTS},
+    )
     def get(self, request: Request, target_id: str) -> Response:
         """The limits."""
         shown = default_limits_shown(project_id=target_id, actor=actor_of(request))
@@ -179,6 +202,7 @@ class QuotaDefaults(VolumeView):
 class AvailabilityZones(VolumeView):
     """The zones that hosts are in."""
 
+    @documented("List the availability zones.", responses={200: shapes.ZONES})
     def get(self, request: Request) -> Response:
         """All of them, the default one too."""
         policy.require(actor_of(request), "volume:availability_zone_list")
@@ -190,6 +214,7 @@ class AvailabilityZones(VolumeView):
 class Extensions(VolumeView):
     """What the service is able to do beside its core."""
 
+    @documented("List the extensions.", responses={200: shapes.EXTENSIONS})
     def get(self, request: Request) -> Response:
         """All of it."""
         return Response({"extensions": [_extension(*each) for each in _EXTENSIONS.items()]})
@@ -208,6 +233,7 @@ def _default_pools() -> list[StoragePool]:
 class Services(VolumeView):
     """Where volumes are kept: the hosts."""
 
+    @documented("List the places where volumes are kept.", responses={200: shapes.SERVICES})
     def get(self, request: Request) -> Response:
         """One a host."""
         policy.require(actor_of(request), "volume_extension:services:index")
@@ -232,6 +258,11 @@ class Services(VolumeView):
 class Pools(VolumeView):
     """The pools that volumes are made in."""
 
+    @documented(
+        "List the pools that volumes are made in.",
+        query=QuerySchema({"detail": ANY}),
+        responses={200: shapes.POOLS},
+    )
     def get(self, request: Request) -> Response:
         """All of them, with their room where that is asked for."""
         policy.require(actor_of(request), "scheduler_extension:scheduler_stats:get_pools")

@@ -7,6 +7,8 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
+from volumes.api import shapes
 from volumes.api.filters import Filters
 from volumes.api.views import Listing, VolumeView, actor_of, instant, wants_all
 from volumes.messages import KEPT_FOR, delete_message, find_message, visible_messages
@@ -43,6 +45,11 @@ def message_body(view: VolumeView, message: Message) -> dict[str, Any]:
 class Messages(VolumeView):
     """All messages of a project."""
 
+    @documented(
+        "List messages.",
+        query=shapes.asked("all_tenants", "all_projects", *FILTERS.names),
+        responses={200: shapes.page("messages", shapes.MESSAGE)},
+    )
     def get(self, request: Request) -> Response:
         """A page of them."""
         everything = wants_all(request.query_params)
@@ -54,11 +61,13 @@ class Messages(VolumeView):
 class OneMessage(VolumeView):
     """One message."""
 
+    @documented("Show a message.", responses={200: shapes.one("message", shapes.MESSAGE)})
     def get(self, request: Request, message_id: str) -> Response:
         """All of it."""
         message = find_message(actor=actor_of(request), message_id=message_id)
         return Response({"message": message_body(self, message)})
 
+    @documented("Forget a message.", responses={204: None})
     def delete(self, request: Request, message_id: str) -> Response:
         """Forget it."""
         actor = actor_of(request)

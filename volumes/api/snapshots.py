@@ -8,8 +8,10 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from cloudportal.api.validation import BOOLEAN, BodySchema, closed, is_true
 from cloudportal.errors import Invalid
+from volumes.api import shapes
 from volumes.api.filters import Filters
 from volumes.api.representation import snapshot_body
 from volumes.api.views import (
@@ -86,25 +88,39 @@ LISTING = Listing(
 )  # fmt: skip
 
 
+_QUERY = shapes.asked("all_tenants", "all_projects", "project_id", *FILTERS.names)
+
+
+def _page(view: VolumeView, request: Request, *, detailed: bool) -> Response:
+    query = request.query_params
+    rows = visible_snapshots(actor_of(request), all_projects=wants_all(query))
+    rows = FILTERS.applied(rows, request)
+    if query.get("project_id") and actor_of(request).is_admin:
+        rows = rows.filter(project_id=query["project_id"])
+
+    def show(row: Any) -> dict[str, Any]:
+        return snapshot_body(request, row, detailed=detailed)
+
+    return Response(LISTING.body(view, request, rows, show))
+
+
 class Snapshots(VolumeView):
     """All snapshots of a project."""
 
-    is_detailed = False
-
+    @documented(
+        "List snapshots.",
+        query=_QUERY,
+        responses={200: shapes.page("snapshots", shapes.SHORT_SNAPSHOT)},
+    )
     def get(self, request: Request) -> Response:
         """A page of them."""
-        query = request.query_params
-        rows = visible_snapshots(actor_of(request), all_projects=wants_all(query))
-        rows = FILTERS.applied(rows, request)
-        if query.get("project_id") and actor_of(request).is_admin:
-            rows = rows.filter(project_id=query["project_id"])
-        detailed = self.is_detailed
+        return _page(self, request, detailed=False)
 
-        def show(row: Any) -> dict[str, Any]:
-            return snapshot_body(request, row, detailed=detailed)
-
-        return Response(LISTING.body(self, request, rows, show))
-
+    @documented(
+        "Create a snapshot.",
+        request=CREATE,
+        responses={202: shapes.one("snapshot", shapes.SHORT_SNAPSHOT)},
+    )
     def post(self, request: Request) -> Response:
         """Make one; a volume in use is copied unless the body says not to force.
 
@@ -132,21 +148,33 @@ class Snapshots(VolumeView):
         return Response({"snapshot": snapshot_body(request, snapshot, detailed=False)}, status=202)
 
 
-class SnapshotsDetail(Snapshots):
+class SnapshotsDetail(VolumeView):
     """The same with all that is known of each."""
 
-    is_detailed = True
-    http_method_names = ["get", "head", "options"]
+    @documented(
+        "List snapshots with details.",
+        query=_QUERY,
+        responses={200: shapes.page("snapshots", shapes.SNAPSHOT)},
+    )
+    def get(self, request: Request) -> Response:
+        """A page of them."""
+        return _page(self, request, detailed=True)
 
 
 class OneSnapshot(VolumeView):
     """One snapshot."""
 
+    @documented("Show a snapshot.", responses={200: shapes.one("snapshot", shapes.SNAPSHOT)})
     def get(self, request: Request, snapshot_id: str) -> Response:
         """All that is known of it."""
         snapshot = find_snapshot(actor=actor_of(request), snapshot_id=snapshot_id)
         return Response({"snapshot": snapshot_body(request, snapshot)})
 
+    @documented(
+        "Change a snapshot.",
+        request=UPDATE,
+        responses={200: shapes.one("snapshot", shapes.SNAPSHOT)},
+    )
     def put(self, request: Request, snapshot_id: str) -> Response:
         """Set name or description."""
         body = UPDATE.check(request.data)["snapshot"]
@@ -162,6 +190,7 @@ class OneSnapshot(VolumeView):
         )
         return self.get(request, snapshot_id)
 
+    @documented("Delete a snapshot.", responses={202: None})
     def delete(self, request: Request, snapshot_id: str) -> Response:
         """Delete it."""
         snapshot = find_snapshot(
@@ -174,15 +203,24 @@ class OneSnapshot(VolumeView):
 class SnapshotMetadata(VolumeView):
     """A snapshot's metadata."""
 
+    @documented("List the metadata of a snapshot.", responses={200: shapes.METADATA})
     def get(self, request: Request, snapshot_id: str) -> Response:
         """All keys and values."""
         snapshot = find_snapshot(actor=actor_of(request), snapshot_id=snapshot_id)
         return Response({"metadata": snapshot.metadata})
 
+    @documented(
+        "Add metadata to a snapshot.", request=METADATA_BODY, responses={200: shapes.METADATA}
+    )
     def post(self, request: Request, snapshot_id: str) -> Response:
         """Merge into what is there."""
         return self._set(request, snapshot_id, merge=True)
 
+    @documented(
+        "Replace the metadata of a snapshot.",
+        request=METADATA_BODY,
+        responses={200: shapes.METADATA},
+    )
     def put(self, request: Request, snapshot_id: str) -> Response:
         """Replace everything."""
         return self._set(request, snapshot_id, merge=False)
@@ -200,6 +238,7 @@ class SnapshotMetadata(VolumeView):
 class SnapshotMetadataItem(VolumeView):
     """One key of a snapshot's metadata."""
 
+    @documented("Show a key of the metadata of a snapshot.", responses={200: shapes.META})
     def get(self, request: Request, snapshot_id: str, key: str) -> Response:
         """Its value.
 
@@ -211,6 +250,9 @@ class SnapshotMetadataItem(VolumeView):
             raise MetadataNotFound(f"Snapshot {snapshot.pk} has no metadata with key {key}.")
         return Response({"meta": {key: snapshot.metadata[key]}})
 
+    @documented(
+        "Set a key of the metadata of a snapshot.", request=META_BODY, responses={200: shapes.META}
+    )
     def put(self, request: Request, snapshot_id: str, key: str) -> Response:
         """Set its value.
 
@@ -227,6 +269,7 @@ class SnapshotMetadataItem(VolumeView):
         )
         return Response({"meta": _texts(meta)})
 
+    @documented("Delete a key of the metadata of a snapshot.", responses={200: None})
     def delete(self, request: Request, snapshot_id: str, key: str) -> Response:
         """Take it out.
 
@@ -246,6 +289,11 @@ class SnapshotMetadataItem(VolumeView):
 class SnapshotActions(VolumeView):
     """Actions on a snapshot."""
 
+    @documented(
+        "Set the status of a snapshot, or delete it whatever its status.",
+        request=ACTION,
+        responses={202: None},
+    )
     def post(self, request: Request, snapshot_id: str) -> Response:
         """Set the status by hand, or delete it whatever its status."""
         actor, now = actor_of(request), timezone.now()

@@ -6,8 +6,10 @@ from django.db.models import Count, Sum
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
+from cloudportal.api.query import ANY, QuerySchema
 from cloudportal.errors import Invalid
-from volumes.api import messages, snapshots, transfers, volumes
+from volumes.api import messages, shapes, snapshots, transfers, volumes
 from volumes.api.views import VolumeView, actor_of, is_at, wants_all
 from volumes.find import visible_volumes
 
@@ -22,6 +24,11 @@ _RESOURCES = {
 class VolumeSummary(VolumeView):
     """How many volumes a project has, and how large they are."""
 
+    @documented(
+        "Sum up the volumes.",
+        query=QuerySchema({"all_tenants": ANY}),
+        responses={200: shapes.SUMMARY},
+    )
     def get(self, request: Request) -> Response:
         """The sums; from 3.36 on all metadata, too."""
         everything = wants_all(request.query_params)
@@ -40,6 +47,11 @@ class VolumeSummary(VolumeView):
 class ResourceFilters(VolumeView):
     """The names of the filters of lists."""
 
+    @documented(
+        "List the filters of lists.",
+        query=QuerySchema({"resource": ANY}),
+        responses={200: shapes.RESOURCE_FILTERS},
+    )
     def get(self, request: Request) -> Response:
         """Those of all kinds of things, or of one.
 

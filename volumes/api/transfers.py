@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.microversions import Versioned
+from cloudportal.api.openapi import documented
 from cloudportal.api.validation import BOOLEAN, is_true
+from cloudportal.api.views import WireRequest
+from volumes.api import shapes
 from volumes.api.filters import Filters
 from volumes.api.views import NAME, Listing, VolumeView, actor_of, inner, instant, is_at, wants_all
 from volumes.find import as_uuid, find_transfer, find_volume, visible_transfers
@@ -16,8 +21,12 @@ from volumes.models import Transfer
 from volumes.transfers import accept_transfer, offer_volume, withdraw_transfer
 
 _OFFER: dict[str, Any] = {"volume_id": {"type": "string", "format": "uuid"}, "name": NAME}
-CREATE = inner("transfer", _OFFER, ("volume_id",))
-CREATE_WITH_SNAPSHOTS = inner("transfer", {**_OFFER, "no_snapshots": BOOLEAN}, ("volume_id",))
+CREATE = Versioned(
+    {
+        "3.0": inner("transfer", _OFFER, ("volume_id",)),
+        "3.55": inner("transfer", {**_OFFER, "no_snapshots": BOOLEAN}, ("volume_id",)),
+    }
+)
 ACCEPT = inner(
     "accept", {"auth_key": {"type": "string", "minLength": 1, "maxLength": 255}}, ("auth_key",)
 )
@@ -29,6 +38,7 @@ LISTING = Listing(
     {"id": "id", "name": "name", "display_name": "name", "created_at": "created_at",
      "volume_id": "volume_id"},
 )  # fmt: skip
+_QUERY = shapes.asked("all_tenants", "all_projects", *FILTERS.names)
 
 
 def short_transfer(view: VolumeView, transfer: Transfer) -> dict[str, Any]:
@@ -54,26 +64,33 @@ def transfer_body(view: VolumeView, request: Request, transfer: Transfer) -> dic
     return body
 
 
+def _wanted(request: Request) -> QuerySet[Transfer]:
+    everything = wants_all(request.query_params)
+    rows = visible_transfers(actor_of(request), all_projects=everything)
+    return FILTERS.applied(rows, request)
+
+
 class Transfers(VolumeView):
     """What a project offers."""
 
-    is_detailed = False
-
+    @documented(
+        "List transfers.",
+        query=_QUERY,
+        responses={200: shapes.page("transfers", shapes.SHORT_TRANSFER)},
+    )
     def get(self, request: Request) -> Response:
         """A page of it."""
-        query = request.query_params
-        rows = visible_transfers(actor_of(request), all_projects=wants_all(query))
-        rows = FILTERS.applied(rows, request)
-        if self.is_detailed:
-            return Response(
-                LISTING.body(self, request, rows, lambda row: transfer_body(self, request, row))
-            )
+        rows = _wanted(request)
         return Response(LISTING.body(self, request, rows, lambda row: short_transfer(self, row)))
 
-    def post(self, request: Request) -> Response:
+    @documented(
+        "Offer a volume to another project.",
+        request=CREATE,
+        responses={202: shapes.one("transfer", shapes.NEW_TRANSFER)},
+    )
+    def post(self, request: WireRequest) -> Response:
         """Offer a volume; the answer has the key, which is shown this once."""
-        schema = CREATE_WITH_SNAPSHOTS if is_at(request, "3.55") else CREATE
-        body = schema.check(request.data)["transfer"]
+        body = CREATE.at(request.microversion).check(request.data)["transfer"]
         volume = find_volume(actor=actor_of(request), volume_id=body["volume_id"])
         transfer, key = offer_volume(
             volume=volume,
@@ -86,21 +103,32 @@ class Transfers(VolumeView):
         return Response({"transfer": shown}, status=202)
 
 
-class TransfersDetail(Transfers):
+class TransfersDetail(VolumeView):
     """The same with all that is known of each."""
 
-    is_detailed = True
-    http_method_names = ["get", "head", "options"]
+    @documented(
+        "List transfers with details.",
+        query=_QUERY,
+        responses={200: shapes.page("transfers", shapes.TRANSFER)},
+    )
+    def get(self, request: Request) -> Response:
+        """A page of it."""
+        rows = _wanted(request)
+        return Response(
+            LISTING.body(self, request, rows, lambda row: transfer_body(self, request, row))
+        )
 
 
 class OneTransfer(VolumeView):
     """One transfer."""
 
+    @documented("Show a transfer.", responses={200: shapes.one("transfer", shapes.TRANSFER)})
     def get(self, request: Request, transfer_id: str) -> Response:
         """All that is known of it."""
         transfer = find_transfer(actor=actor_of(request), transfer_id=transfer_id)
         return Response({"transfer": transfer_body(self, request, transfer)})
 
+    @documented("Withdraw a transfer.", responses={202: None})
     def delete(self, request: Request, transfer_id: str) -> Response:
         """Withdraw it."""
         actor = actor_of(request)
@@ -113,6 +141,11 @@ class OneTransfer(VolumeView):
 class TransferAcceptance(VolumeView):
     """What somebody who was told the key does."""
 
+    @documented(
+        "Accept a transfer.",
+        request=ACCEPT,
+        responses={202: shapes.one("transfer", shapes.SHORT_TRANSFER)},
+    )
     def post(self, request: Request, transfer_id: str) -> Response:
         """Take the volume over into the caller's project."""
         body = ACCEPT.check(request.data)["accept"]

@@ -7,8 +7,11 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
+from cloudportal.api.representation import array
 from cloudportal.api.validation import BodySchema, closed
 from identity import policy
+from volumes.api import shapes
 from volumes.api.types import one_type
 from volumes.api.views import VolumeView, actor_of, inner
 from volumes.errors import VolumeTypeNotFound
@@ -38,6 +41,7 @@ DEFAULT = inner(
 class TypeAccess(VolumeView):
     """The projects that may use a type that is not for all."""
 
+    @documented("List the projects that may use a type.", responses={200: shapes.TYPE_ACCESS})
     def get(self, request: Request, type_id: str) -> Response:
         """All of them."""
         kind = one_type(request, type_id)
@@ -49,6 +53,9 @@ class TypeAccess(VolumeView):
 class TypeActions(VolumeView):
     """What is done to a type."""
 
+    @documented(
+        "Let a project use a type, or use it no more.", request=ACTION, responses={202: None}
+    )
     def post(self, request: Request, type_id: str) -> Response:
         """Let a project use it, or use it no more."""
         kind, actor = one_type(request, type_id), actor_of(request)
@@ -65,6 +72,10 @@ def _shown(row: DefaultVolumeType) -> dict[str, Any]:
 class DefaultTypes(VolumeView):
     """The default types of projects that have their own."""
 
+    @documented(
+        "List the default types of projects.",
+        responses={200: shapes.one("default_types", array(shapes.DEFAULT_TYPE))},
+    )
     def get(self, request: Request) -> Response:
         """All of them."""
         policy.require(actor_of(request), "volume_extension:default_get_all")
@@ -75,6 +86,10 @@ class DefaultTypes(VolumeView):
 class OneDefaultType(VolumeView):
     """The default type of one project."""
 
+    @documented(
+        "Show the default type of a project.",
+        responses={200: shapes.one("default_type", shapes.DEFAULT_TYPE)},
+    )
     def get(self, request: Request, target_id: str) -> Response:
         """The type.
 
@@ -87,6 +102,11 @@ class OneDefaultType(VolumeView):
             raise VolumeTypeNotFound(f"Default type for project {target_id} was not found.")
         return Response({"default_type": _shown(row)})
 
+    @documented(
+        "Set the default type of a project.",
+        request=DEFAULT,
+        responses={200: shapes.one("default_type", shapes.DEFAULT_TYPE)},
+    )
     def put(self, request: Request, target_id: str) -> Response:
         """Set it."""
         actor = actor_of(request)
@@ -96,6 +116,7 @@ class OneDefaultType(VolumeView):
         row = set_default_type(project_id=target_id, kind=kind, actor=actor)
         return Response({"default_type": _shown(row)})
 
+    @documented("Let a project have the default type of all.", responses={204: None})
     def delete(self, request: Request, target_id: str) -> Response:
         """Let the default type of all be its own again."""
         unset_default_type(project_id=target_id, actor=actor_of(request))

@@ -7,9 +7,11 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from cloudportal.api.validation import BOOLEAN, BodySchema, closed, is_true
 from cloudportal.errors import Invalid
 from identity import policy
+from volumes.api import shapes
 from volumes.api.representation import type_body
 from volumes.api.views import DESCRIPTION, Listing, VolumeView, actor_of, inner
 from volumes.errors import MetadataNotFound
@@ -49,6 +51,11 @@ def one_type(request: Request, type_id: str) -> VolumeType:
 class VolumeTypes(VolumeView):
     """All types."""
 
+    @documented(
+        "List volume types.",
+        query=shapes.asked("is_public", "name"),
+        responses={200: shapes.page("volume_types", shapes.TYPE)},
+    )
     def get(self, request: Request) -> Response:
         """Those that the caller sees."""
         actor = actor_of(request)
@@ -63,6 +70,11 @@ class VolumeTypes(VolumeView):
             rows = rows.filter(name=request.query_params["name"])
         return Response(LISTING.body(self, request, rows, lambda row: type_body(request, row)))
 
+    @documented(
+        "Create a volume type.",
+        request=CREATE,
+        responses={200: shapes.one("volume_type", shapes.TYPE)},
+    )
     def post(self, request: Request) -> Response:
         """Make one."""
         body = CREATE.check(request.data)["volume_type"]
@@ -82,6 +94,7 @@ class VolumeTypes(VolumeView):
 class OneVolumeType(VolumeView):
     """One type; `default` is the one of volumes whose makers name none."""
 
+    @documented("Show a volume type.", responses={200: shapes.one("volume_type", shapes.TYPE)})
     def get(self, request: Request, type_id: str) -> Response:
         """All that is known of it."""
         is_default = type_id == "default"
@@ -89,6 +102,11 @@ class OneVolumeType(VolumeView):
         kind = default_type(project_id) if is_default else one_type(request, type_id)
         return Response({"volume_type": type_body(request, kind)})
 
+    @documented(
+        "Change a volume type.",
+        request=UPDATE,
+        responses={200: shapes.one("volume_type", shapes.TYPE)},
+    )
     def put(self, request: Request, type_id: str) -> Response:
         """Set name, description or whether all see it."""
         body = UPDATE.check(request.data)["volume_type"]
@@ -100,6 +118,7 @@ class OneVolumeType(VolumeView):
         )
         return Response({"volume_type": type_body(request, kind)})
 
+    @documented("Delete a volume type.", responses={202: None})
     def delete(self, request: Request, type_id: str) -> Response:
         """Delete it."""
         delete_type(kind=one_type(request, type_id), actor=actor_of(request))
@@ -109,12 +128,14 @@ class OneVolumeType(VolumeView):
 class ExtraSpecs(VolumeView):
     """A type's extra specs."""
 
+    @documented("List the extra specs of a type.", responses={200: shapes.EXTRA_SPECS})
     def get(self, request: Request, type_id: str) -> Response:
         """All of them."""
         kind = one_type(request, type_id)
         policy.require(actor_of(request), f"{_RULE}:types_extra_specs:index")
         return Response({"extra_specs": kind.extra_specs})
 
+    @documented("Add extra specs to a type.", request=SPECS, responses={200: shapes.EXTRA_SPECS})
     def post(self, request: Request, type_id: str) -> Response:
         """Merge into what is there."""
         specs = SPECS.check(request.data)["extra_specs"]
@@ -125,6 +146,7 @@ class ExtraSpecs(VolumeView):
 class OneExtraSpec(VolumeView):
     """One of a type's extra specs."""
 
+    @documented("Show an extra spec of a type.", responses={200: shapes.ONE_SPEC})
     def get(self, request: Request, type_id: str, key: str) -> Response:
         """Its value.
 
@@ -137,6 +159,7 @@ class OneExtraSpec(VolumeView):
             raise _no_spec(kind, key)
         return Response({key: kind.extra_specs[key]})
 
+    @documented("Set an extra spec of a type.", request=ONE_SPEC, responses={200: shapes.ONE_SPEC})
     def put(self, request: Request, type_id: str, key: str) -> Response:
         """Set its value.
 
@@ -149,6 +172,7 @@ class OneExtraSpec(VolumeView):
         set_extra_specs(kind=one_type(request, type_id), specs=specs, actor=actor_of(request))
         return Response(specs)
 
+    @documented("Delete an extra spec of a type.", responses={202: None})
     def delete(self, request: Request, type_id: str, key: str) -> Response:
         """Take it out.
 

@@ -8,8 +8,10 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from cloudportal.api.views import VOLUME
 from cloudportal.errors import NotFound
+from volumes.api import shapes
 from volumes.api.views import VolumeView
 
 _UPDATED = "2026-01-01T00:00:00Z"
@@ -43,6 +45,7 @@ class _Open(VolumeView):
 class Versions(_Open):
     """All versions; the client is to choose."""
 
+    @documented("List the versions.", responses={300: shapes.VERSIONS})
     def get(self, request: Request) -> Response:
         """The document."""
         return Response(_document(), status=300)
@@ -67,6 +70,7 @@ class NotHere(VolumeView):
 class VersionThree(_Open):
     """Version 3."""
 
+    @documented("Show version 3.", responses={200: shapes.VERSIONS})
     def get(self, request: Request) -> Response:
         """The document."""
         return Response(_document())

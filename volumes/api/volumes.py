@@ -10,9 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cloudportal.api.microversions import Versioned
+from cloudportal.api.openapi import documented
+from cloudportal.api.query import ANY, QuerySchema
 from cloudportal.api.validation import BodySchema, closed
 from cloudportal.api.views import WireRequest
 from cloudportal.errors import Invalid
+from volumes.api import shapes
 from volumes.api.filters import Filters
 from volumes.api.representation import short_volume, volume_body
 from volumes.api.views import (
@@ -108,9 +111,13 @@ FILTERS = Filters(
 )  # fmt: skip
 
 
-def _filtered(rows: QuerySet[Volume], request: Request) -> QuerySet[Volume]:
-    rows = FILTERS.applied(rows, request)
+_QUERY = shapes.asked("all_tenants", "all_projects", "project_id", "volume_type", *FILTERS.names)
+
+
+def _wanted(request: Request) -> QuerySet[Volume]:
     query = request.query_params
+    rows = visible_volumes(actor_of(request), all_projects=wants_all(query))
+    rows = FILTERS.applied(rows, request)
     project_id = query.get("project_id", query.get("tenant_id"))
     if project_id and actor_of(request).is_admin:
         rows = rows.filter(project_id=project_id)
@@ -122,19 +129,17 @@ def _filtered(rows: QuerySet[Volume], request: Request) -> QuerySet[Volume]:
 class Volumes(VolumeView):
     """All volumes of a project."""
 
-    is_detailed = False
-
+    @documented(
+        "List volumes.", query=_QUERY, responses={200: shapes.page("volumes", shapes.SHORT_VOLUME)}
+    )
     def get(self, request: Request) -> Response:
         """A page of them."""
-        rows = visible_volumes(actor_of(request), all_projects=wants_all(request.query_params))
-        rows = _filtered(rows, request)
-        if self.is_detailed:
-            rows = rows.select_related("type", "hypervisor").prefetch_related("attachments")
-            return Response(
-                LISTING.body(self, request, rows, lambda row: volume_body(self, request, row))
-            )
+        rows = _wanted(request)
         return Response(LISTING.body(self, request, rows, lambda row: short_volume(self, row)))
 
+    @documented(
+        "Create a volume.", request=CREATE, responses={202: shapes.one("volume", shapes.VOLUME)}
+    )
     def post(self, request: WireRequest) -> Response:
         """Make one.
 
@@ -162,21 +167,35 @@ class Volumes(VolumeView):
         return Response({"volume": volume_body(self, request, fresh)}, status=202)
 
 
-class VolumesDetail(Volumes):
+class VolumesDetail(VolumeView):
     """The same with all that is known of each."""
 
-    is_detailed = True
-    http_method_names = ["get", "head", "options"]
+    @documented(
+        "List volumes with details.",
+        query=_QUERY,
+        responses={200: shapes.page("volumes", shapes.VOLUME)},
+    )
+    def get(self, request: Request) -> Response:
+        """A page of them."""
+        rows = _wanted(request)
+        rows = rows.select_related("type", "hypervisor").prefetch_related("attachments")
+        return Response(
+            LISTING.body(self, request, rows, lambda row: volume_body(self, request, row))
+        )
 
 
 class OneVolume(VolumeView):
     """One volume."""
 
+    @documented("Show a volume.", responses={200: shapes.one("volume", shapes.VOLUME)})
     def get(self, request: Request, volume_id: str) -> Response:
         """All that is known of it."""
         volume = find_volume(actor=actor_of(request), volume_id=volume_id)
         return Response({"volume": volume_body(self, request, volume)})
 
+    @documented(
+        "Change a volume.", request=UPDATE, responses={200: shapes.one("volume", shapes.VOLUME)}
+    )
     def put(self, request: Request, volume_id: str) -> Response:
         """Set name, description or metadata."""
         body = UPDATE.check(request.data)["volume"]
@@ -192,6 +211,7 @@ class OneVolume(VolumeView):
         update_volume(volume=volume, changes=changes, actor=actor_of(request), now=timezone.now())
         return self.get(request, volume_id)
 
+    @documented("Delete a volume.", query=QuerySchema({"cascade": ANY}), responses={202: None})
     def delete(self, request: Request, volume_id: str) -> Response:
         """Delete it."""
         cascade = request.query_params.get("cascade", "").lower() in {"true", "1", "yes"}
@@ -207,16 +227,23 @@ class OneVolume(VolumeView):
 class VolumeMetadata(VolumeView):
     """A volume's metadata."""
 
+    @documented("List the metadata of a volume.", responses={200: shapes.METADATA})
     def get(self, request: Request, volume_id: str) -> Response:
         """All keys and values."""
         rule = "volume:get_volume_metadata"
         volume = find_volume(actor=actor_of(request), volume_id=volume_id, rule=rule)
         return Response({"metadata": volume.metadata})
 
+    @documented(
+        "Add metadata to a volume.", request=METADATA_BODY, responses={200: shapes.METADATA}
+    )
     def post(self, request: Request, volume_id: str) -> Response:
         """Merge into what is there."""
         return self._set(request, volume_id, merge=True)
 
+    @documented(
+        "Replace the metadata of a volume.", request=METADATA_BODY, responses={200: shapes.METADATA}
+    )
     def put(self, request: Request, volume_id: str) -> Response:
         """Replace everything."""
         return self._set(request, volume_id, merge=False)
@@ -236,6 +263,7 @@ class VolumeMetadata(VolumeView):
 class VolumeMetadataItem(VolumeView):
     """One key of a volume's metadata."""
 
+    @documented("Show a key of the metadata of a volume.", responses={200: shapes.META})
     def get(self, request: Request, volume_id: str, key: str) -> Response:
         """Its value.
 
@@ -248,6 +276,9 @@ class VolumeMetadataItem(VolumeView):
             raise MetadataNotFound.of(volume.pk, key)
         return Response({"meta": {key: volume.metadata[key]}})
 
+    @documented(
+        "Set a key of the metadata of a volume.", request=META_BODY, responses={200: shapes.META}
+    )
     def put(self, request: Request, volume_id: str, key: str) -> Response:
         """Set its value.
 
@@ -266,6 +297,7 @@ class VolumeMetadataItem(VolumeView):
         )
         return Response({"meta": _texts(meta)})
 
+    @documented("Delete a key of the metadata of a volume.", responses={200: None})
     def delete(self, request: Request, volume_id: str, key: str) -> Response:
         """Take it out."""
         remove_metadata(

@@ -56,6 +56,17 @@ def test_methods_outside_their_range_are_left_out(client):
     assert "put" in document(client, "2.55")["paths"][flavor]
 
 
+@pytest.mark.parametrize("microversion", ["3.0", "3.71"])
+def test_the_document_of_volumes_is_valid_and_has_what_the_microversion_has(client, microversion):
+    asked = {"service": "volume", "microversion": microversion}
+    found = client.get("/api/schema", asked).json()
+
+    validate_schema(found)
+    assert ("/volume/v3/default-types" in found["paths"]) == (microversion == "3.71")
+    assert "/volume/v3/volumes" in found["paths"]
+    assert not [path for path in found["paths"] if path.startswith("/volume/v3/{project_id}")]
+
+
 def test_the_request_schema_is_the_one_of_the_microversion(client):
     def properties(microversion):
         create = document(client, microversion)["paths"]["/compute/v2.1/flavors"]["post"]
