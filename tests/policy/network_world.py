@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
+from identity.models import Domain, Project
 from networks.create import (
     NewNetwork,
     NewPort,
@@ -27,7 +28,7 @@ from tests.endpoints import PREFIXES
 from tests.hypervisors.factories import make_hypervisor
 
 _TAGS = {"tags": ["blue"]}
-_NEW_SUBNET = {"network_id": "{network}", "cidr": "10.6.0.0/24"}
+_NEW_SUBNET = {"network_id": "{network}", "cidr": "fd00::/64", "ip_version": 6}
 _NEW_RULE = {"security_group_id": "{security-group}", "direction": "egress", "protocol": "tcp"}
 _NEW_SHARE = {
     "object_type": "network",
@@ -101,6 +102,8 @@ class NetworkWorld:
 def make_network_world() -> NetworkWorld:
     """Make it all; it belongs to `OWN_PROJECT`, and so do the networks."""
     now, admin, member = timezone.now(), actor_named("admin"), actor_named("member")
+    domain = Domain.objects.get_or_create(id="default", defaults={"name": "Default"})[0]
+    Project.objects.create(id=OWN_PROJECT, name="own", domain=domain)
     network = create_network(wanted=NewNetwork(name="inside"), actor=admin, now=now)
     other = create_network(wanted=NewNetwork(name="other"), actor=admin, now=now)
     external = create_network(
