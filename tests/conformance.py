@@ -20,7 +20,7 @@ from cloudportal.api.openapi import JSON, Documentation, fault_schema, schema_of
 from cloudportal.api.views import WireView
 
 # The services all of whose views are described.
-DESCRIBED = frozenset({"compute", "identity", "volume"})
+DESCRIBED = frozenset({"compute", "identity", "network", "volume"})
 _NO_BODY = object()
 _NO_JSON = object()
 _MISSING = object()
@@ -79,7 +79,8 @@ def check_answer(view: WireView, request: Any, answer: Response) -> None:
 
 @cache
 def _expected(view: Any, method: str, version: Microversion, status: int) -> Any:
-    handler = getattr(view, method.lower(), None)
+    is_routed = method.lower() in view.http_method_names
+    handler = getattr(view, method.lower(), None) if is_routed else None
     declared: Documentation | None = getattr(handler, "documentation", None)
     if declared is None:
         # No such route; or it was never described, and then only its refusals are right.

@@ -160,6 +160,17 @@ class Body:
         self._known = set(schema["properties"])
         self._schema = BodySchema(schema)
 
+    @property
+    def one(self) -> dict[str, Any]:
+        """The schema of the body with one resource."""
+        return closed({self._name: self._schema.schema}, [self._name])
+
+    @property
+    def one_or_more(self) -> dict[str, Any]:
+        """The schema of the body with one resource, or several."""
+        several = {"type": "array", "minItems": 1, "maxItems": 100, "items": self._schema.schema}
+        return {"anyOf": [self.one, closed({self._plural: several}, [self._plural])]}
+
     def is_bulk(self, body: Any) -> bool:
         """Whether several are asked for at once."""
         return isinstance(body, dict) and self._plural in body

@@ -10,15 +10,26 @@ from django.db.models import Q, QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
+from cloudportal.api.query import ANY, QuerySchema
 from cloudportal.errors import NotFound
 from hypervisors.models import HostState, Hypervisor
 from hypervisors.zones import zones_of
 from identity import policy
 from identity.actors import Actor
-from networks.api.listing import Resource, boolean, identifier, text
+from networks.api.base import ItemView, ListView, NetworkView, actor_of
+from networks.api.listing import FIELDS, Resource, boolean, identifier, text
 from networks.api.quotas import OfProject
 from networks.api.representation import ZONE
-from networks.api.views import ItemView, ListView, NetworkView, actor_of
+from networks.api.shapes import (
+    AGENT_SHAPE,
+    EXTENSION_SHAPE,
+    EXTENSIONS_SHAPE,
+    RESOURCES_SHAPE,
+    TOPOLOGY_SHAPE,
+    VERSIONS_SHAPE,
+    ZONES_SHAPE,
+)
 from networks.errors import AgentNotFound, AutoAllocationFailure
 from networks.lookup import find_only_network
 
@@ -73,6 +84,7 @@ class Versions(NetworkView):
     authentication_classes = ()
     permission_classes = ()
 
+    @documented("List the versions.", responses={200: VERSIONS_SHAPE})
     def get(self, request: Request) -> Response:
         """The one version."""
         links = [{"rel": "self", "href": f"{self.base_url}/v2.0/"}]
@@ -82,6 +94,7 @@ class Versions(NetworkView):
 class Resources(NetworkView):
     """What the version has."""
 
+    @documented("List the resources of the version.", responses={200: RESOURCES_SHAPE})
     def get(self, request: Request) -> Response:
         """Names and addresses of the resources."""
         resources = [
@@ -108,6 +121,7 @@ def _extension(alias: str) -> dict[str, Any]:
 class Extensions(NetworkView):
     """What is offered beyond the core."""
 
+    @documented("List extensions.", responses={200: EXTENSIONS_SHAPE})
     def get(self, request: Request) -> Response:
         """All of them."""
         return Response({"extensions": [_extension(alias) for alias in _EXTENSIONS]})
@@ -116,6 +130,7 @@ class Extensions(NetworkView):
 class Extension(NetworkView):
     """One extension."""
 
+    @documented("Show one extension.", responses={200: EXTENSION_SHAPE})
     def get(self, request: Request, alias: str) -> Response:
         """The extension.
 
@@ -130,6 +145,11 @@ class Extension(NetworkView):
 class AvailabilityZones(NetworkView):
     """Where networks can be: everywhere, for every host makes them."""
 
+    @documented(
+        "List availability zones.",
+        query=QuerySchema(dict.fromkeys(("name", "resource", "state"), ANY)),
+        responses={200: ZONES_SHAPE},
+    )
     def get(self, request: Request) -> Response:
         """The one zone."""
         query = request.query_params
@@ -147,6 +167,12 @@ class AvailabilityZones(NetworkView):
 class AutoAllocatedTopology(OfProject):
     """The network a project gets when it names none."""
 
+    @documented(
+        "Show the network that a project gets without asking.",
+        query=FIELDS,
+        responses={200: TOPOLOGY_SHAPE},
+        faults=[409],
+    )
     def get(self, request: Request, project_id: str) -> Response:
         """The only network that the project can use.
 
@@ -168,6 +194,7 @@ class AutoAllocatedTopology(OfProject):
         }
         return Response({"auto_allocated_topology": topology})
 
+    @documented("Let go of that network, which stays as it is.", responses={204: None})
     def delete(self, request: Request, project_id: str) -> Response:
         """Nothing was made for the project alone, so nothing goes."""
         policy.require(actor_of(request), "delete_auto_allocated_topology", project_id=project_id)
@@ -219,6 +246,7 @@ AGENT = Resource(
     "agent",
     "agents",
     agent_body,
+    AGENT_SHAPE,
     {
         "id": ("uuid", identifier),
         "host": ("name", text),

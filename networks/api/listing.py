@@ -12,6 +12,8 @@ from django.db.models import Model, Q, QuerySet
 from django.http import QueryDict
 
 from cloudportal.api.paging import SortKey, after, next_link, parse_limit
+from cloudportal.api.query import ANY, QuerySchema
+from cloudportal.api.representation import LINKS, array, record
 from cloudportal.api.validation import is_true
 from cloudportal.errors import Invalid
 from identity.actors import Actor
@@ -21,6 +23,9 @@ from networks.models.sharing import TAGGED
 from networks.tags import tags_of
 
 Body = dict[str, Any]
+_PAGING = ("fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir")
+# What is shown of one thing.
+FIELDS = QuerySchema({"fields": ANY})
 _TRUTH = {"true", "false", "1", "0", "yes", "no", "on", "off"}
 
 
@@ -82,15 +87,17 @@ def _put_words(rows: Sequence[Any]) -> None:
 class Resource:
     """One kind of thing: its names, how it is shown, what filters and sorts it.
 
-    `columns`: by wire name, the column and how its values are read. `constants`: wire names whose
-    value is the same for all. `conditions`: filters that are more than one column. `sorts`: what
-    sorts it and filters it otherwise. `for_admins`: filters by what others are not shown. `key`:
-    the column of the wire's id. `attach` puts on rows what bodies need besides.
+    `shape`: all keys of its body. `columns`: by wire name, the column and how its values are read.
+    `constants`: wire names whose value is the same for all. `conditions`: filters that are more
+    than one column. `sorts`: what sorts it and filters it otherwise. `for_admins`: filters by what
+    others are not shown. `key`: the column of the wire's id. `attach` puts on rows what bodies need
+    besides.
     """
 
     name: str
     plural: str
     body: Callable[[Any, Actor], Body]
+    shape: Body
     columns: Mapping[str, tuple[str, Callable[[str], Any]]]
     constants: Mapping[str, str] = field(default_factory=dict)
     conditions: Mapping[str, Callable[[str], Q]] = field(default_factory=dict)
@@ -98,6 +105,33 @@ class Resource:
     for_admins: frozenset[str] = frozenset()
     key: str = "id"
     attach: Callable[[Sequence[Any]], None] = attach_words
+
+    @property
+    def asked(self) -> QuerySchema:
+        """The query of a list: what narrows it, orders it, and the page; others are ignored."""
+        narrowing = {**self.columns, **self.constants, **self.conditions}
+        return QuerySchema(dict.fromkeys((*narrowing, *_PAGING), ANY))
+
+    @property
+    def shown(self) -> Body:
+        """The shape of a thing by itself, with the fields that are asked for."""
+        return record({self.name: self._some})
+
+    @property
+    def listed(self) -> Body:
+        """The shape of a list."""
+        return record({self.plural: array(self._some)}, {f"{self.plural}_links": LINKS})
+
+    @property
+    def made(self) -> Body:
+        """The shape of one new thing, or of several."""
+        return {
+            "anyOf": [record({self.name: self.shape}), record({self.plural: array(self.shape)})]
+        }
+
+    @property
+    def _some(self) -> Body:
+        return {**self.shape, "required": []}
 
     def show(self, row: Model, query: QueryDict, actor: Actor) -> Body:
         """The thing in its envelope, with the fields that are asked for."""

@@ -8,11 +8,14 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from cloudportal.api.paging import parse_limit
+from cloudportal.api.query import ANY, QuerySchema
 from cloudportal.api.validation import BOOLEAN, closed, is_true
 from identity import policy
+from networks.api.base import NetworkView, actor_of
 from networks.api.bodies import Body
-from networks.api.views import NetworkView, actor_of
+from networks.api.shapes import all_limits_shape, details_shape, limits_shape
 from networks.models import SecurityGroup
 from quotas.consume import default_limits, limits, usage
 from quotas.models import QuotaLimit
@@ -44,11 +47,17 @@ _CHANGE = Body(
         }
     ),
 )
+_LIMITS = limits_shape([*_QUOTAS, *_UNCOUNTED])
 
 
 class Quotas(NetworkView):
     """The limits of all projects that have some of their own."""
 
+    @documented(
+        "List the limits of projects that have some of their own.",
+        query=QuerySchema({"limit": ANY, "marker": ANY}),
+        responses={200: all_limits_shape([*_QUOTAS, *_UNCOUNTED])},
+    )
     def get(self, request: Request) -> Response:
         """One page of them."""
         policy.require(actor_of(request), "update_network_quota")
@@ -79,11 +88,17 @@ class OfProject(NetworkView):
 class Quota(OfProject):
     """The limits of a project."""
 
+    @documented("Show the limits of a project.", responses={200: _LIMITS})
     def get(self, request: Request, project_id: str) -> Response:
         """Its own limits, or the defaults where it has none."""
         policy.require(actor_of(request), "get_network_quota", project_id=project_id)
         return Response({"quota": _shown(limits(project_id))})
 
+    @documented(
+        "Change the limits of a project.",
+        request=_CHANGE.one,
+        responses={200: _LIMITS},
+    )
     def put(self, request: Request, project_id: str) -> Response:
         """Set some; lower than what is used is fine, unless asked to check that."""
         policy.require(actor_of(request), "update_network_quota")
@@ -97,6 +112,7 @@ class Quota(OfProject):
         )
         return Response({"quota": _shown(found)})
 
+    @documented("Let the default limits hold again.", responses={204: None})
     def delete(self, request: Request, project_id: str) -> Response:
         """Let the defaults hold again."""
         policy.require(actor_of(request), "delete_network_quota")
@@ -111,6 +127,7 @@ class QuotaDefault(Quota):
 
     http_method_names = ("get",)
 
+    @documented("Show the default limits.", responses={200: _LIMITS})
     def get(self, request: Request, project_id: str) -> Response:
         """The defaults."""
         policy.require(actor_of(request), "get_network_quota", project_id=project_id)
@@ -122,6 +139,10 @@ class QuotaDetails(Quota):
 
     http_method_names = ("get",)
 
+    @documented(
+        "Show limits beside what is used.",
+        responses={200: details_shape(list(_QUOTAS))},
+    )
     def get(self, request: Request, project_id: str) -> Response:
         """Each resource with both."""
         policy.require(actor_of(request), "get_network_quota", project_id=project_id)

@@ -18,6 +18,15 @@ from networks.api.representation import (
     rule_body,
     subnet_body,
 )
+from networks.api.shapes import (
+    FLOATING_IP_SHAPE,
+    GROUP_SHAPE,
+    NETWORK_SHAPE,
+    PORT_SHAPE,
+    ROUTER_SHAPE,
+    RULE_SHAPE,
+    SUBNET_SHAPE,
+)
 from networks.groups import DEFAULT_GROUP
 from networks.models import (
     FixedIP,
@@ -127,6 +136,7 @@ NETWORK = Resource(
     "network",
     "networks",
     network_body,
+    NETWORK_SHAPE,
     {
         **_COMMON,
         "admin_state_up": ("is_up", boolean),
@@ -156,6 +166,7 @@ ROUTER = Resource(
     "router",
     "routers",
     router_body,
+    ROUTER_SHAPE,
     _COMMON,
     constants={
         "status": "ACTIVE",
@@ -171,6 +182,7 @@ FLOATING_IP = Resource(
     "floatingip",
     "floatingips",
     floating_ip_body,
+    FLOATING_IP_SHAPE,
     {
         **{name: each for name, each in _COMMON.items() if name != "name"},
         "floating_network_id": ("network_id", identifier),
@@ -186,6 +198,7 @@ SUBNET = Resource(
     "subnet",
     "subnets",
     subnet_body,
+    SUBNET_SHAPE,
     {
         **_COMMON,
         "network_id": ("network_id", identifier),
@@ -203,6 +216,7 @@ PORT = Resource(
     "port",
     "ports",
     port_body,
+    PORT_SHAPE,
     {
         **_COMMON,
         "network_id": ("network_id", identifier),
@@ -226,6 +240,7 @@ GROUP = Resource(
     "security_group",
     "security_groups",
     group_body,
+    GROUP_SHAPE,
     _COMMON,
     constants={"stateful": "True", "shared": "False"},
     conditions=_tags_and_times(SecurityGroup),
@@ -235,6 +250,7 @@ RULE = Resource(
     "security_group_rule",
     "security_group_rules",
     rule_body,
+    RULE_SHAPE,
     {
         "id": ("id", identifier),
         "security_group_id": ("group_id", identifier),

@@ -9,12 +9,15 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from identity.actors import Actor
 from networks import floating_ips, lookup, routers
 from networks.api import router_bodies as bodies
+from networks.api.base import STALE, ItemView, ListView, actor_of, create_from
 from networks.api.bodies import Body
+from networks.api.listing import FIELDS
 from networks.api.resources import FLOATING_IP, ROUTER
-from networks.api.views import ItemView, ListView, actor_of, create_from
+from networks.api.shapes import INTERFACE_SHAPE
 from networks.errors import FloatingIPNotFound, RouterNotFound
 from networks.floating_places import placed
 from networks.models import FloatingIP, Router
@@ -34,6 +37,7 @@ class Routers(ListView):
         """The project's."""
         return lookup.visible_routers(actor)
 
+    @documented("Create routers.", request=create.one_or_more, responses={201: ROUTER.made})
     def post(self, request: Request) -> Response:
         """Make routers."""
 
@@ -56,6 +60,13 @@ class OneRouter(ItemView):
         """The project's."""
         return lookup.visible_routers(actor)
 
+    @documented(
+        "Change one router.",
+        request=change.one,
+        query=FIELDS,
+        responses={200: ROUTER.shown},
+        faults=STALE,
+    )
     def put(self, request: Request, pk: str) -> Response:
         """Change it."""
         row = routers.update_router(
@@ -66,6 +77,7 @@ class OneRouter(ItemView):
         )
         return self.shown(request, row)
 
+    @documented("Delete one router.", responses={204: None}, faults=STALE)
     def delete(self, request: Request, pk: str) -> Response:
         """Delete it."""
         routers.delete_router(router=self.row(request, pk), actor=actor_of(request))
@@ -96,6 +108,12 @@ class _Interface(OneRouter):
 class AddRouterInterface(_Interface):
     """Puts a router on a subnet."""
 
+    @documented(
+        "Put a router on a subnet.",
+        request=bodies.INTERFACE,
+        responses={200: INTERFACE_SHAPE},
+        faults=STALE,
+    )
     def put(self, request: Request, pk: str) -> Response:
         """Do it."""
         router = self.row(request, pk)
@@ -113,6 +131,12 @@ class AddRouterInterface(_Interface):
 class RemoveRouterInterface(_Interface):
     """Takes a router off a subnet."""
 
+    @documented(
+        "Take a router off a subnet.",
+        request=bodies.INTERFACE,
+        responses={200: INTERFACE_SHAPE},
+        faults=STALE,
+    )
     def put(self, request: Request, pk: str) -> Response:
         """Do it."""
         router = self.row(request, pk)
@@ -137,6 +161,9 @@ class FloatingIPs(ListView):
         """The project's."""
         return _floating_ips(lookup.visible_floating_ips(actor))
 
+    @documented(
+        "Create floating IPs.", request=create.one_or_more, responses={201: FLOATING_IP.made}
+    )
     def post(self, request: Request) -> Response:
         """Take floating IPs."""
 
@@ -161,6 +188,13 @@ class OneFloatingIP(ItemView):
         """The project's."""
         return _floating_ips(lookup.visible_floating_ips(actor))
 
+    @documented(
+        "Change one floating IP.",
+        request=change.one,
+        query=FIELDS,
+        responses={200: FLOATING_IP.shown},
+        faults=STALE,
+    )
     def put(self, request: Request, pk: str) -> Response:
         """Lead it to a port or to none, or describe it."""
         row = self.row(request, pk)
@@ -175,6 +209,7 @@ class OneFloatingIP(ItemView):
         )
         return self.shown(request, row)
 
+    @documented("Delete one floating IP.", responses={204: None}, faults=STALE)
     def delete(self, request: Request, pk: str) -> Response:
         """Give it back."""
         floating_ips.delete_floating_ip(

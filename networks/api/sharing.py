@@ -9,12 +9,15 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from cloudportal.api.validation import BodySchema, closed
 from identity.actors import Actor
 from networks import shares, tags
+from networks.api.base import STALE, ItemView, ListView, actor_of, create_from
 from networks.api.bodies import ID, OWN, Body
-from networks.api.listing import Resource, identifier, text
-from networks.api.views import ItemView, ListView, OneNetwork, actor_of, create_from
+from networks.api.listing import FIELDS, Resource, identifier, text
+from networks.api.shapes import SHARE_SHAPE, TAGS_SHAPE
+from networks.api.views import OneNetwork
 from networks.errors import InvalidInput, RbacPolicyNotFound, TagNotFound
 from networks.models import NetworkShare
 from networks.models.sharing import TAGGED
@@ -56,6 +59,7 @@ SHARE = Resource(
     "rbac_policy",
     "rbac_policies",
     share_body,
+    SHARE_SHAPE,
     {
         "id": ("id", identifier),
         "object_id": ("network_id", identifier),
@@ -92,11 +96,18 @@ class _Tagged(ItemView):
 class Tags(_Tagged):
     """All tags of a thing."""
 
+    @documented("List the tags of a thing.", responses={200: TAGS_SHAPE})
     def get(self, request: Request, pk: str) -> Response:
         """The tags."""
         row = self.row(request, pk)
         return Response({"tags": tags.tags_of([row])[row.pk]})
 
+    @documented(
+        "Replace the tags of a thing.",
+        request=_TAGS,
+        responses={200: TAGS_SHAPE},
+        faults=STALE,
+    )
     def put(self, request: Request, pk: str) -> Response:
         """Others in their place."""
         row, rule = self.thing(request, pk)
@@ -110,6 +121,7 @@ class Tags(_Tagged):
             }
         )
 
+    @documented("Add tags to a thing.", request=_TAGS, responses={201: TAGS_SHAPE})
     def post(self, request: Request, pk: str) -> Response:
         """Some besides."""
         row, rule = self.thing(request, pk)
@@ -124,6 +136,7 @@ class Tags(_Tagged):
             status=201,
         )
 
+    @documented("Remove all tags of a thing.", responses={204: None}, faults=STALE)
     def delete(self, request: Request, pk: str) -> Response:
         """None."""
         row, rule = self.thing(request, pk)
@@ -134,6 +147,7 @@ class Tags(_Tagged):
 class OneTag(_Tagged):
     """One tag of a thing."""
 
+    @documented("Check whether a thing has a tag.", responses={204: None})
     def get(self, request: Request, pk: str, word: str = "") -> Response:
         """Whether it has it."""
         row = self.row(request, pk)
@@ -141,12 +155,14 @@ class OneTag(_Tagged):
             raise TagNotFound(f"Tag {word[:255]} could not be found.")
         return Response(status=204)
 
+    @documented("Add a tag to a thing.", responses={201: None}, faults=STALE)
     def put(self, request: Request, pk: str, word: str) -> Response:
         """Let it have it."""
         row, rule = self.thing(request, pk)
         tags.add_tags(row=row, rule=rule, words=[word], actor=actor_of(request), now=timezone.now())
         return Response(status=201)
 
+    @documented("Remove a tag of a thing.", responses={204: None}, faults=STALE)
     def delete(self, request: Request, pk: str, word: str) -> Response:
         """Take it off."""
         row, rule = self.thing(request, pk)
@@ -164,6 +180,7 @@ class Shares(ListView):
         """Those of the project's networks."""
         return shares.visible_shares(actor)
 
+    @documented("Create RBAC policies.", request=create.one_or_more, responses={201: SHARE.made})
     def post(self, request: Request) -> Response:
         """Lend networks."""
 
@@ -190,6 +207,13 @@ class OneShare(ItemView):
         """Those of the project's networks."""
         return shares.visible_shares(actor)
 
+    @documented(
+        "Change one RBAC policy.",
+        request=change.one,
+        query=FIELDS,
+        responses={200: SHARE.shown},
+        faults=STALE,
+    )
     def put(self, request: Request, pk: str) -> Response:
         """Lend it to another project instead."""
         row = shares.update_share(
@@ -199,6 +223,7 @@ class OneShare(ItemView):
         )
         return self.shown(request, row)
 
+    @documented("Delete one RBAC policy.", responses={204: None}, faults=STALE)
     def delete(self, request: Request, pk: str) -> Response:
         """Lend it no more."""
         shares.delete_share(share=self.row(request, pk), actor=actor_of(request))

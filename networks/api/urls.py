@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from rest_framework.views import APIView
 
 from networks.api import info, quotas, routers, sharing, views
-from networks.api.views import ItemView
+from networks.api.base import ItemView
 
 _ID = r"(?P<pk>[^/]+?)"
 _PROJECT = r"(?P<project_id>[^/]+?)"

@@ -2,127 +2,30 @@
 
 from __future__ import annotations
 
-import re
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, ClassVar, cast
+from typing import Any
 
-from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cloudportal.api.views import WireRequest, WireView
-from cloudportal.errors import Invalid, NotFound
+from cloudportal.api.openapi import documented
 from identity.actors import Actor
 from networks import create, delete, lookup, security_groups, update
 from networks.api import bodies
+from networks.api.base import STALE, ItemView, ListView, actor_of, create_from
 from networks.api.bodies import Body
-from networks.api.listing import Resource
+from networks.api.listing import FIELDS
 from networks.api.resources import GROUP, NETWORK, PORT, RULE, SUBNET
 from networks.errors import (
     NetworkNotFound,
     PortNotFound,
-    RevisionNumberConstraintFailed,
     SecurityGroupNotFound,
     SecurityGroupRuleNotFound,
     SubnetNotFound,
 )
 from networks.groups import default_group
 from networks.models import Network, Port, SecurityGroup, SecurityGroupRule, Subnet
-
-_REVISION = re.compile(r"\s*\"?revision_number=([0-9]{1,9})\"?\s*")
-
-
-class NetworkView(WireView):
-    """A view of the network API."""
-
-    service = "network"
-
-
-def actor_of(request: Request) -> Actor:
-    """Who asks."""
-    return cast(WireRequest, request).actor
-
-
-class ListView(NetworkView, ABC):
-    """All of one kind that the caller sees."""
-
-    resource: ClassVar[Resource]
-
-    @abstractmethod
-    def rows(self, actor: Actor) -> QuerySet[Any]:
-        """What the caller sees, with all that is shown of it."""
-
-    def get(self, request: Request) -> Response:
-        """One page of what the query asks for."""
-        actor = actor_of(request)
-        url = f"{self.base_url}/v2.0/{self.resource.plural.replace('_', '-')}"
-        return Response(self.resource.page(self.rows(actor), request.query_params, actor, url))
-
-
-def _check_revision(request: Request, row: Any) -> None:
-    """Whether the thing is still as the caller saw it, where the request says what that was."""
-    wanted = request.headers.get("If-Match", "")
-    if request.method not in ("PUT", "DELETE") or not wanted:
-        return
-    match = _REVISION.fullmatch(wanted)
-    if match is None:
-        raise Invalid(f"Invalid value for If-Match: {wanted[:64]!r}; revision_number=N is one.")
-    revision = getattr(row, "revision", 0)
-    if int(match[1]) != revision:
-        raise RevisionNumberConstraintFailed(
-            f"Constrained to {match[1]}, but current revision is {revision}"
-        )
-
-
-class ItemView(NetworkView, ABC):
-    """One thing."""
-
-    resource: ClassVar[Resource]
-    not_found: ClassVar[type[NotFound]]
-    label: ClassVar[str]
-
-    @abstractmethod
-    def rows(self, actor: Actor) -> QuerySet[Any]:
-        """What the caller sees, with all that is shown of it."""
-
-    def row(self, request: Request, pk: str) -> Any:
-        """The thing, if the caller sees it."""
-        found = lookup.find(self.rows(actor_of(request)), pk, self.resource.key)
-        if found is None:
-            raise self.not_found(f"{self.label} {pk} could not be found.")
-        _check_revision(request, found)
-        return found
-
-    def get(self, request: Request, pk: str) -> Response:
-        """The thing."""
-        row = self.row(request, pk)
-        return Response(self.resource.show(row, request.query_params, actor_of(request)))
-
-    def shown(self, request: Request, row: Model) -> Response:
-        """The thing as it is now."""
-        fresh = self.rows(actor_of(request)).get(pk=row.pk)
-        return Response(self.resource.show(fresh, request.query_params, actor_of(request)))
-
-
-def create_from(
-    view: ListView, request: Request, body: Body, make: Callable[[dict[str, Any]], Model]
-) -> Response:
-    """Make one, or several all or none, and show what was made."""
-    actor = actor_of(request)
-    resource = view.resource
-    if body.is_bulk(request.data):
-        with transaction.atomic():
-            made = [make(fields).pk for fields in body.read_bulk(request.data)]
-        rows = {row.pk: row for row in view.rows(actor).filter(pk__in=made)}
-        resource.attach(list(rows.values()))
-        return Response(
-            {resource.plural: [resource.body(rows[pk], actor) for pk in made]}, status=201
-        )
-    row = view.rows(actor).get(pk=make(body.read(request.data)).pk)
-    return Response({resource.name: resource.body(row, actor)}, status=201)
 
 
 def _networks(actor: Actor) -> QuerySet[Network]:
@@ -155,6 +58,7 @@ class Networks(ListView):
         """Own and shared ones."""
         return _networks(actor)
 
+    @documented("Create networks.", request=create.one_or_more, responses={201: NETWORK.made})
     def post(self, request: Request) -> Response:
         """Make networks."""
 
@@ -177,6 +81,13 @@ class OneNetwork(ItemView):
         """Own and shared ones."""
         return _networks(actor)
 
+    @documented(
+        "Change one network.",
+        request=change.one,
+        query=FIELDS,
+        responses={200: NETWORK.shown},
+        faults=STALE,
+    )
     def put(self, request: Request, pk: str) -> Response:
         """Change it."""
         row = update.update_network(
@@ -187,6 +98,7 @@ class OneNetwork(ItemView):
         )
         return self.shown(request, row)
 
+    @documented("Delete one network.", responses={204: None}, faults=STALE)
     def delete(self, request: Request, pk: str) -> Response:
         """Delete it."""
         delete.delete_network(
@@ -205,6 +117,7 @@ class Subnets(ListView):
         """Those of the networks that the caller sees."""
         return lookup.visible_subnets(actor)
 
+    @documented("Create subnets.", request=create.one_or_more, responses={201: SUBNET.made})
     def post(self, request: Request) -> Response:
         """Make subnets."""
 
@@ -227,6 +140,13 @@ class OneSubnet(ItemView):
         """Those of the networks that the caller sees."""
         return lookup.visible_subnets(actor)
 
+    @documented(
+        "Change one subnet.",
+        request=change.one,
+        query=FIELDS,
+        responses={200: SUBNET.shown},
+        faults=STALE,
+    )
     def put(self, request: Request, pk: str) -> Response:
         """Change it."""
         row = update.update_subnet(
@@ -237,6 +157,7 @@ class OneSubnet(ItemView):
         )
         return self.shown(request, row)
 
+    @documented("Delete one subnet.", responses={204: None}, faults=STALE)
     def delete(self, request: Request, pk: str) -> Response:
         """Delete it."""
         delete.delete_subnet(subnet=self.row(request, pk), actor=actor_of(request))
@@ -253,6 +174,7 @@ class Ports(ListView):
         """The project's."""
         return _ports(actor)
 
+    @documented("Create ports.", request=create.one_or_more, responses={201: PORT.made})
     def post(self, request: Request) -> Response:
         """Make ports."""
 
@@ -275,6 +197,13 @@ class OnePort(ItemView):
         """The project's."""
         return _ports(actor)
 
+    @documented(
+        "Change one port.",
+        request=change.one,
+        query=FIELDS,
+        responses={200: PORT.shown},
+        faults=STALE,
+    )
     def put(self, request: Request, pk: str) -> Response:
         """Change it."""
         fields = self.change.read(request.data)
@@ -289,6 +218,7 @@ class OnePort(ItemView):
         )
         return self.shown(request, row)
 
+    @documented("Delete one port.", responses={204: None}, faults=STALE)
     def delete(self, request: Request, pk: str) -> Response:
         """Delete it."""
         delete.delete_port(port=self.row(request, pk), actor=actor_of(request), now=timezone.now())
@@ -305,6 +235,7 @@ class SecurityGroups(ListView):
         """The project's."""
         return _groups(actor)
 
+    @documented("Create security groups.", request=create.one_or_more, responses={201: GROUP.made})
     def post(self, request: Request) -> Response:
         """Make groups."""
 
@@ -332,6 +263,13 @@ class OneSecurityGroup(ItemView):
         """The project's."""
         return _groups(actor)
 
+    @documented(
+        "Change one security group.",
+        request=change.one,
+        query=FIELDS,
+        responses={200: GROUP.shown},
+        faults=STALE,
+    )
     def put(self, request: Request, pk: str) -> Response:
         """Change it."""
         row = security_groups.update_group(
@@ -342,6 +280,7 @@ class OneSecurityGroup(ItemView):
         )
         return self.shown(request, row)
 
+    @documented("Delete one security group.", responses={204: None}, faults=STALE)
     def delete(self, request: Request, pk: str) -> Response:
         """Delete it."""
         security_groups.delete_group(group=self.row(request, pk), actor=actor_of(request))
@@ -358,6 +297,9 @@ class SecurityGroupRules(ListView):
         """Those of the project's groups."""
         return _rules(actor)
 
+    @documented(
+        "Create security group rules.", request=create.one_or_more, responses={201: RULE.made}
+    )
     def post(self, request: Request) -> Response:
         """Make rules."""
 
@@ -381,6 +323,7 @@ class OneSecurityGroupRule(ItemView):
         """Those of the project's groups."""
         return _rules(actor)
 
+    @documented("Delete one security group rule.", responses={204: None}, faults=STALE)
     def delete(self, request: Request, pk: str) -> Response:
         """Delete it."""
         security_groups.delete_rule(

@@ -21,9 +21,12 @@ from cloudportal.api.docs import document_at
 from cloudportal.api.microversions import Microversion
 from tests.authorisation import client_as
 from tests.compute_world import BASE, World, make_world
+from tests.endpoints import PREFIXES
+from tests.policy.network_world import NetworkWorld, make_network_world
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("silent_hosts")]
 EXAMPLES = 3
+MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
 bounded = settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -38,19 +41,20 @@ def world(db) -> World:
     return make_world()
 
 
-def _operations(microversion: str):
-    document = document_at("compute", Microversion.parse(microversion))
-    paths = {path: item for path, item in document["paths"].items() if path.startswith(BASE)}
+@pytest.fixture
+def network_world(db) -> NetworkWorld:
+    return make_network_world()
+
+
+def _operations(service: str, microversion: Microversion | None = None):
+    document = document_at(service, microversion)
+    base = PREFIXES[service]
+    paths = {path: item for path, item in document["paths"].items() if path.startswith(base)}
     schema = schemathesis.openapi.from_dict({**document, "paths": paths})
     return [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
 
 
-def _path(case, world: World, known: bool) -> str:
-    """The address, half of the time with variables that there is something for."""
-    return world.path(case.path.removeprefix(BASE)) if known else case.formatted_path
-
-
-def _ask(case, world: World, microversion: str, *, known: bool) -> int:
+def _ask(case, path: str, microversion: str = "") -> int:
     sent: dict[str, Any] = {}
     if not isinstance(case.body, NotSet):
         body = case.body if isinstance(case.body, bytes) else json.dumps(case.body)
@@ -60,7 +64,7 @@ def _ask(case, world: World, microversion: str, *, known: bool) -> int:
         client = client_as("admin", microversion)
         answer = client.generic(
             case.method,
-            _path(case, world, known),
+            path,
             QUERY_STRING=urlencode(query, doseq=True, errors="replace"),
             **sent,
         )
@@ -68,12 +72,12 @@ def _ask(case, world: World, microversion: str, *, known: bool) -> int:
     return answer.status_code
 
 
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=str)
+@pytest.mark.parametrize("mode", MODES, ids=str)
 @pytest.mark.parametrize(
     "microversion", ["2.1", pytest.param("2.79", marks=pytest.mark.long), "2.104"]
 )
 def test_any_request_is_answered_as_documented(microversion, mode, world):
-    operations = _operations(microversion)
+    operations = _operations("compute", Microversion.parse(microversion))
     assert len(operations) > 80
 
     for operation in operations:
@@ -82,7 +86,27 @@ def test_any_request_is_answered_as_documented(microversion, mode, world):
         @bounded
         @given(case=operation.as_strategy(generation_mode=mode), known=st.booleans())
         def asked(case, known):
+            # Half of the time with variables that there is something for.
+            path = world.path(case.path.removeprefix(BASE)) if known else case.formatted_path
             # 501 and 503 are documented where they may be; then the document says so.
-            assert _ask(case, world, microversion, known=known) != 500
+            assert _ask(case, path, microversion) != 500
+
+        asked()
+
+
+@pytest.mark.parametrize("mode", MODES, ids=str)
+def test_any_request_for_networks_is_answered_as_documented(mode, network_world):
+    base = PREFIXES["network"]
+    operations = _operations("network")
+    assert len(operations) > 60
+
+    for operation in operations:
+
+        @seed(1)
+        @bounded
+        @given(case=operation.as_strategy(generation_mode=mode), known=st.booleans())
+        def asked(case, known):
+            known_path = network_world.path(case.path.removeprefix(base))
+            assert _ask(case, known_path if known else case.formatted_path) != 500
 
         asked()
