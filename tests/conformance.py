@@ -20,7 +20,7 @@ from cloudportal.api.openapi import JSON, Documentation, fault_schema, schema_of
 from cloudportal.api.views import WireView
 
 # The services all of whose views are described.
-DESCRIBED = frozenset({"compute", "identity", "network", "volume"})
+DESCRIBED = frozenset({"compute", "identity", "image", "network", "volume"})
 _NO_BODY = object()
 _NO_JSON = object()
 _MISSING = object()

@@ -13,9 +13,12 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.faults import fault_body
+from cloudportal.api.openapi import documented
 from cloudportal.api.views import WireRequest
 from cloudportal.errors import Invalid, UnsupportedMediaType
 from identity import policy
+from images.api.shapes import DATA
 from images.api.versions import ImageView
 from images.errors import ImageTooLarge, IncompleteUpload
 from images.lookup import get_image
@@ -30,6 +33,7 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 class ImageData(ImageView):
     """An image's data."""
 
+    @documented("Store the data of an image.", request=DATA, responses={204: None}, media=OCTETS)
     def put(self, request: Request, image_id: str) -> Response:
         """Take the data in; DRF's parsers, which would hold all of it, are not asked."""
         actor = cast(WireRequest, request).actor
@@ -44,6 +48,12 @@ class ImageData(ImageView):
         )
         return Response(status=204)
 
+    @documented(
+        "Read the data of an image, or a range of it.",
+        responses={200: DATA, 204: None, 206: DATA},
+        faults=[416],
+        media=OCTETS,
+    )
     def get(self, request: Request, image_id: str) -> HttpResponseBase:
         """The data, or the range of it that is asked for; 204 while there is none."""
         actor = cast(WireRequest, request).actor
@@ -142,8 +152,7 @@ def _part(path: Path, asked: str, size: int) -> HttpResponseBase:
     bounds = _bounds(asked, size)
     if bounds is None:
         response: HttpResponseBase = Response(
-            {"code": 416, "title": "Range Not Satisfiable", "message": f"Invalid range: {asked}"},
-            status=416,
+            fault_body("image", 416, f"Invalid range: {asked}"), status=416
         )
         response["Content-Range"] = f"bytes */{size}"
         return response

@@ -11,12 +11,14 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from cloudportal.api.paging import after, next_link, parse_limit
 from cloudportal.api.parsers import WireJSONParser
 from cloudportal.api.views import WireRequest
 from cloudportal.errors import Invalid, NotFound, UnsupportedMediaType
 from images.api.filters import DEFAULT_LIMIT, MAX_LIMIT, filtered, sort_order
 from images.api.representation import image_body
+from images.api.shapes import CHANGE_IMAGE, CREATE_IMAGE, IMAGE, IMAGES, LIST_IMAGES
 from images.api.versions import ImageView
 from images.begin_import import METHODS
 from images.create import create_image
@@ -32,6 +34,7 @@ PATCH_TYPE = "application/openstack-images-v2.1-json-patch"
 class Images(ImageView):
     """The catalogue."""
 
+    @documented("List images.", query=LIST_IMAGES, responses={200: IMAGES})
     def get(self, request: Request) -> Response:
         """One page of the images that the query asks for."""
         query = request.query_params
@@ -50,6 +53,7 @@ class Images(ImageView):
             body["next"] = next_link("/v2/images", query, str(page[-1].pk))
         return Response(body)
 
+    @documented("Create an image, without data.", request=CREATE_IMAGE, responses={201: IMAGE})
     def post(self, request: Request) -> Response:
         """Make a queued image."""
         if not isinstance(request.data, dict):
@@ -103,10 +107,17 @@ class OneImage(ImageView):
         """A change is a JSON patch; nothing else has a body."""
         return [PatchParser()]
 
+    @documented("Show an image.", responses={200: IMAGE})
     def get(self, request: Request, image_id: str) -> Response:
         """The image."""
         return Response(image_body(get_image(image_id, actor=cast(WireRequest, request).actor)))
 
+    @documented(
+        "Change an image by a JSON patch.",
+        request=CHANGE_IMAGE,
+        responses={200: IMAGE},
+        media=PATCH_TYPE,
+    )
     def patch(self, request: Request, image_id: str) -> Response:
         """Apply a JSON patch, all of it or nothing."""
         actor = cast(WireRequest, request).actor
@@ -119,6 +130,7 @@ class OneImage(ImageView):
         )
         return Response(image_body(image))
 
+    @documented("Delete an image and its data.", responses={204: None})
     def delete(self, request: Request, image_id: str) -> Response:
         """Delete it and its data."""
         actor = cast(WireRequest, request).actor
@@ -152,12 +164,14 @@ def _change(line: Any) -> Change:
 class Tag(ImageView):
     """One tag of an image."""
 
+    @documented("Tag an image.", responses={204: None})
     def put(self, request: Request, image_id: str, tag: str) -> Response:
         """Add it."""
         actor = cast(WireRequest, request).actor
         add_tag(image_id=image_id, tag=tag, actor=actor, now=timezone.now())
         return Response(status=204)
 
+    @documented("Take a tag away from an image.", responses={204: None})
     def delete(self, request: Request, image_id: str, tag: str) -> Response:
         """Take it away."""
         actor = cast(WireRequest, request).actor

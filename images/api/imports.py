@@ -8,9 +8,11 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from cloudportal.api.views import WireRequest
 from cloudportal.errors import Invalid
 from images.api.representation import instant
+from images.api.shapes import IMPORT, IMPORT_INFO, TASKS
 from images.api.versions import ImageView
 from images.begin_import import METHODS, WantedImport, begin_import, imports_of
 from images.change_status import deactivate_image, reactivate_image
@@ -30,6 +32,7 @@ _MIB = 1024**2
 class Import(ImageView):
     """Imports of one image."""
 
+    @documented("Begin an import.", request=IMPORT, responses={202: None})
     def post(self, request: Request, image_id: str) -> Response:
         """Begin one."""
         begin_import(
@@ -54,6 +57,7 @@ def _wanted(body: Any) -> WantedImport:
 class ImportInfo(ImageView):
     """By which methods images can be imported."""
 
+    @documented("List the methods of imports.", responses={200: IMPORT_INFO})
     def get(self, request: Request) -> Response:
         """Their names."""
         methods = {
@@ -67,6 +71,7 @@ class ImportInfo(ImageView):
 class Tasks(ImageView):
     """The imports of one image, as the tasks that they are in the field."""
 
+    @documented("List the imports of an image.", responses={200: TASKS})
     def get(self, request: Request, image_id: str) -> Response:
         """The newest of them, each with how far it is or why it failed."""
         image, found = imports_of(image_id=image_id, actor=cast(WireRequest, request).actor)
@@ -109,6 +114,7 @@ def _message(operation: Operation, image: Image, status: str) -> str:
 class Deactivate(ImageView):
     """Out of use."""
 
+    @documented("Take an image out of use.", responses={204: None})
     def post(self, request: Request, image_id: str) -> Response:
         """Take the image out of use."""
         actor = cast(WireRequest, request).actor
@@ -119,6 +125,7 @@ class Deactivate(ImageView):
 class Reactivate(ImageView):
     """Back into use."""
 
+    @documented("Let an image be used again.", responses={204: None})
     def post(self, request: Request, image_id: str) -> Response:
         """Let the image be used again."""
         actor = cast(WireRequest, request).actor

@@ -7,6 +7,8 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
+from images.api.shapes import SCHEMA_OF_IMAGE, SCHEMA_OF_LIST, SCHEMA_OF_MEMBER
 from images.api.versions import ImageView
 from images.attributes import CONTAINER_FORMATS, DISK_FORMATS
 from images.models import ImageStatus, MemberStatus, Visibility
@@ -60,6 +62,7 @@ def _image() -> dict[str, Any]:
 class ImageSchema(ImageView):
     """The JSON schema of one image."""
 
+    @documented("Show the schema of an image.", responses={200: SCHEMA_OF_IMAGE})
     def get(self, request: Request) -> Response:
         """The schema."""
         return Response(_image())
@@ -68,6 +71,7 @@ class ImageSchema(ImageView):
 class ImagesSchema(ImageView):
     """The JSON schema of a list."""
 
+    @documented("Show the schema of a list of images.", responses={200: SCHEMA_OF_LIST})
     def get(self, request: Request) -> Response:
         """The schema."""
         return Response(
@@ -106,6 +110,7 @@ def _member() -> dict[str, Any]:
 class MemberSchema(ImageView):
     """The JSON schema of one member."""
 
+    @documented("Show the schema of a member.", responses={200: SCHEMA_OF_MEMBER})
     def get(self, request: Request) -> Response:
         """The schema."""
         return Response(_member())
@@ -114,6 +119,7 @@ class MemberSchema(ImageView):
 class MembersSchema(ImageView):
     """The JSON schema of a list of members."""
 
+    @documented("Show the schema of a list of members.", responses={200: SCHEMA_OF_LIST})
     def get(self, request: Request) -> Response:
         """The schema."""
         return Response(

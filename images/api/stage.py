@@ -9,9 +9,11 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from cloudportal.api.views import WireRequest
 from cloudportal.errors import Invalid
-from images.api.data import announced_length, body_chunks, octets
+from images.api.data import OCTETS, announced_length, body_chunks, octets
+from images.api.shapes import DATA, STAGED
 from images.api.versions import ImageView
 from images.lookup import get_image
 from images.resume import Piece, Progress, append_image_data, staged_so_far
@@ -23,6 +25,7 @@ _PIECE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 class StagedData(ImageView):
     """What waits for an import."""
 
+    @documented("Show how far an upload in pieces is.", responses={200: STAGED})
     def get(self, request: Request, image_id: str) -> Response:
         """How far an upload in pieces is: where the next piece begins."""
         actor = cast(WireRequest, request).actor
@@ -30,6 +33,12 @@ class StagedData(ImageView):
         body = {"offset": found.offset, "size": found.total}
         return _with_offset(Response(body), found)
 
+    @documented(
+        "Stage data for an import, whole or a piece of it.",
+        request=DATA,
+        responses={204: None},
+        media=OCTETS,
+    )
     def put(self, request: Request, image_id: str) -> Response:
         """Take data in; the image is `uploading` then."""
         actor = cast(WireRequest, request).actor

@@ -9,7 +9,9 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudportal.api.openapi import documented
 from cloudportal.api.views import WireView
+from images.api.shapes import VERSIONS
 
 _MINORS = (7, 6, 5, 4, 3, 2, 1, 0)
 
@@ -38,6 +40,10 @@ class Versions(ImageView):
     authentication_classes = ()
     permission_classes = ()
 
+    @documented(
+        "List the versions; 300 at the root, where the client is to choose.",
+        responses={200: VERSIONS, 300: VERSIONS},
+    )
     def get(self, request: Request) -> Response:
         """Every minor version; 300 at the root, because the client is to choose."""
         links = [{"rel": "self", "href": f"{self.base_url}/v2/"}]

@@ -43,7 +43,7 @@ def view_of(service):
         ("compute", "serviceUnavailable"),
         ("identity", "error"),
         ("network", "NeutronError"),
-        ("image", "title"),
+        ("image", "error"),
     ],
 )
 def test_each_api_answers_503_in_its_own_envelope(service, envelope):
