@@ -25,7 +25,7 @@ _PIECE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 class StagedData(ImageView):
     """What waits for an import."""
 
-    @documented("Show how far an upload in pieces is.", responses={200: STAGED})
+    @documented("Show how far an upload in pieces is.", responses={200: STAGED}, faults=[409])
     def get(self, request: Request, image_id: str) -> Response:
         """How far an upload in pieces is: where the next piece begins."""
         actor = cast(WireRequest, request).actor

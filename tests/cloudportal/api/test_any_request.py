@@ -18,15 +18,19 @@ from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 
 from cloudportal.api.docs import document_at
-from cloudportal.api.microversions import Microversion
+from cloudportal.api.microversions import UNVERSIONED, Microversion
+from images.api.images import PATCH_TYPE
 from tests.authorisation import client_as
 from tests.compute_world import BASE, World, make_world
 from tests.endpoints import PREFIXES
+from tests.policy.image_world import ImageWorld, make_image_world
 from tests.policy.network_world import NetworkWorld, make_network_world
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("silent_hosts")]
 EXAMPLES = 3
 MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
+# A patch of an image is JSON under a name of its own.
+schemathesis.serializer.alias(PATCH_TYPE, "application/json")
 bounded = settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -46,7 +50,13 @@ def network_world(db) -> NetworkWorld:
     return make_network_world()
 
 
-def _operations(service: str, microversion: Microversion | None = None):
+@pytest.fixture
+def image_world(db, settings, tmp_path) -> ImageWorld:
+    settings.IMAGE_DIR = tmp_path
+    return make_image_world()
+
+
+def _operations(service: str, microversion: Microversion = UNVERSIONED):
     document = document_at(service, microversion)
     base = PREFIXES[service]
     paths = {path: item for path, item in document["paths"].items() if path.startswith(base)}
@@ -58,16 +68,17 @@ def _ask(case, path: str, microversion: str = "") -> int:
     sent: dict[str, Any] = {}
     if not isinstance(case.body, NotSet):
         body = case.body if isinstance(case.body, bytes) else json.dumps(case.body)
-        sent = {"data": body, "content_type": "application/json"}
+        sent = {"data": body, "content_type": case.media_type or "application/json"}
     query = {} if isinstance(case.query, NotSet) or not case.query else case.query
     with transaction.atomic():
-        client = client_as("admin", microversion)
-        answer = client.generic(
+        answer = client_as("admin", microversion).generic(
             case.method,
             path,
             QUERY_STRING=urlencode(query, doseq=True, errors="replace"),
             **sent,
         )
+        if answer.streaming:
+            list(answer)  # which closes the file
         transaction.set_rollback(True)
     return answer.status_code
 
@@ -108,5 +119,24 @@ def test_any_request_for_networks_is_answered_as_documented(mode, network_world)
         def asked(case, known):
             known_path = network_world.path(case.path.removeprefix(base))
             assert _ask(case, known_path if known else case.formatted_path) != 500
+
+        asked()
+
+
+@pytest.mark.parametrize("mode", MODES, ids=str)
+def test_any_request_for_images_is_answered_as_documented(mode, image_world):
+    base = PREFIXES["image"]
+    operations = _operations("image")
+    assert len(operations) > 20
+
+    for operation in operations:
+
+        @seed(1)
+        @bounded
+        @given(case=operation.as_strategy(generation_mode=mode), known=st.booleans())
+        def asked(case, known):
+            route = case.path.removeprefix(base)
+            path = image_world.path(case.method, route) if known else case.formatted_path
+            assert _ask(case, path) != 500
 
         asked()

@@ -244,7 +244,12 @@ def _shared(a: AnsibleColumn) -> None:
         "project_id": a.admin.current_project_id,
         "target_project_id": a.demo.current_project_id,
     }
-    a.cycle("rbac", ("neutron_rbac_policy", _as(ADMIN, **share)))
+    there = ("neutron_rbac_policy", _as(ADMIN, **share, state="present"))
+    made, again = a.play("rbac", there, there)
+    assert [made["changed"], again["changed"]] == [True, False]
+    policy = made["rbac_policy"]["id"]
+    gone = ("neutron_rbac_policy", _as(ADMIN, id=policy, state="absent"))
+    assert [each["changed"] for each in a.play("rbac", gone)] == [True]
     a.admin.network.delete_network(network)
 
 
