@@ -85,7 +85,7 @@ class IdentityWorld:
 
     def ask(self, method: str, route: str) -> Callable[[str], int]:
         """The call as any of the callers; its status."""
-        path = self._path(route)
+        path = self.path(route)
         body = BODIES.get(f"{method} {route}", {})
 
         def ask(who: str) -> int:
@@ -99,7 +99,7 @@ class IdentityWorld:
 
         return ask
 
-    def _path(self, route: str) -> str:
+    def path(self, route: str) -> str:
         """The things are the owner's; a grant is that of reader in the place of the address."""
         words = route.split("/")
         is_grant = "{holder_id}" in words

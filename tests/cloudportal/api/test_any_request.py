@@ -13,6 +13,7 @@ import schemathesis
 from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from rest_framework.test import APIClient
 from schemathesis.core import NotSet
 from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
@@ -23,6 +24,7 @@ from images.api.images import PATCH_TYPE
 from tests.authorisation import client_as
 from tests.compute_world import BASE, World, make_world
 from tests.endpoints import PREFIXES
+from tests.policy.identity_world import IdentityWorld, make_identity_world
 from tests.policy.image_world import ImageWorld, make_image_world
 from tests.policy.network_world import NetworkWorld, make_network_world
 
@@ -46,6 +48,11 @@ def world(db) -> World:
 
 
 @pytest.fixture
+def identity_world(db) -> IdentityWorld:
+    return make_identity_world()
+
+
+@pytest.fixture
 def network_world(db) -> NetworkWorld:
     return make_network_world()
 
@@ -64,14 +71,14 @@ def _operations(service: str, microversion: Microversion = UNVERSIONED):
     return [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
 
 
-def _ask(case, path: str, microversion: str = "") -> int:
+def _ask(case, path: str, microversion: str = "", client: APIClient | None = None) -> int:
     sent: dict[str, Any] = {}
     if not isinstance(case.body, NotSet):
         body = case.body if isinstance(case.body, bytes) else json.dumps(case.body)
         sent = {"data": body, "content_type": case.media_type or "application/json"}
     query = {} if isinstance(case.query, NotSet) or not case.query else case.query
     with transaction.atomic():
-        answer = client_as("admin", microversion).generic(
+        answer = (client or client_as("admin", microversion)).generic(
             case.method,
             path,
             QUERY_STRING=urlencode(query, doseq=True, errors="replace"),
@@ -138,5 +145,26 @@ def test_any_request_for_images_is_answered_as_documented(mode, image_world):
             route = case.path.removeprefix(base)
             path = image_world.path(case.method, route) if known else case.formatted_path
             assert _ask(case, path) != 500
+
+        asked()
+
+
+@pytest.mark.parametrize("mode", MODES, ids=str)
+def test_any_request_for_identity_is_answered_as_documented(mode, identity_world):
+    base = PREFIXES["identity"]
+    operations = _operations("identity")
+    assert len(operations) > 80
+    tokens = identity_world.tokens
+    own = {"X-Auth-Token": tokens["admin"], "X-Subject-Token": tokens["owner"]}
+
+    for operation in operations:
+
+        @seed(1)
+        @bounded
+        @given(case=operation.as_strategy(generation_mode=mode), known=st.booleans())
+        def asked(case, known):
+            known_path = identity_world.path(case.path.removeprefix(base))
+            path = known_path if known else case.formatted_path
+            assert _ask(case, path, client=APIClient(headers=own)) != 500
 
         asked()
